@@ -14,7 +14,6 @@ import hashlib
 import json
 import re
 import warnings
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -56,7 +55,7 @@ def save_pocket(model: CLIP, seen: torch.Tensor,   # int64 (n,): ids of the toke
     with write_atomically(path) as temporary:
         save_file(state, temporary, metadata={"card": json.dumps(card, sort_keys=True)})
 
-
+# %% ../nbs/lessons/01_clip.ipynb #c009
 def read_pocket(path: str | Path) -> tuple[CLIP, torch.Tensor, dict]:  # the model, ids of the seen tokens, the card
     "Read what `save_pocket` wrote"
     path = Path(path)
@@ -80,7 +79,7 @@ def file_sha256(path: str | Path) -> str:
     "The SHA-256 of a file, as hexadecimal"
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
-# %% ../nbs/lessons/01_clip.ipynb #c010
+# %% ../nbs/lessons/01_clip.ipynb #c011
 def resolve_device(device: str = "auto") -> torch.device:
     "`auto` takes CUDA, then MPS, then the CPU; a named device must be there"
     if device == "auto":
@@ -99,7 +98,7 @@ def _autocast_dtype(precision: str, device: torch.device) -> torch.dtype | None:
     if precision == "fp16" and device.type == "cpu": raise ValueError("precision 'fp16' needs a GPU; on a CPU use 'fp32' or 'bf16'.")
     return allowed[precision]
 
-# %% ../nbs/lessons/01_clip.ipynb #c011
+# %% ../nbs/lessons/01_clip.ipynb #c012
 class Clip:
     "A frozen dual encoder: images and texts to unit vectors of one space (Radford et al., 2021)"
 
@@ -110,7 +109,7 @@ class Clip:
         self.name, self.pretrained, self.device, self.quick_gelu = name, pretrained, device, quick_gelu
         self.dtype = _autocast_dtype(precision, device)
         self.seen = None if seen is None else set(seen.tolist())
-        self._features = {}
+        self._features, self._digest = {}, None
 
     def __repr__(self):
         precision = {None: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}[self.dtype]
@@ -118,30 +117,37 @@ class Clip:
         return (f"Clip({self.name!r}{weights}, {self.image_size} px, D={self.embed_dim}, context={self.context_length}, "
                 f"quick_gelu={self.quick_gelu}, {self.device.type} {precision})")
 
-    def autocast(self): return torch.autocast(self.device.type, self.dtype or torch.float32, enabled=self.dtype is not None)
-
-    @property
-    def logit_scale(self) -> torch.Tensor:  # scalar: the natural logarithm of the inverse temperature
-        return self.model.logit_scale
-
-    @property
-    def context_length(self) -> int: return self.model.context_length
-
-    @property
-    def image_size(self) -> int:
-        size = self.model.visual.image_size
-        return size if isinstance(size, int) else size[0]
-
-    @cached_property
-    def embed_dim(self) -> int: return self.encode_images(torch.zeros(1, 3, self.image_size, self.image_size)).shape[1]
-
-    @cached_property
-    def digest(self) -> str:
-        "Identifies the image encoder, its precision and its preprocessing: the CLIP's share of a cached feature's key"
-        weights = [(k, v.cpu().numpy()) for k, v in self.model.visual.state_dict().items()]
-        return digest(str(self.preprocess), str(self.dtype), self.quick_gelu, *[part for pair in weights for part in pair])
-
 # %% ../nbs/lessons/01_clip.ipynb #c013
+def _autocast(self: Clip): return torch.autocast(self.device.type, self.dtype or torch.float32, enabled=self.dtype is not None)
+
+
+def _logit_scale(self: Clip) -> torch.Tensor:
+    "Scalar: the natural logarithm of the inverse temperature that CLIP learned"
+    return self.model.logit_scale
+
+
+def _image_size(self: Clip) -> int:
+    "Pixels a side"
+    size = self.model.visual.image_size
+    return size if isinstance(size, int) else size[0]
+
+
+Clip.autocast, Clip.logit_scale, Clip.image_size = _autocast, property(_logit_scale), property(_image_size)
+Clip.context_length = property(lambda self: self.model.context_length)   # text positions
+Clip.embed_dim = property(lambda self: self.encode_images(torch.zeros(1, 3, self.image_size, self.image_size)).shape[1])   # D
+
+# %% ../nbs/lessons/01_clip.ipynb #c014
+def _digest(self: Clip) -> str:
+    "Identifies the image encoder, its precision and its preprocessing: the CLIP's share of a cached feature's key"
+    if self._digest is None:
+        weights = [(name, value.cpu().numpy()) for name, value in self.model.visual.state_dict().items()]
+        self._digest = digest(str(self.preprocess), str(self.dtype), self.quick_gelu, weights)
+    return self._digest
+
+
+Clip.digest = property(_digest)
+
+# %% ../nbs/lessons/01_clip.ipynb #c016
 def _batches(n: int, size: int): return [slice(i, min(i + size, n)) for i in range(0, n, size)]
 
 
@@ -163,7 +169,7 @@ def encode_images(self: Clip, images,             # a sequence of PIL images, or
         with self.autocast(): rows.append(self.model.encode_image(pixels(self, images[batch]).to(self.device)))
     return F.normalize(torch.cat(rows).float(), dim=-1)
 
-
+# %% ../nbs/lessons/01_clip.ipynb #c017
 def image_features(self: Clip, images) -> torch.Tensor:  # float32 (N, D)
     "`encode_images`, remembered: a collection with a `digest()` is encoded once for this CLIP, then read from the cache"
     if not hasattr(images, "digest"): return self.encode_images(images)
@@ -176,7 +182,7 @@ def image_features(self: Clip, images) -> torch.Tensor:  # float32 (N, D)
 
 Clip.pixels, Clip.encode_images, Clip.image_features = pixels, encode_images, image_features
 
-# %% ../nbs/lessons/01_clip.ipynb #c015
+# %% ../nbs/lessons/01_clip.ipynb #c019
 def unseen_words(self: Clip, texts: list[str]) -> list[str]:
     "Words with a piece that this CLIP never saw in training (always empty for a CLIP whose vocabulary is not known)"
     if self.seen is None: return []
@@ -196,7 +202,7 @@ def tokenize(self: Clip, texts: list[str]) -> torch.Tensor:  # int64 (N, context
         warnings.warn(f"The {self.name} CLIP never saw {', '.join(map(repr, unseen))}: to it such a word is a random vector. Use words of its captions, or a real CLIP.", stacklevel=2)
     return self.tokenizer(texts)
 
-
+# %% ../nbs/lessons/01_clip.ipynb #c020
 @torch.no_grad()
 def encode_texts(self: Clip, texts: list[str], batch_size: int = 256) -> torch.Tensor:  # float32 (N, D)
     "Unit vectors of sentences"
@@ -207,7 +213,7 @@ def encode_texts(self: Clip, texts: list[str], batch_size: int = 256) -> torch.T
 
 Clip.unseen_words, Clip.tokenize, Clip.encode_texts = unseen_words, tokenize, encode_texts
 
-# %% ../nbs/lessons/01_clip.ipynb #c017
+# %% ../nbs/lessons/01_clip.ipynb #c022
 def text_tower(self: Clip):
     "The part of the model that reads text, if prompts can be learned for it: a causal transformer built by open_clip, read out at the end token"
     tower = getattr(self.model, "text", self.model)
@@ -224,7 +230,7 @@ def embed_tokens(self: Clip, tokens: torch.Tensor) -> torch.Tensor:  # int64 (N,
     "Rows of the token table, without positions"
     return self.text_tower().token_embedding(tokens.to(self.device)).float()
 
-
+# %% ../nbs/lessons/01_clip.ipynb #c023
 def encode_embedded(self: Clip, embedded: torch.Tensor,   # float (N, T, width), T <= context_length; without positions
                     end: torch.Tensor) -> torch.Tensor:   # int64 (N,): where the end token stands -> float (N, D)
     "The text encoder from embeddings on; differentiable. Equals `encode_texts` when the embeddings are those of a text"
@@ -238,7 +244,7 @@ def encode_embedded(self: Clip, embedded: torch.Tensor,   # float (N, T, width),
 
 Clip.text_tower, Clip.embed_tokens, Clip.encode_embedded = text_tower, embed_tokens, encode_embedded
 
-# %% ../nbs/lessons/01_clip.ipynb #c019
+# %% ../nbs/lessons/01_clip.ipynb #c025
 def _load_pocket(path: Path, device: torch.device, precision: str) -> Clip:
     model, seen, _ = read_pocket(path)
     preprocess = open_clip.image_transform(POCKET_SIZE, is_train=False)
@@ -262,7 +268,7 @@ def _load_open_clip(name: str, pretrained: str | None, device: torch.device, pre
     return Clip(model, open_clip.get_tokenizer(name), preprocess, name=name, pretrained=pretrained, device=device, precision=precision,
                 quick_gelu=bool(gelu) or config.get("quick_gelu", False))
 
-
+# %% ../nbs/lessons/01_clip.ipynb #c026
 def load_clip(name: str | None = None,            # "pocket" or an open_clip architecture; None: settings.ini's backbone, else "pocket"
               pretrained: str | Path | None = None,  # a tag of open_clip's or a checkpoint file (for the pocket: another weights file)
               *, device: str = "auto",            # auto, cpu, cuda, cuda:1, mps

@@ -1,4 +1,4 @@
-"""The three splits are built in the lesson on the unified loss; here stands what it imports.
+"""What is labelled and what is in the pool; built in the lesson on the unified loss.
 
 Docs: https://pseudolab.github.io/pseudolab/lab/paradigms.html.md"""
 
@@ -8,6 +8,7 @@ Docs: https://pseudolab.github.io/pseudolab/lab/paradigms.html.md"""
 __all__ = ['SEEN_SHARE', 'Split', 'unsupervised', 'semi_supervised', 'seen_classes', 'transductive', 'score']
 
 # %% ../nbs/lab/04_paradigms.ipynb #c002
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,19 +16,19 @@ import numpy as np
 from .tasks import ImageSet, Task
 from .zero_shot import accuracy
 
-# %% ../nbs/lessons/07_unified_loss.ipynb #c006
+# %% ../nbs/lessons/07_unified_loss.ipynb #c013
 @dataclass(frozen=True)
 class Split:
-    "What a paradigm makes of a task: labelled images, a pool without labels, and the classes that pseudolabels may name"
+    "What a paradigm makes of a task"
     paradigm: str              # ssl, trzsl or ul
     labelled: ImageSet         # may be empty
     pool: ImageSet             # every label is -1
     allowed: np.ndarray        # int64: classes that may be pseudolabelled
     seen: np.ndarray | None    # int64: classes with labels, in trzsl; else None
-    answer_key: np.ndarray     # int64 (U,): truth of the pool, -1 where nobody knows. For `audit` alone
+    answer_key: np.ndarray     # int64 (U,): truth of the pool, -1 where nobody knows
 
 
-def _split(paradigm: str, task: Task, labelled: np.ndarray, pool: np.ndarray, allowed: np.ndarray, seen=None) -> Split:
+def _split(paradigm: str, task: Task, labelled: np.ndarray, pool: np.ndarray, allowed: Sequence[int], seen: np.ndarray | None = None) -> Split:
     "A split from positions of the training images"
     hidden = task.train.subset(pool)
     return Split(paradigm, task.train.subset(labelled), ImageSet(hidden.images, np.full(len(hidden), -1)), np.asarray(allowed, dtype=np.int64), seen, hidden.labels)
@@ -36,45 +37,50 @@ def _split(paradigm: str, task: Task, labelled: np.ndarray, pool: np.ndarray, al
 def unsupervised(task: Task) -> Split:
     "UL: every training image is in the pool, no label is known"
     everything = np.arange(len(task.train))
-    return _split("ul", task, everything[:0], everything, np.arange(len(task.class_names)))
+    return _split("ul", task, everything[:0], everything, range(len(task.class_names)))
+
+# %% ../nbs/lessons/07_unified_loss.ipynb #c016
+def _draw_shots(task: Task, shots: int, seed: int) -> np.ndarray:  # int64 (shots * C,), ascending
+    "Positions of `shots` labelled training images of every class"
+    rng, drawn = np.random.default_rng(seed), []
+    for c, name in enumerate(task.class_names):
+        members = np.flatnonzero(task.train.labels == c)
+        if len(members) < shots: raise ValueError(f"The class {name!r} has {len(members)} labelled training images and {shots} shots were asked for. Label more, or take fewer shots.")
+        drawn.append(rng.choice(members, shots, replace=False))
+    return np.sort(np.concatenate(drawn))
 
 
 def semi_supervised(task: Task, shots: int = 2, seed: int = 0) -> Split:
     "SSL: `shots` labelled images of every class, drawn with `seed`; the rest of the training images are the pool"
     if shots < 1: raise ValueError(f"shots is {shots}; semi-supervised learning needs at least one labelled image a class.")
-    labels, rng, drawn = task.train.labels, np.random.default_rng(seed), []
-    for c, name in enumerate(task.class_names):
-        members = np.flatnonzero(labels == c)
-        if len(members) < shots: raise ValueError(f"The class {name!r} has {len(members)} labelled training images and {shots} shots were asked for. Label more, or take fewer shots.")
-        drawn.append(rng.choice(members, shots, replace=False))
-    drawn = np.sort(np.concatenate(drawn))
-    pool = np.setdiff1d(np.arange(len(labels)), drawn)
+    drawn = _draw_shots(task, shots, seed)
+    pool = np.setdiff1d(np.arange(len(task.train)), drawn)
     if len(pool) == 0: raise ValueError(f"With {shots} shots every training image is labelled and no pool is left. Take fewer shots, or add images.")
-    return _split("ssl", task, drawn, pool, np.arange(len(task.class_names)))
+    return _split("ssl", task, drawn, pool, range(len(task.class_names)))
 
-
+# %% ../nbs/lessons/07_unified_loss.ipynb #c019
 SEEN_SHARE = 0.62   # of the classes
 
 
-def seen_classes(n_classes: int, seed: int = 500) -> np.ndarray:  # int64, in ascending order
-    "The classes with labels in TRZSL. Seeds 500, 0 and 200 give the published splits, for the class order of the released experiments"
+def seen_classes(n_classes: int, seed: int = 500) -> np.ndarray:  # int64, ascending
+    "The classes with labels in TRZSL. With the released class order, seeds 500, 0 and 200 give the published splits"
     return np.sort(np.random.RandomState(seed).choice(range(n_classes), int(SEEN_SHARE * n_classes), replace=False))
 
 
 def transductive(task: Task, seed: int = 500) -> Split:
-    "TRZSL: every training image of the seen classes is labelled; those of the unseen classes are the pool, and only unseen classes are pseudolabelled"
-    seen = seen_classes(len(task.class_names), seed)
-    if len(seen) == 0: raise ValueError(f"{len(task.class_names)} classes are too few to split into seen and unseen.")
-    labels = task.train.labels
-    if (labels < 0).any(): raise ValueError("Transductive zero-shot learning needs a label for every training image, to tell seen classes from unseen ones. Use 'ul' or 'ssl'.")
-    is_seen = np.isin(labels, seen)
-    unseen = np.setdiff1d(np.arange(len(task.class_names)), seen)
-    return _split("trzsl", task, np.flatnonzero(is_seen), np.flatnonzero(~is_seen), unseen, seen)
+    "TRZSL: training images of the seen classes are labelled, those of the unseen classes are the pool"
+    seen, labels, C = seen_classes(len(task.class_names), seed), task.train.labels, len(task.class_names)
+    if (labels < 0).any():
+        raise ValueError(f"{int((labels < 0).sum())} training images have no label; transductive learning must know seen classes from unseen ones. Use 'ul' or 'ssl'.")
+    return _split("trzsl", task, np.flatnonzero(np.isin(labels, seen)), np.flatnonzero(~np.isin(labels, seen)), np.setdiff1d(np.arange(C), seen), seen)
 
-
-def score(predictions: np.ndarray, labels: np.ndarray, seen: np.ndarray | None = None) -> float | None:
-    "Accuracy; with `seen` the harmonic mean of the accuracies on seen and on unseen classes (0 if either is 0). None without labels"
+# %% ../nbs/lessons/07_unified_loss.ipynb #c021
+def score(predictions: np.ndarray,            # int (N,)
+          labels: np.ndarray,                 # int (N,), -1 where unknown
+          seen: np.ndarray | None = None) -> float | None:  # None where a needed label is missing
+    "Accuracy; with `seen` the harmonic mean of the accuracies on seen and on unseen classes, 0 if either is 0"
     if seen is None: return accuracy(predictions, labels)
-    parts = [accuracy(predictions[mask], labels[mask]) for mask in (np.isin(labels, seen), (labels >= 0) & ~np.isin(labels, seen))]
+    known = np.isin(labels, seen)
+    parts = [accuracy(predictions[mask], labels[mask]) for mask in (known, ~known)]
     if None in parts: return None
-    return 0. if 0. in parts else 2 / (1 / parts[0] + 1 / parts[1])
+    return 0. if min(parts) == 0 else 2 / (1 / parts[0] + 1 / parts[1])

@@ -1,4 +1,4 @@
-"""Captioned pictures, a contrastive loss, an hour on two CPU cores.
+"""Captioned pictures, a contrastive loss, about an hour on two CPU cores.
 
 Docs: https://pseudolab.github.io/pseudolab/pocket/pretrain.html.md"""
 
@@ -46,7 +46,7 @@ def pick(rng: np.random.Generator, options):
     "One of `options`, all equally likely"
     return options[rng.integers(len(options))]
 
-
+# %% ../nbs/pocket/08_pretrain.ipynb #c007
 class Captioner:
     "Writes captions for the classes of the worlds; counts tokens with CLIP's own tokenizer"
 
@@ -58,31 +58,36 @@ class Captioner:
         if text not in self._lengths: self._lengths[text] = len(self._tokenizer.encode(text))
         return self._lengths[text]
 
-    def ramble(self, rng: np.random.Generator, budget: int) -> str:
-        "Words that take exactly `budget` tokens and say nothing about the picture"
-        words, left = [], budget
-        while left > 0:
-            choice = pick(rng, OPENINGS if left > 3 else FILLERS)
-            if self.length(choice) <= left:
-                words.append(choice)
-                left -= self.length(choice)
-        return " ".join(words)
-
-    def __call__(self, rng: np.random.Generator, world: World, name: str) -> str:
-        "One caption for a picture of the class `name`"
-        c = self.captions
-        if rng.random() < c.generic: return pick(rng, world.generic)
-        if name in world.synonyms and rng.random() < c.synonym: name = pick(rng, world.synonyms[name])
-        template = pick(rng, world.captions)
-        if rng.random() < c.plain: return template.format(name)
-        before, _, after = template.partition("{}")
-        room = POCKET_CONTEXT - 2 - self.length(name + after)
-        opening = self.ramble(rng, max(0, min(int(rng.integers(1, c.position + 1)) - 1, room) - self.length(before)))
-        text = " ".join(part for part in (opening, before.strip(), name + after) if part)
-        ending = pick(rng, ENDINGS)
-        return text + ending if self.length(text) + self.length(ending) <= POCKET_CONTEXT - 2 else text
+# %% ../nbs/pocket/08_pretrain.ipynb #c008
+def _ramble(self: Captioner, rng: np.random.Generator, budget: int) -> str:
+    "Words that take exactly `budget` tokens and say nothing about the picture"
+    words, left = [], budget
+    while left > 0:
+        choice = pick(rng, OPENINGS if left > 3 else FILLERS)
+        if self.length(choice) <= left:
+            words.append(choice)
+            left -= self.length(choice)
+    return " ".join(words)
 
 # %% ../nbs/pocket/08_pretrain.ipynb #c009
+def _caption(self: Captioner, rng: np.random.Generator, world: World, name: str) -> str:
+    "One caption for a picture of the class `name`"
+    c = self.captions
+    if rng.random() < c.generic: return pick(rng, world.generic)
+    if name in world.synonyms and rng.random() < c.synonym: name = pick(rng, world.synonyms[name])
+    template = pick(rng, world.captions)
+    if rng.random() < c.plain: return template.format(name)
+    before, _, after = template.partition("{}")
+    room = POCKET_CONTEXT - 2 - self.length(name + after)
+    opening = self.ramble(rng, max(0, min(int(rng.integers(1, c.position + 1)) - 1, room) - self.length(before)))
+    text = " ".join(part for part in (opening, before.strip(), name + after) if part)
+    ending = pick(rng, ENDINGS)
+    return text + ending if self.length(text) + self.length(ending) <= POCKET_CONTEXT - 2 else text
+
+
+Captioner.ramble, Captioner.__call__ = _ramble, _caption
+
+# %% ../nbs/pocket/08_pretrain.ipynb #c012
 def contrastive_loss(image_features: torch.Tensor,   # (N, D) unit vectors
                      text_features: torch.Tensor,    # (T, D) unit vectors of the distinct captions
                      caption: torch.Tensor,          # int64 (N,): which of the T captions each picture has
@@ -93,12 +98,12 @@ def contrastive_loss(image_features: torch.Tensor,   # (N, D) unit vectors
     to_images = -((owners / owners.sum(0)) * logits.log_softmax(0)).sum(0).mean()
     return (F.cross_entropy(logits, caption) + to_images) / 2
 
-# %% ../nbs/pocket/08_pretrain.ipynb #c013
+# %% ../nbs/pocket/08_pretrain.ipynb #c016
 @dataclass(frozen=True)
 class PretrainConfig:
     "Everything that decides the weights, apart from the machine"
-    pictures: int = 96_000
-    epochs: int = 8
+    pictures: int = 120_000
+    epochs: int = 6
     batch_size: int = 256
     learning_rate: float = 1e-3
     weight_decay: float = 0.1
@@ -115,7 +120,7 @@ def _optimizer(model: torch.nn.Module, config: PretrainConfig) -> torch.optim.Ad
     return torch.optim.AdamW([dict(params=matrices, weight_decay=config.weight_decay), dict(params=others, weight_decay=0.)],
                              lr=config.learning_rate, betas=(.9, .98), eps=1e-6)
 
-
+# %% ../nbs/pocket/08_pretrain.ipynb #c017
 def _rate(step: int, steps: int, config: PretrainConfig) -> float:
     "Linear warm-up, then cosine to zero"
     return config.learning_rate * min(1., (step + 1) / config.warmup_steps) * .5 * (1 + np.cos(np.pi * step / steps))
@@ -133,7 +138,7 @@ def _moved(pictures: np.ndarray, rng: np.random.Generator, shift: int) -> np.nda
     padded = np.pad(pictures, ((0, 0), (shift, shift), (shift, shift), (0, 0)), mode="edge")
     return padded[:, dy:dy + pictures.shape[1], dx:dx + pictures.shape[2]]
 
-# %% ../nbs/pocket/08_pretrain.ipynb #c015
+# %% ../nbs/pocket/08_pretrain.ipynb #c019
 def _batches(data: dict, config: PretrainConfig, epoch: int, captioner: Captioner) -> Iterator[tuple[np.ndarray, list[str]]]:
     "Pictures uint8 (N, 56, 56, 3) and their captions, in the order of this epoch; an incomplete last batch is left out"
     rng = np.random.default_rng([PRETRAIN_STREAM, config.seed, 1000 + epoch])
@@ -152,7 +157,7 @@ def _text_features(clip: Clip, tokens: torch.Tensor) -> torch.Tensor:  # int64 (
     features = [clip.encode_embedded(clip.embed_tokens(tokens[half][:, :int(end[half].max()) + 1]), end[half]) for half in order.chunk(2)]
     return torch.cat(features)[order.argsort().to(clip.device)]
 
-
+# %% ../nbs/pocket/08_pretrain.ipynb #c020
 def train_step(clip: Clip, optimizer: torch.optim.Optimizer, pictures: torch.Tensor,  # float32 (N, 3, 56, 56)
                tokens: torch.Tensor,                    # int64 (T, context): the distinct captions
                caption: torch.Tensor) -> float:         # int64 (N,): which caption each picture has -> the loss
@@ -166,7 +171,7 @@ def train_step(clip: Clip, optimizer: torch.optim.Optimizer, pictures: torch.Ten
     with torch.no_grad(): clip.logit_scale.clamp_(0, np.log(100))
     return loss.item()
 
-
+# %% ../nbs/pocket/08_pretrain.ipynb #c021
 def train_epoch(clip: Clip, optimizer: torch.optim.Optimizer, data: dict, config: PretrainConfig, epoch: int, captioner: Captioner,
                 progress: bool) -> tuple[list[float], set[int]]:  # the losses, and the ids of the tokens that were read
     "One pass over the pictures"
@@ -181,7 +186,7 @@ def train_epoch(clip: Clip, optimizer: torch.optim.Optimizer, data: dict, config
         bar.set_postfix(loss=f"{np.mean(losses[-50:]):.3f}", scale=f"{clip.logit_scale.exp().item():.1f}")
     return losses, seen
 
-# %% ../nbs/pocket/08_pretrain.ipynb #c016
+# %% ../nbs/pocket/08_pretrain.ipynb #c022
 def _save_checkpoint(path: Path, clip: Clip, optimizer, seen: set[int], epoch: int, identity: str):
     "Model, optimiser and the tokens read so far, after `epoch` whole epochs"
     state = {f"model.{k}": v.contiguous() for k, v in clip.model.state_dict().items()} | {"seen": torch.tensor(sorted(seen))}
@@ -202,7 +207,7 @@ def _load_checkpoint(path: Path, clip: Clip, optimizer, identity: str) -> tuple[
     optimizer.load_state_dict(optimizer.state_dict() | {"state": moments})
     return int(meta["epoch"]), set(state["seen"].tolist())
 
-
+# %% ../nbs/pocket/08_pretrain.ipynb #c023
 def training_pictures(config: PretrainConfig, workers: int, progress: bool) -> dict[str, np.ndarray]:  # pictures, world and label of n pictures
     "An equal share of pictures of each world: from the cache, or drawn and kept there"
     parts, n, about = [], config.pictures // len(WORLDS), json.dumps(asdict(config.captions))
@@ -213,6 +218,12 @@ def training_pictures(config: PretrainConfig, workers: int, progress: bool) -> d
     return {"pictures": np.concatenate([part["pictures"] for part in parts]), "label": np.concatenate([part["label"] for part in parts]), "world": worlds}
 
 
+def _log_epoch(log: Path, epoch: int, losses: list[float], clip: Clip, started: float):
+    "One line of JSON an epoch"
+    record = dict(epoch=epoch, loss=float(np.mean(losses)), logit_scale=clip.logit_scale.exp().item(), seconds=round(time.perf_counter() - started, 1))
+    with log.open("a", encoding="utf-8") as file: file.write(json.dumps(record) + "\n")
+
+
 def _untrained(config: PretrainConfig, device: str, precision: str) -> Clip:
     "A pocket CLIP whose weights may move"
     clip = Clip(pocket_model(config.seed), open_clip.SimpleTokenizer(context_length=POCKET_CONTEXT), open_clip.image_transform(POCKET_SIZE, is_train=False),
@@ -220,7 +231,7 @@ def _untrained(config: PretrainConfig, device: str, precision: str) -> Clip:
     clip.model.train().requires_grad_(True)
     return clip
 
-# %% ../nbs/pocket/08_pretrain.ipynb #c017
+# %% ../nbs/pocket/08_pretrain.ipynb #c024
 def pretrain(out: str | Path,                          # the weights file to write, *.safetensors; checkpoint and log stand beside it
              config: PretrainConfig = PretrainConfig(), *,
              device: str = "auto", precision: str = "auto",   # auto: float32 on a CPU, bf16 on a GPU that has it
@@ -240,9 +251,16 @@ def pretrain(out: str | Path,                          # the weights file to wri
         started = time.perf_counter()
         losses, read = train_epoch(clip, optimizer, data, config, epoch, captioner, progress)
         seen |= read
-        record = dict(epoch=epoch + 1, loss=float(np.mean(losses)), logit_scale=clip.logit_scale.exp().item(), seconds=round(time.perf_counter() - started, 1))
-        with open(log, "a") as file: file.write(json.dumps(record) + "\n")
+        _log_epoch(log, epoch + 1, losses, clip, started)
         _save_checkpoint(checkpoint, clip, optimizer, seen, epoch + 1, identity)
-    card = dict(config=asdict(config), log=[json.loads(line) for line in log.read_text().splitlines()], torch=torch.__version__, open_clip=open_clip.__version__)
-    save_pocket(clip.model, torch.tensor(sorted(seen - {0})), out, card)
-    return card | {"file": str(out), "bytes": out.stat().st_size, "sha256": file_sha256(out), "tokens": len(seen)}
+    return _finish(out, config, clip, seen, log)
+
+# %% ../nbs/pocket/08_pretrain.ipynb #c026
+def _finish(out: Path, config: PretrainConfig, clip: Clip, seen: set[int], log: Path) -> dict:
+    "Write weights and card"
+    card = dict(config=asdict(config), log=[json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()],
+                drawings={world.name: drawing_digest(world) for world in WORLDS}, versions=dict(torch=torch.__version__, open_clip=open_clip.__version__))
+    save_pocket(clip.model, torch.tensor(sorted(seen - {0})), out, card)   # 0 is the padding
+    card |= dict(sha256=file_sha256(out), bytes=out.stat().st_size, tokens=len(seen) - 1)
+    with write_atomically(out.with_suffix(".json")) as temporary: temporary.write_text(json.dumps(card, indent=1), encoding="utf-8")
+    return card | {"file": str(out)}

@@ -42,7 +42,7 @@ def select_top_k(logits: torch.Tensor | np.ndarray,   # (U, C): pool by classes
                  k: int,                              # images a class, 1 to U
                  *, allowed: Sequence[int] | None = None,  # classes that may be given (None: all)
                  ) -> PseudoLabels:                   # P = k * number of allowed classes, class by class, surest first
-    "The `k` images of each class with the highest probability of it; ties go to the lowest index (paper, section 3.2)"
+    "The `k` images of each class with the highest probability of it; ties go to the lowest index (Menghini et al., 2023)"
     scores = log_probabilities(logits)
     n, classes = len(scores), range(scores.shape[1]) if allowed is None else allowed
     if not 1 <= k <= n: raise ValueError(f"k is {k}, but the pool has {n} images: k must be from 1 to {n}. Take fewer a class, or add images.")
@@ -54,19 +54,18 @@ def select_top_k(logits: torch.Tensor | np.ndarray,   # (U, C): pool by classes
 def audit(pseudolabels: PseudoLabels,
           truth: np.ndarray,                 # int (U,): the pool's labels, -1 where unknown
           n_classes: int) -> pd.DataFrame:   # one row a class: chosen, right, precision, recall, mean_confidence
-    "Compare pseudolabels with the truth. Precision counts images of known class alone; NaN where there is nothing to count"
+    "Compare pseudolabels with the truth. Images of unknown class are left out of every count; NaN where there is nothing to count"
     truth = np.asarray(truth)
-    given = truth[pseudolabels.index]
+    known = truth[pseudolabels.index] >= 0
+    label, confidence, given = pseudolabels.label[known], pseudolabels.confidence[known], truth[pseudolabels.index][known]
     count = lambda labels: np.bincount(labels, minlength=n_classes)
-    chosen, right = count(pseudolabels.label), count(pseudolabels.label[given == pseudolabels.label])
-    known, present = count(pseudolabels.label[given >= 0]), count(truth[truth >= 0])
-    confidence = np.bincount(pseudolabels.label, pseudolabels.confidence, minlength=n_classes)
+    chosen, right, present = count(label), count(label[given == label]), count(truth[truth >= 0])
     ratio = lambda a, b: np.divide(a, b, out=np.full(n_classes, np.nan), where=b > 0)
-    return pd.DataFrame({"chosen": chosen, "right": right, "precision": ratio(right, known), "recall": ratio(right, present),
-                         "mean_confidence": ratio(confidence, chosen)}, index=pd.RangeIndex(n_classes, name="class"))
+    return pd.DataFrame({"chosen": chosen, "right": right, "precision": ratio(right, chosen), "recall": ratio(right, present),
+                         "mean_confidence": ratio(np.bincount(label, confidence, minlength=n_classes), chosen)}, index=pd.RangeIndex(n_classes, name="class"))
+
 
 
 def precision(table: pd.DataFrame) -> float:  # 0 to 1, NaN when nothing was chosen
     "Precision over all classes of an `audit` table: right labels by labels given"
-    chosen = table["chosen"].where(table["precision"].notna(), 0).sum()
-    return float(table["right"].sum() / chosen) if chosen else float("nan")
+    return float(table["right"].sum() / table["chosen"].sum()) if table["chosen"].sum() else float("nan")

@@ -1,4 +1,4 @@
-"""Nobody knows the best sentence. Can we learn one, without touching CLIP?
+"""Nobody knows the best sentence. Can we learn one from two pictures a class, without touching CLIP?
 
 Docs: https://pseudolab.github.io/pseudolab/lessons/text_prompts.html.md"""
 
@@ -18,65 +18,83 @@ from torch import nn
 
 from .cache import write_atomically
 from .clip import Clip
-from .tasks import TEMPLATE
+from .tasks import TEMPLATE, check_class_names
 from .zero_shot import class_features as named_class_features, cosine_logits
 
-# %% ../nbs/lessons/05_text_prompts.ipynb #c004
+# %% ../nbs/lessons/05_text_prompts.ipynb #c012
 class Prompt(nn.Module):
-    "One face for every prompt: vectors for the classes, vectors for the images, logits from both. CLIP stays frozen; parameters are what is learned"
+    "One face for every prompt. CLIP stays frozen; the parameters of this module are what is learned"
 
     def __init__(self, clip: Clip, class_names: list[str]):
         super().__init__()
-        if len(class_names) < 2: raise ValueError(f"A classifier needs at least two classes, not {list(class_names)!r}.")
-        self.clip, self.class_names = clip, list(class_names)
+        self.clip, self.class_names = clip, check_class_names(class_names)
 
-    def class_features(self) -> torch.Tensor:  # (C, D) unit vectors
+    def class_features(self) -> torch.Tensor:  # (C, D)
+        "Unit vectors of the classes; differentiable where they are learned"
         raise NotImplementedError
 
     def inputs(self, images) -> torch.Tensor:
-        "What training feeds to the prompt, computed once: here the frozen features (N, D) of the images"
+        "What training feeds to the prompt, computed once: here the frozen features (N, D)"
         return self.clip.image_features(images)
 
-    def encode_inputs(self, inputs: torch.Tensor) -> torch.Tensor:
-        "(N, D) unit vectors of `inputs`; differentiable where the image side is learned"
+    def encode_inputs(self, inputs: torch.Tensor) -> torch.Tensor:  # (N, D)
+        "Unit vectors of `inputs`; differentiable where the image side is learned"
         return inputs
 
-    def image_features(self, images) -> torch.Tensor:  # (N, D) unit vectors
-        return self.encode_inputs(self.inputs(images))
+    def options(self) -> dict:
+        "The arguments that make this prompt again, as JSON can hold them"
+        return {"class_names": self.class_names}
 
-    def forward(self, inputs: torch.Tensor) -> torch.Tensor:  # (N, C)
-        return cosine_logits(self.clip, self.encode_inputs(inputs), self.class_features())
+# %% ../nbs/lessons/05_text_prompts.ipynb #c013
+def _image_features(self: Prompt, images) -> torch.Tensor:  # (N, D)
+    "Unit vectors of images: a collection of a task, PIL images, or preprocessed float (N, 3, H, W)"
+    return self.encode_inputs(self.inputs(images))
 
-    def logits(self, images) -> torch.Tensor:  # (N, C)
-        "exp(logit_scale) * image_features @ class_features.T"
-        return self(self.inputs(images))
 
-    def save(self, path: str | Path):
-        "Write what was learned, and nothing of CLIP, as safetensors"
-        about = {"prompt": type(self).__name__, "clip": repr(self.clip), "clip_digest": self.clip.digest, "options": self._options()}
-        state = {name: value.detach().cpu().contiguous() for name, value in self.state_dict().items()}
-        with write_atomically(path) as temporary: save_file(state, temporary, metadata={"pseudolab": json.dumps(about)})
+def _forward(self: Prompt, inputs: torch.Tensor) -> torch.Tensor:  # (N, C)
+    "Logits of prepared inputs"
+    return cosine_logits(self.clip, self.encode_inputs(inputs), self.class_features())
 
-    def _options(self) -> dict: return {"class_names": self.class_names}
 
-    @classmethod
-    def load(cls, path: str | Path, clip: Clip) -> "Prompt":
-        "Read what `save` wrote. A prompt means nothing to another CLIP than the one it was learned with: that is an error"
-        if not Path(path).is_file(): raise FileNotFoundError(f"No prompt at {path}. Give a file that `save` wrote.")
-        try:
-            with safe_open(path, framework="pt") as file:
-                about = json.loads((file.metadata() or {}).get("pseudolab", "{}"))
-                state = {name: file.get_tensor(name) for name in file.keys()}
-        except (SafetensorError, json.JSONDecodeError) as error: raise ValueError(f"{path} is not a prompt that `save` wrote, or is damaged ({error}).") from error
-        if about.get("prompt") != cls.__name__: raise ValueError(f"{path} holds a {about.get('prompt', 'file of another kind')}, not a {cls.__name__}.")
-        if about["clip_digest"] != clip.digest: raise ValueError(f"{path} was learned with {about['clip']}; {clip!r} has other weights. Load that CLIP.")
-        prompt = cls(clip, **about["options"])
-        prompt.load_state_dict(state)
-        return prompt
+def _logits(self: Prompt, images) -> torch.Tensor:  # (N, C)
+    "exp(logit_scale) * image_features(images) @ class_features().T"
+    return self(self.inputs(images))
 
-# %% ../nbs/lessons/05_text_prompts.ipynb #c005
+
+Prompt.image_features, Prompt.forward, Prompt.logits = _image_features, _forward, _logits
+
+# %% ../nbs/lessons/05_text_prompts.ipynb #c015
+def _save(self: Prompt, path: str | Path):
+    "Write what was learned, and nothing of CLIP"
+    about = {"prompt": type(self).__name__, "clip": repr(self.clip), "clip_digest": self.clip.digest, "options": self.options()}
+    state = {name: value.detach().cpu().contiguous() for name, value in self.state_dict().items()}
+    with write_atomically(path) as temporary: save_file(state, temporary, metadata={"pseudolab": json.dumps(about)})
+
+
+def _read_prompt(path: Path) -> tuple[dict, dict]:  # about, state
+    if not path.is_file(): raise FileNotFoundError(f"No prompt at {path}. Give a file that `save` wrote.")
+    try:
+        with safe_open(path, framework="pt") as file:
+            return json.loads((file.metadata() or {})["pseudolab"]), {name: file.get_tensor(name) for name in file.keys()}
+    except (SafetensorError, KeyError, json.JSONDecodeError) as error:
+        raise ValueError(f"{path} is not a prompt that `save` wrote, or is damaged ({error}).") from error
+
+# %% ../nbs/lessons/05_text_prompts.ipynb #c016
+def _load(cls, path: str | Path, clip: Clip) -> Prompt:
+    "Read what `save` wrote, for the CLIP it was learned with"
+    about, state = _read_prompt(Path(path))
+    if about["prompt"] != cls.__name__: raise ValueError(f"{path} holds a {about['prompt']}, not a {cls.__name__}. Load it with {about['prompt']}.load.")
+    if about["clip_digest"] != clip.digest: raise ValueError(f"{path} was learned with {about['clip']}; {clip!r} has other weights. Load that CLIP.")
+    prompt = cls(clip, **about["options"])
+    prompt.load_state_dict(state)
+    return prompt
+
+
+Prompt.save, Prompt.load = _save, classmethod(_load)
+
+# %% ../nbs/lessons/05_text_prompts.ipynb #c018
 class TemplatePrompt(Prompt):
-    "A prompt with nothing to learn: the template's sentences. It is zero-shot CLIP behind the face that every prompt has"
+    "A prompt with nothing to learn: zero-shot CLIP behind the face that every prompt has"
 
     def __init__(self, clip: Clip, class_names: list[str], template: str = TEMPLATE):
         super().__init__(clip, class_names)
@@ -85,32 +103,40 @@ class TemplatePrompt(Prompt):
 
     def class_features(self): return self.features
 
-    def _options(self): return super()._options() | {"template": self.template}
+    def options(self): return super().options() | {"template": self.template}
 
-# %% ../nbs/lessons/05_text_prompts.ipynb #c006
+# %% ../nbs/lessons/05_text_prompts.ipynb #c021
+def _check_room(clip: Clip, class_names: list[str], n_tokens: int, end: torch.Tensor):
+    "Complain where start, prompt, name and end do not fit into the context"
+    if n_tokens < 1: raise ValueError(f"n_tokens is {n_tokens}; a textual prompt needs at least one learned token.")
+    needed = n_tokens + int(end.max()) + 1
+    if needed > clip.context_length:
+        raise ValueError(f"{n_tokens} learned tokens and the class name {class_names[int(end.argmax())]!r} need {needed} positions, and {clip.name!r} has "
+                         f"{clip.context_length}. Shorten the name, or learn fewer tokens.")
+
+
 class TextPrompt(Prompt):
-    "CoOp (Zhou et al., 2022): `n_tokens` learned vectors, shared by all classes, between the start token and the class name"
+    "CoOp (Zhou et al., 2022): learned vectors, shared by all classes, between the start token and the class name"
 
     def __init__(self, clip: Clip, class_names: list[str],
                  n_tokens: int = 16,                              # M: learned tokens
                  *, generator: torch.Generator | None = None):    # of the start, N(0, 0.02); None: seed 0
         super().__init__(clip, class_names)
-        if n_tokens < 1: raise ValueError(f"n_tokens is {n_tokens}; a textual prompt needs at least one learned token.")
         tokens = clip.tokenize(self.class_names)                                     # (C, T): start, name, end, padding
         end = tokens.argmax(dim=1)                                                   # (C,): the end token has the highest id
-        longest = n_tokens + int(end.max()) + 1
-        if longest > clip.context_length:
-            name = self.class_names[int(end.argmax())]
-            raise ValueError(f"{n_tokens} learned tokens and the class name {name!r} need {longest} positions; {clip.name!r} has {clip.context_length}. Shorten the name or learn fewer tokens.")
-        embedded = clip.embed_tokens(tokens[:, :int(end.max()) + 1])
+        _check_room(clip, self.class_names, n_tokens, end)
+        embedded = clip.embed_tokens(tokens[:, :int(end.max()) + 1])                 # (C, 1 + S, width)
         start = torch.empty(n_tokens, embedded.shape[2]).normal_(0, .02, generator=generator or torch.Generator().manual_seed(0))
         self.context = nn.Parameter(start.to(clip.device))                           # (M, width): all that is learned
-        self.register_buffer("start", embedded[:, :1], persistent=False)             # (C, 1, width)
-        self.register_buffer("names", embedded[:, 1:], persistent=False)             # (C, S, width): name, end, padding
-        self.register_buffer("end", (end + n_tokens).to(clip.device), persistent=False)   # (C,)
+        for name, value in (("start", embedded[:, :1]), ("names", embedded[:, 1:]), ("end", (end + n_tokens).to(clip.device))):
+            self.register_buffer(name, value, persistent=False)
 
-    def class_features(self):
-        context = self.context.expand(len(self.class_names), -1, -1)                 # (C, M, width)
-        return self.clip.encode_embedded(torch.cat([self.start, context, self.names], dim=1), self.end)
+# %% ../nbs/lessons/05_text_prompts.ipynb #c022
+def _text_class_features(self: TextPrompt) -> torch.Tensor:  # (C, D)
+    "start, learned context, class name, end: through the text encoder"
+    context = self.context.expand(len(self.class_names), -1, -1)                     # (C, M, width)
+    return self.clip.encode_embedded(torch.cat([self.start, context, self.names], dim=1), self.end)
 
-    def _options(self): return super()._options() | {"n_tokens": len(self.context)}
+
+TextPrompt.class_features = _text_class_features
+TextPrompt.options = lambda self: {"class_names": self.class_names, "n_tokens": len(self.context)}

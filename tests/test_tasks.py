@@ -526,7 +526,8 @@ def bad_files(root: Path) -> list[Path]:
            "bomb.png": png_header(60_000, 60_000), "large.png": png_header(12_000, 9_000), "script.jpg": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n",
            "svg.png": b"<svg xmlns='http://www.w3.org/2000/svg'/>", "random.webp": bytes(range(256)) * 4, "zeros.tif": bytes(500)}
     for name, data in bad.items(): (root / name).write_bytes(data)
-    return [root / name for name in bad]
+    Image.open(root / "whole.png").save(root / "another format.jpg", format="PCX")
+    return [*(root / name for name in bad), root / "another format.jpg"]
 
 
 def test_files_that_are_no_images_are_skipped_with_a_count(tmp_path):
@@ -540,6 +541,17 @@ def test_files_that_are_no_images_are_skipped_with_a_count(tmp_path):
             warnings.simplefilter("ignore")
             read_image(path)
         assert str(path) in str(caught.value)
+
+
+def test_pillows_limit_is_kept_where_pillow_only_warns(tmp_path, monkeypatch):
+    picture(tmp_path / "x.png", size=(12, 12))
+    for limit, good in ((143, False), (144, True), (None, True)):
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if good: assert read_image(tmp_path / "x.png").size == (12, 12)
+            else:
+                with pytest.raises(ValueError, match="12 x 12 pixels"): read_image(tmp_path / "x.png")
 
 
 def test_a_folder_of_nothing_but_bad_files(tmp_path):

@@ -27,7 +27,7 @@ OVERSAMPLE = 3     # the canvas is painted this much larger and shrunk at the en
 
 RGB = tuple[int, int, int]   # 0 to 255 a channel
 
-
+# %% ../../nbs/pocket/00_brush.ipynb #c006
 class Canvas:
     "A square picture painted in unit coordinates: (0, 0) is the top left corner and (1, 1) the bottom right"
 
@@ -43,30 +43,38 @@ class Canvas:
         "A filled polygon through `points`, (n, 2) in unit coordinates"
         self.pen.polygon(self._px(points), fill=fill, outline=outline)
 
-    def line(self, points, fill: RGB, width: float = .01):
-        "A polyline `width` wide (unit coordinates), with rounded joints"
-        self.pen.line(self._px(points), fill=fill, width=max(1, round(width * self.side)), joint="curve")
-
-    def disc(self, x: float, y: float, r: float, fill: RGB, squash: float = 1., outline: RGB | None = None):
-        "A disc of radius `r` round (x, y); `squash` scales its height"
-        self.pen.ellipse(self._px([(x - r, y - r * squash), (x + r, y + r * squash)]), fill=fill, outline=outline)
-
-    def box(self, x: float, y: float, w: float, h: float, fill: RGB, angle: float = 0., outline: RGB | None = None):
-        "A `w` by `h` rectangle centred on (x, y) and turned by `angle` radians"
-        c, s = cos(angle), sin(angle)
-        corners = [(-w / 2, -h / 2), (w / 2, -h / 2), (w / 2, h / 2), (-w / 2, h / 2)]
-        self.polygon([(x + u * c - v * s, y + u * s + v * c) for u, v in corners], fill, outline)
-
-    def turn(self, degrees: float, fill: RGB):
-        "Turn all that has been painted so far; corners that come into view are filled with `fill`"
-        self.picture = self.picture.rotate(degrees, resample=Image.Resampling.BILINEAR, fillcolor=tuple(fill))
-        self.pen = ImageDraw.Draw(self.picture)
-
-    def array(self) -> np.ndarray:  # float32 (size, size, 3), 0 to 255
-        "The finished picture, shrunk to `size`"
-        return np.asarray(self.picture.resize((self.size, self.size), Image.Resampling.BOX), dtype=np.float32)
-
 # %% ../../nbs/pocket/00_brush.ipynb #c007
+def _line(self: Canvas, points, fill: RGB, width: float = .01):
+    "A polyline `width` wide (unit coordinates), with rounded joints"
+    self.pen.line(self._px(points), fill=fill, width=max(1, round(width * self.side)), joint="curve")
+
+
+def _disc(self: Canvas, x: float, y: float, r: float, fill: RGB, squash: float = 1., outline: RGB | None = None):
+    "A disc of radius `r` round (x, y); `squash` scales its height"
+    self.pen.ellipse(self._px([(x - r, y - r * squash), (x + r, y + r * squash)]), fill=fill, outline=outline)
+
+
+def _box(self: Canvas, x: float, y: float, w: float, h: float, fill: RGB, angle: float = 0., outline: RGB | None = None):
+    "A `w` by `h` rectangle centred on (x, y) and turned by `angle` radians"
+    c, s = cos(angle), sin(angle)
+    corners = [(-w / 2, -h / 2), (w / 2, -h / 2), (w / 2, h / 2), (-w / 2, h / 2)]
+    self.polygon([(x + u * c - v * s, y + u * s + v * c) for u, v in corners], fill, outline)
+
+
+def _turn(self: Canvas, degrees: float, fill: RGB):
+    "Turn all that has been painted so far; corners that come into view are filled with `fill`"
+    self.picture = self.picture.rotate(degrees, resample=Image.Resampling.BILINEAR, fillcolor=tuple(fill))
+    self.pen = ImageDraw.Draw(self.picture)
+
+# %% ../../nbs/pocket/00_brush.ipynb #c008
+def _array(self: Canvas) -> np.ndarray:  # float32 (size, size, 3), 0 to 255
+    "The finished picture, shrunk to `size`"
+    return np.asarray(self.picture.resize((self.size, self.size), Image.Resampling.BOX), dtype=np.float32)
+
+
+Canvas.line, Canvas.disc, Canvas.box, Canvas.turn, Canvas.array = _line, _disc, _box, _turn, _array
+
+# %% ../../nbs/pocket/00_brush.ipynb #c010
 def jitter(rng: np.random.Generator, color: RGB,  # the colour to vary
            sd: float = 15.) -> RGB:               # standard deviation of each channel, of 255
     "A colour near `color`"
@@ -91,7 +99,7 @@ def blob(rng: np.random.Generator, x: float, y: float, r: float, rough: float = 
     s = r * (1 + rough * rng.normal(0, 1, n).clip(-2, 2))
     return np.stack([x + s * np.cos(a), y + s * np.sin(a)], 1)
 
-
+# %% ../../nbs/pocket/00_brush.ipynb #c011
 def smooth_noise(rng: np.random.Generator, cells: int, size: int = SIZE) -> np.ndarray:  # (size, size), 0 to 1
     "Noise that varies smoothly, with about `cells` bumps a side"
     coarse = Image.fromarray((rng.random((cells, cells)) * 255).astype(np.uint8))
@@ -104,7 +112,7 @@ def camera(rng: np.random.Generator, pixels: np.ndarray,  # (h, w, 3), 0 to 255
     pixels = pixels * np.exp(rng.normal(0, exposure)) + rng.normal(0, noise, pixels.shape)
     return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
 
-# %% ../../nbs/pocket/00_brush.ipynb #c009
+# %% ../../nbs/pocket/00_brush.ipynb #c013
 @dataclass(frozen=True)
 class World:
     "Classes that can be drawn, the captions people give them, and one named shift"
@@ -125,7 +133,7 @@ def _sources(module: str) -> set[str]:
     near = {f"{package}.{node.module}" if node.level else node.module for node in imports}
     return {path}.union(*(_sources(name) for name in near if name.startswith(f"{package}.")))
 
-
+# %% ../../nbs/pocket/00_brush.ipynb #c014
 def drawing_digest(world: World) -> str:
     "Identifies the code that draws a world (comments apart): pictures kept on disk are drawn again when it changes"
     trees = [ast.dump(ast.parse(Path(source).read_text(encoding="utf-8"))) for source in sorted(_sources(world.draw.__module__))]

@@ -57,7 +57,7 @@ def _draw(job: tuple[int, int, int, Captions, int]) -> tuple[np.ndarray, np.ndar
         pictures[i] = np.asarray(world.draw(rng, world.classes[labels[i]]))
     return pictures, labels
 
-
+# %% ../../nbs/pocket/07_corpus.ipynb #c009
 def draw_corpus(world: World,                    # one of WORLDS
                 n: int,                          # pictures
                 captions: Captions = Captions(), seed: int = 0,

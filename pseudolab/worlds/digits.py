@@ -15,21 +15,23 @@ from PIL import Image
 
 from .brush import SIZE, Canvas, World, blend, camera
 
-# %% ../../nbs/pocket/06_digits.ipynb #c004
+# %% ../../nbs/pocket/06_digits.ipynb #c006
 def arc(x: float, y: float, rx: float, ry: float, start: float, end: float, n: int = 9) -> list:
     "Points of an ellipse round (x, y) from `start` to `end`, in degrees clockwise from three o'clock"
     a = np.radians(np.linspace(start, end, n))
     return [(x + rx * u, y + ry * v) for u, v in zip(np.cos(a), np.sin(a))]
 
-# %% ../../nbs/pocket/06_digits.ipynb #c005
+# %% ../../nbs/pocket/06_digits.ipynb #c010
 RING = arc(.5, .5, .36, .5, -100, 265, 14)
 HALF = [(.12, .2), (.28, .03), (.6, 0), (.84, .14), (.82, .32)]   # the top of a two and of a three
 
+# %% ../../nbs/pocket/06_digits.ipynb #c011
 WAYS = dict(
     zero=[[RING], [arc(.5, .5, .44, .48, -60, 310, 14)], [arc(.5, .5, .27, .5, -120, 255, 14)], [arc(.5, .5, .36, .5, -125, 205, 14)],
           [arc(.5, .5, .38, .5, -60, 330, 14) + [(.7, -.02)]]],
     one=[[[(.5, 0), (.5, 1)]], [[(.28, .22), (.42, .13), (.56, 0)], [(.56, 0), (.54, 1)]], [[(.2, .3), (.54, 0)], [(.54, 0), (.54, 1)]],
-         [[(.28, .24), (.52, 0)], [(.52, 0), (.52, 1)], [(.22, 1), (.82, 1)]], [[(.66, 0), (.36, 1)]], [[(.24, .2), (.52, .02)], [(.52, .02), (.52, 1)], [(.3, 1), (.74, 1)]]],
+         [[(.28, .24), (.52, 0)], [(.52, 0), (.52, 1)], [(.22, 1), (.82, 1)]], [[(.66, 0), (.36, 1)]],
+         [[(.24, .2), (.52, .02)], [(.52, .02), (.52, 1)], [(.3, 1), (.74, 1)]]],
     two=[[HALF + [(.6, .56), (.14, 1)], [(.14, 1), (.9, .98)]],
          [[(.16, .26), (.34, .02), (.68, .04), (.8, .28), (.6, .62), (.26, .94), (.1, .9), (.2, .76), (.46, .88), (.7, 1), (.92, .9)]],
          [[(.1, .1), (.4, 0), (.72, .08), (.76, .34), (.5, .68), (.1, .98)], [(.1, .98), (.5, .93), (.92, 1)]],
@@ -42,7 +44,10 @@ WAYS = dict(
           [[(.62, 0), (.06, .66)], [(.06, .66), (.95, .66)], [(.62, 0), (.62, 1)]],
           [[(.2, .02), (.12, .3), (.2, .52), (.5, .54), (.8, .46)], [(.82, 0), (.78, .5), (.7, 1)]],
           [[(.22, .02), (.14, .5)], [(.14, .5), (.86, .5)], [(.78, .02), (.76, 1)]],
-          [[(.5, 0), (.06, .64)], [(.06, .64), (.94, .6)], [(.6, .36), (.56, 1)]]],
+          [[(.5, 0), (.06, .64)], [(.06, .64), (.94, .6)], [(.6, .36), (.56, 1)]]])
+
+# %% ../../nbs/pocket/06_digits.ipynb #c012
+WAYS |= dict(
     five=[[[(.86, .02), (.24, .02)], [(.24, .02), (.2, .44)], [(.2, .44), (.52, .36), (.84, .52), (.82, .84), (.5, 1), (.12, .92)]],
           [[(.9, 0), (.6, .05), (.3, .06), (.24, .26), (.3, .42), (.6, .46), (.8, .66), (.7, .9), (.4, 1), (.08, .96)]],
           [[(.3, .04), (.22, .46)], [(.22, .46), (.6, .42), (.82, .64), (.7, .92), (.36, 1), (.12, .9)], [(.28, .05), (.92, 0)]],
@@ -62,10 +67,9 @@ WAYS = dict(
     nine=[[arc(.46, .28, .32, .27, -20, 340, 11), [(.8, .1), (.78, .5), (.7, 1)]],
           [[(.8, .14), (.48, 0), (.16, .18), (.22, .46), (.56, .5), (.8, .24), (.84, .1)], [(.84, .1), (.84, .6), (.66, .94), (.3, 1), (.12, .9)]],
           [[(.74, .12), (.44, .02), (.18, .24), (.3, .48), (.6, .44), (.78, .16), (.74, .6), (.52, 1)]],
-          [arc(.5, .26, .32, .26, -10, 350, 11), [(.82, .24), (.8, .7), (.56, .97), (.14, 1)]]],
-)
+          [arc(.5, .26, .32, .26, -10, 350, 11), [(.82, .24), (.8, .7), (.56, .97), (.14, 1)]]])
 
-# %% ../../nbs/pocket/06_digits.ipynb #c006
+# %% ../../nbs/pocket/06_digits.ipynb #c015
 def curve(points, n: int = 7) -> np.ndarray:  # (m, 2)
     "A smooth line through `points` (a Catmull-Rom spline), `n` pieces between neighbours"
     p = np.asarray(points, dtype=float)
@@ -75,29 +79,29 @@ def curve(points, n: int = 7) -> np.ndarray:  # (m, 2)
     pieces = [b[i] + .5 * t * (c[i] - a[i] + t * (2 * a[i] - 5 * b[i] + 4 * c[i] - d[i] + t * (3 * (b[i] - c[i]) + d[i] - a[i]))) for i in range(len(b))]
     return np.concatenate([*pieces, p[-2:-1]])
 
-# %% ../../nbs/pocket/06_digits.ipynb #c007
+# %% ../../nbs/pocket/06_digits.ipynb #c018
 def wobble(rng: np.random.Generator, strength: float):
     "A hand's unsteadiness: a function that pushes (n, 2) points about in smooth random waves, so that strokes that touch still touch"
     waves = [(rng.normal(0, 2.2, 2), rng.uniform(0, 2 * pi), rng.normal(0, strength, 2)) for _ in range(4)]
     return lambda p: p + sum(np.sin(p @ k + phase)[:, None] * push for k, phase, push in waves)
 
-# %% ../../nbs/pocket/06_digits.ipynb #c008
+# %% ../../nbs/pocket/06_digits.ipynb #c021
 def hand(rng: np.random.Generator, printed: bool):
-    "One writer: a function from points in the unit box of a digit to points on the canvas"
+    "One writer: a function from points in the unit box of a digit to points on the canvas, and the width of the pen"
     height = rng.uniform(.6, .92)
     width = height * (rng.uniform(.5, .66) if printed else rng.uniform(.45, .95))
     slant = 0. if printed else tan(radians(rng.normal(4, 10)))
     angle = rng.normal(0, .02 if printed else .07)
     push = wobble(rng, 0. if printed else .05)
     middle = .5 + rng.normal(0, .025, 2)
-    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    turn, pen = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]]), rng.uniform(.055, .15)
 
     def place(points):
         x, y = (push(points) - .5).T
         return np.stack([x * width - y * slant * height, y * height], 1) @ turn + middle
-    return place
+    return place, pen
 
-# %% ../../nbs/pocket/06_digits.ipynb #c009
+# %% ../../nbs/pocket/06_digits.ipynb #c024
 def inks(rng: np.random.Generator) -> tuple:  # ink, paper
     "Mostly chalk on a blackboard; sometimes ink on paper, sometimes two colours that differ enough"
     kind = rng.random()
@@ -106,7 +110,7 @@ def inks(rng: np.random.Generator) -> tuple:  # ink, paper
     if kind < .84: return tuple(map(int, pale)), tuple(map(int, dark))
     return tuple(map(int, dark)), tuple(map(int, pale))
 
-# %% ../../nbs/pocket/06_digits.ipynb #c010
+# %% ../../nbs/pocket/06_digits.ipynb #c027
 def write(canvas: Canvas, stroke: np.ndarray, ink: tuple, width: float):
     "One stroke of a round pen"
     canvas.line(stroke, ink, width)
@@ -119,7 +123,7 @@ def scan(pixels: np.ndarray, shift: float) -> np.ndarray:
     coarse = picture.resize((8, 8), Image.Resampling.BOX).resize(picture.size, Image.Resampling.BICUBIC)
     return pixels + (np.asarray(coarse, dtype=np.float32) - pixels) * shift
 
-# %% ../../nbs/pocket/06_digits.ipynb #c011
+# %% ../../nbs/pocket/06_digits.ipynb #c030
 def draw(rng: np.random.Generator,  # all chance comes from here
          class_name: str,           # "zero" to "nine"
          shift: float = 0.,         # 0: drawn strokes; 1: the same seen by an 8 x 8 scanner
@@ -128,13 +132,13 @@ def draw(rng: np.random.Generator,  # all chance comes from here
     if class_name not in WAYS: raise ValueError(f"unknown digit {class_name!r}: choose one of {', '.join(WAYS)}")
     printed = rng.random() < .15
     ink, paper = inks(rng)
-    canvas, place, width = Canvas(paper, size), hand(rng, printed), rng.uniform(.055, .15)
+    canvas, (place, pen) = Canvas(paper, size), hand(rng, printed)
     for stroke in WAYS[class_name][rng.integers(len(WAYS[class_name]))]:
-        write(canvas, place(curve(stroke)), ink, width)
+        write(canvas, place(curve(stroke)), ink, pen)
     pixels = canvas.array()
     return camera(rng, scan(pixels, shift) if shift else pixels, noise=4., exposure=.08)
 
-# %% ../../nbs/pocket/06_digits.ipynb #c012
+# %% ../../nbs/pocket/06_digits.ipynb #c033
 digits = World(
     name="digits", classes=tuple(WAYS), draw=draw,
     captions=("a photo of the number {}", "a photo of a {}", "the digit {}", "a handwritten {}", "the number {} written by hand", "a {} on a blackboard",

@@ -19,7 +19,7 @@ from PIL import Image, ImageFilter
 
 from .brush import RGB, SIZE, Canvas, World, blend, blob, camera, contact_sheet, jitter, petal
 
-# %% ../../nbs/pocket/01_flowers.ipynb #c005
+# %% ../../nbs/pocket/01_flowers.ipynb #c007
 BROWN, INK, GREEN, CREAM = (150, 110, 65), (45, 35, 28), (70, 115, 50), (222, 211, 184)
 WHITE, PINK, RED, YELLOW, ORANGE, BLUE, PURPLE = (244, 244, 240), (238, 140, 178), (205, 35, 42), (246, 206, 45), (240, 125, 30), (62, 88, 214), (122, 55, 168)
 
@@ -36,7 +36,7 @@ def pick(rng: np.random.Generator, colors: tuple[RGB, ...]) -> RGB:
     weights = 1 / np.arange(1, len(colors) + 1)
     return jitter(rng, colors[rng.choice(len(colors), p=weights / weights.sum())], 14)
 
-# %% ../../nbs/pocket/01_flowers.ipynb #c008
+# %% ../../nbs/pocket/01_flowers.ipynb #c010
 @cache
 def profile(belly: float, point: float) -> np.ndarray:  # (16, 2)
     "A petal one long and one wide: broadest near its tip for `belly` > 1, sharp for `point` > 1, blunt below 1"
@@ -50,12 +50,12 @@ def outline(length: float, width: float, angle: float, belly: float = 1., point:
     c, s = cos(angle), sin(angle)
     return profile(belly, point) @ ((length * c, length * s), (-width * s, width * c))
 
-# %% ../../nbs/pocket/01_flowers.ipynb #c011
+# %% ../../nbs/pocket/01_flowers.ipynb #c013
 def turned(angle: float) -> np.ndarray:  # (2, 2)
     "The matrix that turns by `angle` radians"
     return np.array([[cos(angle), -sin(angle)], [sin(angle), cos(angle)]])
 
-# %% ../../nbs/pocket/01_flowers.ipynb #c012
+# %% ../../nbs/pocket/01_flowers.ipynb #c014
 class Bloom:
     "One flower in coordinates of its own: centre (0, 0), petals about 1 long"
 
@@ -76,7 +76,7 @@ class Bloom:
     def line(self, points, rgb: RGB, width: float = .012): self.canvas.line(self.place(points).tolist(), self.color(rgb), width)
     def disc(self, x: float, y: float, r: float, rgb: RGB, rough: float = .04): self.fill(blob(self.rng, x, y, r, rough, 14), rgb)
 
-# %% ../../nbs/pocket/01_flowers.ipynb #c015
+# %% ../../nbs/pocket/01_flowers.ipynb #c017
 def add_petal(b: Bloom, angle: float, length: float, width: float, rgb: RGB, edge: float = .25, **shape):
     "A petal with a darker edge, a little off its place"
     angle, length = angle + b.rng.normal(0, b.wilt), length * (1 + b.rng.normal(0, b.wilt))
@@ -101,7 +101,7 @@ def leaf(b: Bloom, foot, angle: float, length: float, width: float, rgb: RGB = G
     for k, shade in ((1., .2), (.8, 0.)): b.fill(outline(length, width * k, angle) + foot, blend(rgb, INK, shade))
     b.line([foot, np.asarray(foot) + .9 * length * np.array([cos(angle), sin(angle)])], blend(rgb, INK, .3), .008)
 
-# %% ../../nbs/pocket/01_flowers.ipynb #c018
+# %% ../../nbs/pocket/01_flowers.ipynb #c020
 def daisy(b: Bloom, rgb: RGB):
     n = b.rng.integers(13, 22)
     ring(b, n, 1., 3.6 / n, rgb, point=.6, belly=1.3, edge=.2)
@@ -121,7 +121,7 @@ def marigold(b: Bloom, rgb: RGB):
         ring(b, 10 - k, length, .5 * length ** .5, blend(rgb, RED, .1 * k), k * .3, belly=2., point=.5, edge=.34)
     b.disc(0, 0, .1, blend(rgb, (120, 40, 10), .5))
 
-# %% ../../nbs/pocket/01_flowers.ipynb #c019
+# %% ../../nbs/pocket/01_flowers.ipynb #c021
 def cornflower(b: Bloom, rgb: RGB):
     n = b.rng.integers(8, 11)
     for i in range(n):
@@ -132,7 +132,7 @@ def cornflower(b: Bloom, rgb: RGB):
     ring(b, 14, .46, .09, blend(rgb, (90, 20, 120), .65), edge=.1)
     florets(b, 7, .3, (60, 20, 80), .04)
 
-# %% ../../nbs/pocket/01_flowers.ipynb #c023
+# %% ../../nbs/pocket/01_flowers.ipynb #c025
 def rose(b: Bloom, rgb: RGB):
     "Petals overlap from the outside in, each turned by the golden angle, down to a tight spiral"
     for i in range(17):
@@ -156,7 +156,7 @@ def poppy(b: Bloom, rgb: RGB):
     florets(b, 22, .34, (24, 18, 26), .05)
     b.disc(0, 0, .14, (150, 170, 100))
 
-# %% ../../nbs/pocket/01_flowers.ipynb #c024
+# %% ../../nbs/pocket/01_flowers.ipynb #c026
 def lily(b: Bloom, rgb: RGB):
     "Six pointed petals with a stripe and freckles; six long stamens with rusty anthers"
     for k in range(6):
@@ -178,7 +178,7 @@ def violet(b: Bloom, rgb: RGB):
         for d in (-.14, .14): b.line([(0, 0), (.55 * cos(a + d), .55 * sin(a + d))], blend(rgb, (30, 0, 50), .75), .008)
     b.disc(0, .06, .11, (245, 190, 40))
 
-# %% ../../nbs/pocket/01_flowers.ipynb #c027
+# %% ../../nbs/pocket/01_flowers.ipynb #c029
 def iris(b: Bloom, rgb: RGB):
     "Three standards stand up, three falls hang down, each fall with a yellow beard"
     for a in (-pi / 2 - .62, -pi / 2 + .62, -pi / 2): add_petal(b, a, 1., .58, blend(rgb, WHITE, .3), belly=1.2, point=.8)
@@ -197,7 +197,7 @@ def tulip(b: Bloom, rgb: RGB):
         points = outline(1.35 if a else 1.2, width, a - pi / 2, belly=.8, point=.8)
         for k, shade in ((1., dark + .25), (.9, dark)): b.fill(points * k + (0, .6 - .05 * (1 - k)), blend(rgb, INK, shade))
 
-# %% ../../nbs/pocket/01_flowers.ipynb #c028
+# %% ../../nbs/pocket/01_flowers.ipynb #c030
 def snowdrop(b: Bloom, rgb: RGB):
     "A white drop that hangs from an arched stem: a green knob, three outer petals, a green mark within"
     for x, a in ((-.2, -.25), (.5, .3)): leaf(b, (x, 1.8), -pi / 2 + a, b.rng.uniform(1.6, 2.3), .2)
@@ -209,7 +209,7 @@ def snowdrop(b: Bloom, rgb: RGB):
         for k, shade in ((1., .3), (.9, 0.)): b.fill(outline(1.35 * k, .52 * k, a, belly=1.3, point=.8) + (0, -.66), blend(rgb, (90, 110, 100), shade))
     b.disc(0, -.74, .17, (95, 145, 60))
 
-# %% ../../nbs/pocket/01_flowers.ipynb #c029
+# %% ../../nbs/pocket/01_flowers.ipynb #c031
 def bell(b: Bloom, x: float, y: float, angle: float, size: float, rgb: RGB):
     "A hanging bell with three tips that curl back"
     shape = np.array([(0, -.14), (.3, -.2), (.75, -.22), (1., -.42), (.92, -.12), (1.06, 0), (.92, .12), (1., .42), (.75, .22), (.3, .2), (0, .14)])
@@ -227,7 +227,7 @@ def bluebell(b: Bloom, rgb: RGB):
         x, y = side * (1.15 * k ** 2.2 - .45), 1.9 - 2.9 * sin(pi * .56 * k)
         bell(b, x, y, pi / 2 + (.5 if i % 2 else -.5) * (1.1 - .6 * k) + b.rng.normal(0, b.wilt), .66 - .22 * k, rgb)
 
-# %% ../../nbs/pocket/01_flowers.ipynb #c032
+# %% ../../nbs/pocket/01_flowers.ipynb #c034
 def stem(canvas: Canvas, rng: np.random.Generator, b: Bloom):
     "A stem from the flower's centre down to the edge of the picture, with a leaf or two"
     bend, foot = rng.normal(0, .12), np.array([b.at[0] + rng.normal(0, .14), 1.05])
@@ -238,7 +238,7 @@ def stem(canvas: Canvas, rng: np.random.Generator, b: Bloom):
         green, length, broad = b.color(GREEN, 16), rng.uniform(.12, .34), rng.uniform(.2, .5)
         canvas.polygon(petal(*line[k], length, broad * length, -pi / 2 + side * rng.uniform(.5, 1.3)), green)
 
-# %% ../../nbs/pocket/01_flowers.ipynb #c033
+# %% ../../nbs/pocket/01_flowers.ipynb #c035
 def garden(rng: np.random.Generator, size: int) -> Image.Image:
     "Greenery out of focus: leaves and blades, light and shade, now and then another flower far behind"
     base = pick(rng, ((62, 104, 48), (92, 128, 60), (38, 72, 44), (120, 142, 88), (84, 96, 66)))
@@ -251,7 +251,7 @@ def garden(rng: np.random.Generator, size: int) -> Image.Image:
         canvas.disc(*rng.uniform(0, 1, 2), rng.uniform(.03, .1), jitter(rng, pick(rng, (WHITE, YELLOW, PINK, PURPLE)), 20))
     return canvas.picture.filter(ImageFilter.BoxBlur(rng.uniform(0, .035) * canvas.side))
 
-# %% ../../nbs/pocket/01_flowers.ipynb #c034
+# %% ../../nbs/pocket/01_flowers.ipynb #c036
 def paper(rng: np.random.Generator, size: int) -> Image.Image:
     "A cream sheet, foxed here and there, with a label in a corner"
     canvas = Canvas(jitter(rng, CREAM, 3), size)
@@ -269,7 +269,7 @@ def ground(rng: np.random.Generator, shift: float, size: int) -> Image.Image:
     if shift <= 0: return garden(a, size)
     return paper(b, size) if shift >= 1 else Image.blend(garden(a, size), paper(b, size), shift)
 
-# %% ../../nbs/pocket/01_flowers.ipynb #c037
+# %% ../../nbs/pocket/01_flowers.ipynb #c039
 KINDS = {"daisy": (daisy, False, (WHITE, (250, 215, 228))), "sunflower": (sunflower, False, (YELLOW, (236, 160, 30), (250, 226, 120))),
          "rose": (rose, False, (RED, PINK, (250, 226, 190), YELLOW)), "iris": (iris, True, (PURPLE, BLUE, YELLOW, (235, 228, 245))),
          "poppy": (poppy, False, (RED, (240, 95, 30), PINK)), "lily": (lily, False, (WHITE, PINK, ORANGE, YELLOW)),
@@ -278,7 +278,7 @@ KINDS = {"daisy": (daisy, False, (WHITE, (250, 215, 228))), "sunflower": (sunflo
          "snowdrop": (snowdrop, True, (WHITE, (236, 242, 228))), "bluebell": (bluebell, True, (BLUE, (120, 100, 215), (225, 160, 215)))}
 SIDE = ("tulip", "snowdrop", "bluebell")     # they bring a stem of their own
 
-# %% ../../nbs/pocket/01_flowers.ipynb #c038
+# %% ../../nbs/pocket/01_flowers.ipynb #c040
 def draw(rng: np.random.Generator,   # all chance comes from here
          class_name: str,            # one of `flowers.classes`
          shift: float = 0.,          # 0: fresh in a garden, 1: pressed in a herbarium
@@ -294,7 +294,7 @@ def draw(rng: np.random.Generator,   # all chance comes from here
     paint(b, pick(rng, colors))
     return camera(rng, canvas.array())
 
-# %% ../../nbs/pocket/01_flowers.ipynb #c039
+# %% ../../nbs/pocket/01_flowers.ipynb #c041
 flowers = World(
     name="flowers", classes=tuple(KINDS), draw=draw,
     captions=("a photo of a {}", "a {} in a garden", "a close-up of a {}", "the flower of a {}", "this is a {}, a kind of flower",

@@ -17,7 +17,7 @@ from PIL import Image
 
 from .brush import OVERSAMPLE, SIZE, World, camera, contact_sheet, jitter, smooth_noise
 
-# %% ../../nbs/pocket/05_textures.ipynb #c005
+# %% ../../nbs/pocket/05_textures.ipynb #c007
 def wave(x: np.ndarray) -> np.ndarray:                        # 0 to 1 and back, once a unit
     "A smooth wave"
     return .5 + .5 * np.sin(2 * np.pi * x)
@@ -32,7 +32,7 @@ def near(x: np.ndarray) -> np.ndarray:                        # 0 to .5
     "Distance to the nearest whole number"
     return np.abs(x - np.round(x))
 
-# %% ../../nbs/pocket/05_textures.ipynb #c008
+# %% ../../nbs/pocket/05_textures.ipynb #c010
 def surface(rng: np.random.Generator, shift: float, side: int, spin: float) -> tuple[np.ndarray, np.ndarray]:  # two of (side, side)
     "Pattern coordinates of every pixel, about -.5 to .5: turned by up to `spin`, and seen at a slant for `shift` = 1"
     grid = (np.arange(side, dtype=np.float32) + .5) / side - .5
@@ -43,7 +43,7 @@ def surface(rng: np.random.Generator, shift: float, side: int, spin: float) -> t
     c, s, zoom = cos(a), sin(a), rng.uniform(.8, 1.25)
     return zoom * far * (c * x - s * y) + dx, zoom * far * (s * x + c * y) + dy
 
-# %% ../../nbs/pocket/05_textures.ipynb #c011
+# %% ../../nbs/pocket/05_textures.ipynb #c013
 def striped(rng, u, v):
     f = rng.uniform(4, 9)
     return ramp(near(u * f), rng.uniform(.15, .35), .1), 1.
@@ -61,7 +61,7 @@ def zigzagged(rng, u, v):
     f, teeth = rng.uniform(3.5, 7), rng.uniform(2.5, 5)
     return ramp(near(u * f + rng.uniform(1., 1.7) * near(v * teeth)), rng.uniform(.18, .32), .1), 1.
 
-# %% ../../nbs/pocket/05_textures.ipynb #c015
+# %% ../../nbs/pocket/05_textures.ipynb #c017
 def polka_dotted(rng, u, v):
     f, r, staggered = rng.uniform(3.5, 7), rng.uniform(.22, .36), rng.random() < .6
     x, y = u * f, v * f
@@ -79,7 +79,7 @@ def grid(rng, u, v):
     g = f * (1. if rng.random() < .6 else rng.uniform(.55, 1.))
     return np.maximum(ramp(thin - near(u * f), 0, .05), ramp(thin - near(v * g), 0, .05)), 1.
 
-# %% ../../nbs/pocket/05_textures.ipynb #c018
+# %% ../../nbs/pocket/05_textures.ipynb #c020
 def marbled(rng, u, v):
     "Broad and fine veins run one way through a clouded ground, bent by noise"
     n, m = smooth_noise(rng, 5, len(u)), smooth_noise(rng, 12, len(u))
@@ -94,7 +94,7 @@ def blotchy(rng, u, v):
     n = .75 * smooth_noise(rng, int(rng.integers(5, 9)), len(u)) + .25 * smooth_noise(rng, 16, len(u))
     return .55 * ramp(n, rng.uniform(.42, .5)) + .45 * ramp(n, rng.uniform(.56, .64)), 1.
 
-# %% ../../nbs/pocket/05_textures.ipynb #c020
+# %% ../../nbs/pocket/05_textures.ipynb #c022
 def spiralled(rng, u, v):
     "One arm that winds out of the middle"
     x, y = u - rng.normal(0, .08), v - rng.normal(0, .08)
@@ -113,7 +113,7 @@ def cracked(rng, u, v):
     gap = np.sqrt(second) - np.sqrt(first)
     return 1 - ramp(gap, rng.uniform(.015, .035) * 1.4 * smooth_noise(rng, 6, len(u)) + .008, .02), 1.
 
-# %% ../../nbs/pocket/05_textures.ipynb #c021
+# %% ../../nbs/pocket/05_textures.ipynb #c023
 def cobwebbed(rng, u, v):
     "Spokes from a centre, and threads that sag between them"
     n, rings = rng.integers(8, 14), rng.uniform(7, 11)
@@ -126,7 +126,7 @@ def cobwebbed(rng, u, v):
     threads = ramp(.12 - near(sag * rings), 0, .12)
     return np.maximum(threads * .85, ramp(.013 - near(between) * r * 2 * np.pi / n, 0, .012)), 1.
 
-# %% ../../nbs/pocket/05_textures.ipynb #c024
+# %% ../../nbs/pocket/05_textures.ipynb #c026
 def honeycombed(rng, u, v):
     "Hexagons, each cell darker towards its floor"
     f, wall = rng.uniform(3.5, 6.5), rng.uniform(.07, .13)
@@ -147,7 +147,7 @@ def woven(rng, u, v):
     across, along = np.where(over, near(x), near(y)), np.where(over, near(y), near(x))
     return np.where(over, 1., rng.uniform(0, .7)), (1.1 - 1.5 * across ** 2 - .9 * along ** 2) * (1 - .75 * ramp(across, gap))
 
-# %% ../../nbs/pocket/05_textures.ipynb #c025
+# %% ../../nbs/pocket/05_textures.ipynb #c027
 def scaly(rng, u, v):
     "Rows of round scales, each row under the one above it"
     f = rng.uniform(3.5, 6)
@@ -160,7 +160,7 @@ def scaly(rng, u, v):
         shade, taken = np.where(mine, d, shade), taken | mine
     return ramp(shade, rng.uniform(.8, .88), .12), 1.15 - .6 * shade
 
-# %% ../../nbs/pocket/05_textures.ipynb #c026
+# %% ../../nbs/pocket/05_textures.ipynb #c028
 def knitted(rng, u, v):
     "Columns of V-shaped stitches, dark where they meet"
     f, slope = rng.uniform(3, 5), rng.uniform(.7, 1.1)
@@ -173,7 +173,7 @@ def knitted(rng, u, v):
     stripes = np.floor(stitch) % every == 0 if rng.random() < .5 else np.zeros(u.shape, bool)
     return np.where(stripes, 1., .15), shade
 
-# %% ../../nbs/pocket/05_textures.ipynb #c029
+# %% ../../nbs/pocket/05_textures.ipynb #c031
 EARTH = ((150, 120, 88), (178, 150, 112), (120, 104, 88), (160, 98, 70), (132, 128, 104), (196, 178, 146), (104, 88, 74), (140, 134, 126))
 
 
@@ -194,7 +194,7 @@ def mix(colors: np.ndarray, ink: np.ndarray) -> np.ndarray:  # (side, side, 3)
     table = np.stack([np.interp(np.linspace(0, 1, 256), (0, .5, 1), c) for c in colors.T], 1).astype(np.float32)
     return table[(ink.clip(0, 1) * 255).astype(np.uint8)]
 
-# %% ../../nbs/pocket/05_textures.ipynb #c032
+# %% ../../nbs/pocket/05_textures.ipynb #c034
 def weather(rng: np.random.Generator, pixels: np.ndarray, ground: np.ndarray, shift: float) -> np.ndarray:
     "Paint wears off in patches, the light is uneven, and the surface is grainy"
     side = len(pixels)
@@ -203,7 +203,7 @@ def weather(rng: np.random.Generator, pixels: np.ndarray, ground: np.ndarray, sh
     grain = shift * 34 * (smooth_noise(rng, 52, side) - .5)[..., None]
     return (pixels + .7 * worn * (ground - pixels)) * light + grain
 
-# %% ../../nbs/pocket/05_textures.ipynb #c035
+# %% ../../nbs/pocket/05_textures.ipynb #c037
 ANY, SMALL = np.pi, .35       # how far a pattern may be turned: a scale hangs down, a stripe may run anywhere
 PATTERNS = {"striped": (striped, ANY), "banded": (banded, ANY), "zigzagged": (zigzagged, ANY), "polka-dotted": (polka_dotted, ANY),
             "chequered": (chequered, ANY), "grid": (grid, ANY), "marbled": (marbled, ANY), "blotchy": (blotchy, ANY), "spiralled": (spiralled, ANY),
@@ -225,7 +225,7 @@ def draw(rng: np.random.Generator,   # all chance comes from here
     pixels = pixels.reshape(size, OVERSAMPLE, size, OVERSAMPLE, 3).mean((1, 3))
     return camera(rng, weather(rng, pixels, colors[0], shift))
 
-# %% ../../nbs/pocket/05_textures.ipynb #c036
+# %% ../../nbs/pocket/05_textures.ipynb #c038
 textures = World(
     name="textures", classes=tuple(PATTERNS), draw=draw,
     captions=("a photo of a {} texture", "a photo of a {}", "a {} pattern", "a close-up of a {} surface",
