@@ -139,9 +139,9 @@ def share(value: float | None) -> str:
 
 
 def ends_of(run: "Run", round: "Round") -> list[str]:
-    "The weakest and the strongest class with their accuracies"
+    "The weakest and the strongest class with their accuracies, written without a space so that a line never breaks there"
     from pseudolab.report import extremes
-    return [f"{run.class_names[c]} {share(round.per_class_accuracy[c])}" for c in extremes(round) or ()] or ["no labels"] * 2
+    return [f"{run.class_names[c]} {round.per_class_accuracy[c]:.0%}" for c in extremes(round) or ()] or ["no labels"] * 2
 
 
 def round_rows(run: "Run") -> list[list[str]]:
@@ -429,8 +429,8 @@ def given(options: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
 
 @command
 def pretrain(out: Annotated[Path, typer.Option(help="The weights file; log and checkpoint stand beside it.")] = Path("pocket.safetensors"),
-             pictures: Annotated[Optional[int], typer.Option(help="Pictures in all.", show_default="96000", min=6)] = None,
-             epochs: Annotated[Optional[int], typer.Option(help="Passes over them.", show_default="8", min=1)] = None,
+             pictures: Annotated[Optional[int], typer.Option(help="Pictures in all.", show_default="120000", min=6)] = None,
+             epochs: Annotated[Optional[int], typer.Option(help="Passes over them.", show_default="6", min=1)] = None,
              batch_size: Annotated[Optional[int], typer.Option(help="Pictures a step.", show_default="256", min=2)] = None,
              learning_rate: Annotated[Optional[float], typer.Option(help="Of AdamW.", show_default="0.001", min=0)] = None,
              weight_decay: Annotated[Optional[float], typer.Option(help="On matrices.", show_default="0.1", min=0)] = None,

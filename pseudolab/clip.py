@@ -14,6 +14,7 @@ import hashlib
 import json
 import re
 import warnings
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,7 @@ POCKET_CONFIG = dict(
     vision_cfg=dict(image_size=POCKET_SIZE, patch_size=8, width=128, layers=4, head_width=32),
     text_cfg=dict(context_length=POCKET_CONTEXT, vocab_size=49408, width=128, heads=4, layers=2),
 )
-POCKET_WEIGHTS = Path(__file__).parent / "weights" / "pocket.safetensors" if "__file__" in globals() else None
+POCKET_WEIGHTS = Path(str(files("pseudolab"))) / "weights" / "pocket.safetensors"
 
 
 def pocket_model(seed: int = 0) -> CLIP:

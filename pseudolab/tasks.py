@@ -240,7 +240,7 @@ def check_seed(seed: int) -> int:
 
 # %% ../nbs/lab/02_tasks.ipynb #c026
 MIRRORS = {"flowers": "Flowers102", "landuse": "RESISC45", "aircraft": "FGVC-Aircraft", "digits": "MNIST", "satellite": "EuroSAT", "textures": "DTD"}
-SHIFT_STRENGTH = {"flowers": .7, "landuse": .7, "aircraft": .3, "satellite": .8, "textures": .7}   # 0: as in pretraining, 1: the shift in full
+SHIFT_STRENGTH = {"flowers": .7, "landuse": .7, "aircraft": .4, "satellite": .7, "textures": .7}   # 0: as in pretraining, 1: the shift in full
 N_TRAIN, N_TEST = 60, 150       # images a class of a drawn task
 assert set(TASK_NAMES) == {*MIRRORS, "folder"}, "pseudolab.settings and pseudolab.tasks must name the same tasks"
 

@@ -354,7 +354,7 @@ def test_an_out_that_cannot_be_written(drawn, here):
 
 @pytest.mark.parametrize("arguments, said", [
     (["--strategy", "gripp"], "grip"), (["--recipe", "papr"], "paper"), (["--rounds", "0"], "at least one"), (["--epochs", "0"], "at least 1"),
-    (["--strategy", "fpl", "--rounds", "3"], "rounds is for"), (["--k", "3"], "k is for"), (["--template", "a photo"], "exactly one"), (["--resume"], "--resume|resume"),
+    (["--strategy", "fpl", "--rounds", "3"], "ifpl and grip"), (["--k", "3"], "fpl and ifpl"), (["--template", "a photo"], "exactly one"), (["--resume"], "--resume|resume"),
     (["--clip", "ViT-B-33"], "No CLIP"), (["--device", "cuda:99"], "not available|device"), (["--precision", "int3"], "precision"), (["--prompt", "sound"], "prompt"),
     (["--paradigm", "us"], "paradigm"), (["--selector", "best"], "selector")], ids=lambda value: " ".join(value) if isinstance(value, list) else "")
 def test_wrong_switches(drawn, arguments, said): refused("run", "--root", drawn, *arguments, said=said)
@@ -421,7 +421,7 @@ def test_pretrain_makes_a_clip_that_runs(drawn, here):
 
 
 def test_names_cannot_command_the_terminal(photos):
-    (photos / NAMES[0]).rename(photos / "[red]river[/red] :smile:")
+    (photos / NAMES[0]).rename(photos / "[red]river[-red] :smile:")
     shown = call("run", "--root", photos, *QUICK).stdout
     assert "[red]river" in shown.replace("\n", "")
     assert tidy("a\x1b[2Jb\u202ec\td") == "a\\x1b[2Jb\\u202ec\\td"
