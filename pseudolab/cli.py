@@ -7,10 +7,10 @@ Docs: https://pseudolab.github.io/pseudolab/lab/cli.html.md"""
 # %% auto #0
 __all__ = ['app', 'CONTROLS', 'DEBUG', 'PACKAGES', 'IMPORTED', 'about', 'tidy', 'console', 'say', 'print_table', 'explain',
            'one_line_warnings', 'command', 'share', 'ends_of', 'round_rows', 'print_rounds', 'print_given', 'known',
-           'round_json', 'run_json', 'read_class_names', 'pick_clip', 'pick_task', 'fresh_folder', 'keep_results',
-           'write_predictions', 'announce', 'show_progress', 'demo', 'run', 'print_run', 'tasks', 'report',
-           'check_package', 'check_python', 'check_settings', 'check_device', 'check_cache', 'check_weights', 'examine',
-           'examinations', 'doctor', 'given', 'pretrain', 'keep_card', 'main']
+           'round_json', 'run_json', 'read_class_names', 'pick_clip', 'one_thread', 'pick_task', 'fresh_folder',
+           'keep_results', 'write_predictions', 'announce', 'show_progress', 'demo', 'run', 'print_run', 'tasks',
+           'report', 'check_package', 'check_python', 'check_settings', 'check_device', 'check_cache', 'check_weights',
+           'examine', 'examinations', 'doctor', 'given', 'pretrain', 'keep_card', 'main']
 
 # %% ../nbs/lab/08_cli.ipynb #c002
 import csv
@@ -79,11 +79,12 @@ def print_table(title: str, heads: Sequence[str],        # column titles; "#" be
     from rich import box
     from rich.table import Table
     from rich.text import Text
-    table = Table(title=Text(tidy(title)), box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for head in heads:
         is_number = head.startswith("#")
         table.add_column(head.removeprefix("#"), justify="right" if is_number else "left", no_wrap=is_number, overflow="fold")
     for row in rows: table.add_row(*(Text(tidy(str(cell))) for cell in row))
+    if title: say(title)
     console().print(table)
 
 # %% ../nbs/lab/08_cli.ipynb #c013
@@ -155,6 +156,7 @@ def print_rounds(run: "Run"):
     "The table of a run, its outcome in one sentence, and a plain word where nothing was gained"
     from pseudolab.plots import metric
     from pseudolab.report import heading, outcome
+    if all(r.score is None and r.audit is None for r in run.rounds): return say(outcome(run), "bold")
     heads, rows = ["round", "#K", "#score", "#right\nlabels", "#zero-shot's,\nsame K", "weakest class", "strongest class"], round_rows(run)
     wide = console().width >= 76
     print_table(f"{heading(run)}. Round 0: zero-shot CLIP. Score: {metric(run)}.", heads if wide else heads[:5], rows if wide else [row[:5] for row in rows])
@@ -194,20 +196,35 @@ def run_json(run: "Run", out: Path | None, predictions: Path | None) -> dict:
                 settings=run.settings, **{key: None if path is None else str(path) for key, path in places.items()})
 
 # %% ../nbs/lab/08_cli.ipynb #c024
-def read_class_names(text: str | None) -> list[str] | None:  # `text`: "cat, dog", or the name of a file
+def _names(parts: list[str]) -> list[str] | dict[str, str]:
+    "Names, or, where each is written FOLDER=NAME, the names of folders"
+    parts = [part.strip() for part in parts if part.strip()]
+    if not parts or not all("=" in part for part in parts): return parts
+    return {folder.strip(): name.strip() for folder, _, name in (part.partition("=") for part in parts)}
+
+
+def read_class_names(text: str | None) -> list[str] | dict[str, str] | None:  # "cat, dog"; "1=cat, 2=dog" to name folders; or a file of such lines
     "Class names as an argument gives them"
     if text is None: return None
-    if Path(text).suffix.lower() != ".txt" and not Path(text).is_file(): return [name.strip() for name in text.split(",") if name.strip()]
+    if Path(text).suffix.lower() != ".txt" and not Path(text).is_file(): return _names(text.split(","))
     try: lines = Path(text).read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error: raise ValueError(f"{text} is not a text file in UTF-8 ({error.reason}); expected one class name a line.") from error
-    return [line.strip() for line in lines if line.strip()]
+    return _names(lines)
 
 
 def pick_clip(settings: Settings, name: str | None, pretrained: str | None, device: str | None, precision: str, quick_gelu: bool | None = None) -> "Clip":
     "The CLIP that the arguments name, or the one of settings.ini"
     from pseudolab.clip import load_clip
     if name is None: name, pretrained = settings.model, pretrained or settings.pretrained
-    return load_clip(name, pretrained, device=device or settings.device, precision=precision, quick_gelu=quick_gelu)
+    clip = load_clip(name, pretrained, device=device or settings.device, precision=precision, quick_gelu=quick_gelu)
+    if clip.name == "pocket" and clip.device.type == "cpu" and "OMP_NUM_THREADS" not in os.environ: one_thread()
+    return clip
+
+
+def one_thread():
+    "Let torch compute in this thread alone"
+    import torch
+    torch.set_num_threads(1)
 
 
 def pick_task(settings: Settings, name: str | None, root: Path | None, **options) -> "Task":
@@ -277,7 +294,7 @@ def demo(task: Annotated[Optional[str], typer.Option(help="A task that ships wit
 @command
 def run(task: Annotated[Optional[str], typer.Option(help="A name of `pseudolab tasks`, or folder.", show_default="settings.ini")] = None,
         root: Annotated[Optional[Path], typer.Option(help="Folder of images: root/class/*.jpg, root/{train,test}/class/*, or root/*.jpg with --class-names.")] = None,
-        class_names: Annotated[Optional[str], typer.Option(help="Names with commas, or a text file with one a line.")] = None,
+        class_names: Annotated[Optional[str], typer.Option(help="Names with commas, FOLDER=NAME to rename folders, or a text file with one a line.")] = None,
         template: Annotated[Optional[str], typer.Option(help="A sentence with one {}.", show_default="a photo of a {}")] = None,
         prompt: Annotated[str, typer.Option(help="What is learned: text.")] = "text",
         paradigm: Annotated[str, typer.Option(help="ssl, trzsl or ul.")] = "ul",
@@ -335,8 +352,11 @@ def tasks():
     "List the tasks: their size, what they stand for, and what changes between pretraining and the task."
     from pseudolab.tasks import task_table
     amount = lambda n: "\N{EN DASH}" if n is None else f"{n:,}"
-    rows = [[info.name, amount(info.classes), amount(info.train), amount(info.test), info.mirrors, info.shift] for info in task_table()]
-    print_table("Tasks", ["name", "#classes", "#train", "#test", "stands for", "shift"], rows)
+    infos = task_table()
+    rows = [[info.name, amount(info.classes), amount(info.train), amount(info.test), info.mirrors] for info in infos]
+    print_table("", ["name", "#classes", "#train", "#test", "stands for"], rows)
+    say("What changes between pretraining and the task:")
+    for info in infos: console().print(f"  {info.name}: {info.shift}")
 
 
 @command

@@ -25,6 +25,7 @@ class Recipe:
     momentum: float = 0.9
     weight_decay: float = 0.1            # on the prompt
     warmup: float = 5 / 150              # share of the epochs in which the rate rises linearly; then cosine
+    clip_gradient: float | None = None   # largest norm of the gradient; None: as it comes
     first_epoch_zero: bool = False       # the rate of the first epoch is exactly 0
     malformed_template: bool = False     # the first labels come from the unfilled template, "a photo of a {}forest"
     warm_start: bool = False             # a round goes on from the last round's textual prompt
@@ -38,7 +39,7 @@ class Recipe:
 RECIPES = {
     "paper": Recipe(),
     "authors_code": Recipe(name="authors_code", first_epoch_zero=True, malformed_template=True, warm_start=True),
-    "pocket": Recipe(name="pocket", epochs=POCKET_EPOCHS),
+    "pocket": Recipe(name="pocket", epochs=POCKET_EPOCHS, clip_gradient=1.),
 }
 
 

@@ -45,15 +45,16 @@ def _together(terms: Sequence[Term]) -> tuple[torch.Tensor, torch.Tensor, torch.
     return inputs, target.to(inputs.device), pseudo.to(inputs.device)
 
 
-def train_epoch(prompt: Prompt, optimizer: torch.optim.Optimizer, data, weights: tuple[float, float], batch_size: int,
+def train_epoch(prompt: Prompt, optimizer: torch.optim.Optimizer, data, weights: tuple[float, float], recipe: Recipe,
                 generator: torch.Generator) -> float:  # the mean loss
     "One pass over the images in random order"
     inputs, target, pseudo = data
     losses = []
-    for batch in torch.randperm(len(target), generator=generator).to(inputs.device).split(batch_size):
+    for batch in torch.randperm(len(target), generator=generator).to(inputs.device).split(recipe.batch_size):
         loss = unified_loss(prompt(inputs[batch]), target[batch], pseudo[batch], *weights)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        if recipe.clip_gradient is not None: torch.nn.utils.clip_grad_norm_(prompt.parameters(), recipe.clip_gradient)
         optimizer.step()
         losses.append(loss.detach())
     return torch.stack(losses).mean().item()
@@ -69,7 +70,7 @@ def fit_prompt(prompt: Prompt, terms: Sequence[Term], recipe: Recipe,
     optimizer = torch.optim.SGD(prompt.parameters(), lr=recipe.learning_rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
     for epoch in range(recipe.epochs):
         for group in optimizer.param_groups: group["lr"] = learning_rate(epoch, recipe)
-        losses.append(train_epoch(prompt, optimizer, data, weights, recipe.batch_size, generator))
+        losses.append(train_epoch(prompt, optimizer, data, weights, recipe, generator))
         if not np.isfinite(losses[-1]):
             raise ValueError(f"The loss became {losses[-1]} in epoch {epoch + 1}: training diverged. Lower the recipe's learning_rate ({recipe.learning_rate}).")
     return losses
