@@ -355,8 +355,7 @@ def tasks():
     infos = task_table()
     rows = [[info.name, amount(info.classes), amount(info.train), amount(info.test), info.mirrors] for info in infos]
     print_table("", ["name", "#classes", "#train", "#test", "stands for"], rows)
-    say("What changes between pretraining and the task:")
-    for info in infos: console().print(f"  {info.name}: {info.shift}")
+    print_table("", ["name", "what changes between pretraining and the task"], [[info.name, info.shift] for info in infos])
 
 
 @command

@@ -29,7 +29,7 @@ from .zero_shot import wilson_interval
 
 # %% ../nbs/lab/07_report.ipynb #c004
 STRATEGY_TITLES = {"grip": "GRIP", "ifpl": "IFPL", "fpl": "FPL", "labelled": "Training on the labelled images alone", "zero_shot": "Zero-shot CLIP"}
-NO_SCORE = "no test image has a label, so there is no score."
+NO_SCORE = "there are no labels to test on, so there is no score."
 
 
 def percent(share: float | None) -> str:  # 0.612 -> "61.2 %"
@@ -235,7 +235,7 @@ def run_section(run: Run, name: str,      # `name`: a prefix for ids
         known = extremes(run.rounds[-1]) is not None
         parts += [run_figures(run, name), "<h3>Rounds</h3>", round_table(run), "<h3>Classes</h3>"]
         if known: parts += [f'<div class="figures">{class_figure(run, name)}<div>{class_table(run)}</div></div>']
-        else: parts += ["<p>No test image has a label, so there is no accuracy.</p>"]
+        else: parts += ["<p>There are no labels to test on, so there is no accuracy.</p>"]
         if not known: parts += [given_table(run)]
     return "<section>" + "".join(parts + ["<h3>Settings</h3>", settings_list(run)]) + "</section>"
 

@@ -133,7 +133,7 @@ def test_page_asks_for_nothing_outside(path):
     page = Page(path)
     asked = [a for a in page.loads + [a for style in page.styles for a in css_addresses(style)] if outside(a)]
     assert not asked, asked
-    missing = [a for a in page.loads if not outside(a) and not a.startswith("data:") and not (path.parent / unquote(urlsplit(a).path)).is_file()]
+    missing = [a for a in page.loads if not outside(a) and not a.startswith(("data:", "#")) and not (path.parent / unquote(urlsplit(a).path)).is_file()]
     assert not missing, missing
 
 
