@@ -203,13 +203,15 @@ def _names(parts: list[str]) -> list[str] | dict[str, str]:
     return {folder.strip(): name.strip() for folder, _, name in (part.partition("=") for part in parts)}
 
 
-def read_class_names(text: str | None) -> list[str] | dict[str, str] | None:  # "cat, dog"; "1=cat, 2=dog" to name folders; or a file of such lines
-    "Class names as an argument gives them"
+def read_class_names(text: str | None) -> list[str] | dict[str, str] | None:  # `text`: "cat, dog", "0=cat, 1=dog", or the name of a file
+    "Class names as an argument gives them; a dict from folder to name where each is written with ="
     if text is None: return None
-    if Path(text).suffix.lower() != ".txt" and not Path(text).is_file(): return _names(text.split(","))
-    try: lines = Path(text).read_text(encoding="utf-8-sig").splitlines()
+    is_list = Path(text).suffix.lower() != ".txt" and not Path(text).is_file()
+    try: parts = text.split(",") if is_list else Path(text).read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error: raise ValueError(f"{text} is not a text file in UTF-8 ({error.reason}); expected one class name a line.") from error
-    return _names(lines)
+    names = [part.strip() for part in parts if part.strip()]
+    if not names or not all("=" in name for name in names): return names
+    return {folder.strip(): name.strip() for folder, _, name in (name.partition("=") for name in names)}
 
 
 def pick_clip(settings: Settings, name: str | None, pretrained: str | None, device: str | None, precision: str, quick_gelu: bool | None = None) -> "Clip":

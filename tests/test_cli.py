@@ -435,6 +435,12 @@ def test_a_narrow_terminal_gets_no_broken_numbers(drawn, monkeypatch):
     assert "Weakest class" in shown and console().width == 44
 
 
+def test_folders_called_otherwise(photos):
+    for i, name in enumerate(NAMES): (photos / name).rename(photos / str(i))
+    answer = json.loads(call("run", "--root", photos, "--class-names", ", ".join(f"{i}={name}" for i, name in enumerate(NAMES)), *QUICK, "--json").stdout)
+    assert answer["settings"]["task"]["class_names"] == NAMES and answer["score"] is not None
+
+
 def test_class_names_from_a_file_that_is_no_text(here):
     (here / "names.txt").write_bytes(b"\xff\xfe\x00\xd8")
     with pytest.raises(ValueError, match="UTF-8"): read_class_names("names.txt")
