@@ -87,7 +87,8 @@ def _arguments(self: PromptTuner) -> dict:
 def _settings(self: PromptTuner, task: Task, split: Split) -> dict:
     "Everything that decides the numbers of a run, and the versions they are made with"
     about = dict(name=task.name, class_names=list(task.class_names), template=task.template, n_train=len(task.train), n_test=len(task.test),
-                 train_digest=task.train.digest(), test_digest=task.test.digest())
+                 train_digest=task.train.digest(), test_digest=task.test.digest(),
+                 test_counts=np.bincount(task.test.labels[task.test.labels >= 0], minlength=len(task.class_names)).tolist())
     ks = [] if self.strategy.k is None else [self.strategy.k(i, len(split.pool), len(split.allowed)) for i in range(1, self.strategy.rounds + 1)]
     versions = {name: version(name) for name in ("pseudolab", "torch", "open_clip_torch", "numpy")} | {"python": platform.python_version()}
     return dict(task=about, clip=dict(name=self.clip.name, pretrained=self.clip.pretrained, digest=self.clip.digest), **_arguments(self), k=ks, versions=versions)
