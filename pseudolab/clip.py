@@ -7,7 +7,8 @@ Docs: https://pseudolab.github.io/pseudolab/lessons/clip.html.md"""
 # %% auto #0
 __all__ = ['POCKET_SIZE', 'POCKET_CONTEXT', 'POCKET_CONFIG', 'POCKET_WEIGHTS', 'pocket_model', 'save_pocket', 'read_pocket',
            'file_sha256', 'resolve_device', 'Clip', 'pixels', 'encode_images', 'image_features', 'unseen_words',
-           'tokenize', 'encode_texts', 'text_tower', 'embed_tokens', 'encode_embedded', 'load_clip']
+           'tokenize', 'encode_texts', 'text_tower', 'embed_tokens', 'encode_embedded', 'image_tower', 'embed_patches',
+           'encode_patches', 'patches', 'load_clip']
 
 # %% ../nbs/lessons/01_clip.ipynb #c003
 import hashlib
@@ -22,6 +23,7 @@ import open_clip
 import torch
 import torch.nn.functional as F
 from open_clip.model import CLIP
+from open_clip.transformer import ResidualAttentionBlock, VisionTransformer
 from PIL import Image
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -110,7 +112,7 @@ class Clip:
         self.name, self.pretrained, self.device, self.quick_gelu = name, pretrained, device, quick_gelu
         self.dtype = _autocast_dtype(precision, device)
         self.seen = None if seen is None else set(seen.tolist())
-        self._features, self._digest = {}, None
+        self._features, self._patches, self._digest = {}, {}, None
 
     def __repr__(self):
         precision = {None: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}[self.dtype]
@@ -246,6 +248,75 @@ def encode_embedded(self: Clip, embedded: torch.Tensor,   # float (N, T, width),
 Clip.text_tower, Clip.embed_tokens, Clip.encode_embedded = text_tower, embed_tokens, encode_embedded
 
 # %% ../nbs/lessons/01_clip.ipynb #c025
+def image_tower(self: Clip):
+    "The part of the model that sees, if prompts can be learned for it: open_clip's own vision transformer, read out at the class token or at the mean of the patches"
+    tower = self.model.visual
+    if not isinstance(tower, VisionTransformer):
+        raise ValueError(f"{self.name}: the image tower ({type(tower).__name__}) is not open_clip's own vision transformer, so visual prompts cannot be learned for it. Choose a standard ViT, such as ViT-B-32.")
+    if tower.attn_pool is not None or tower.pool_type not in ("tok", "avg"):
+        raise ValueError(f"{self.name}: the image tower is read out by an attention pooler, so visual prompts cannot be learned for it. Choose a standard ViT, such as ViT-B-32.")
+    return tower
+
+
+@torch.no_grad()
+def embed_patches(self: Clip, images,               # a sequence of PIL images, or preprocessed float (N, 3, H, W)
+                  batch_size: int = 256) -> torch.Tensor:  # float32 (N, 1 + P, width)
+    "The class token and the P patches of each image, with their positions: what the image encoder's blocks will see, before the first normalisation"
+    tower, rows = self.image_tower(), []
+    for batch in _batches(len(images), batch_size):
+        with self.autocast(): patches = tower.conv1(pixels(self, images[batch]).to(self.device)).flatten(2).transpose(1, 2)     # (B, P, width)
+        first = tower.class_embedding.expand(len(patches), 1, -1)
+        rows.append(torch.cat([first, patches.float()], dim=1) + tower.positional_embedding)
+    return torch.cat(rows)
+
+# %% ../nbs/lessons/01_clip.ipynb #c027
+def _with_tokens(x: torch.Tensor,                    # (N, 1 + M + P, width), or without the M
+                 tokens: torch.Tensor,               # (M, width)
+                 replaced: int = 0) -> torch.Tensor:  # how many rows behind the class token make room
+    return torch.cat([x[:, :1], tokens.expand(len(x), -1, -1), x[:, 1 + replaced:]], dim=1)
+
+
+def _last_block(block, x: torch.Tensor) -> torch.Tensor:  # (N, L, width) -> (N, 1, width)
+    "The first row of what the block returns"
+    if not isinstance(block, ResidualAttentionBlock): return block(x)[:, :1]
+    normed, first = block.ln_1(x), x[:, :1]
+    first = first + block.ls_1(block.attn(normed[:, :1], normed, normed, need_weights=False)[0])
+    return first + block.ls_2(block.mlp(block.ln_2(first)))
+
+# %% ../nbs/lessons/01_clip.ipynb #c028
+def encode_patches(self: Clip, patches: torch.Tensor,                 # float (N, 1 + P, width), as `embed_patches` gives them
+                   tokens: torch.Tensor | None = None) -> torch.Tensor:  # (M, width): learned tokens; or (layers, M, width), new ones for every block -> float (N, D)
+    "The image encoder from the patches on; differentiable. `tokens` stand between the class token and the patches. Equals `encode_images` without them"
+    tower = self.image_tower()
+    layers = [] if tokens is None else [tokens] if tokens.ndim == 2 else list(tokens)
+    n = len(layers[0]) if layers else 0
+    with self.autocast():
+        x = tower.ln_pre(_with_tokens(patches, layers[0]) if layers else patches)
+        for at, block in enumerate(tower.transformer.resblocks):
+            if 0 < at < len(layers): x = _with_tokens(x, layers[at].to(x.dtype), replaced=n)
+            is_last = at + 1 == len(tower.transformer.resblocks)
+            x = _last_block(block, x) if is_last and tower.pool_type == "tok" else block(x)
+        if tower.pool_type == "tok": x = tower.ln_post(x[:, 0])
+        else:
+            x = x[:, 1 + n:]
+            x = tower.ln_post(x.mean(1)) if tower.final_ln_after_pool else tower.ln_post(x).mean(1)
+        x = x if tower.proj is None else x @ tower.proj
+    return F.normalize(x.float(), dim=-1)
+
+
+def patches(self: Clip, images) -> torch.Tensor:  # float32 (N, 1 + P, width)
+    "`embed_patches`, remembered for the last four collections that have a `digest()`: an epoch reads them again and again"
+    if not hasattr(images, "digest"): return self.embed_patches([images] if isinstance(images, Image.Image) else images)
+    key = images.digest()
+    kept = self._patches.pop(key, None)
+    self._patches[key] = self.embed_patches(images) if kept is None else kept      # the latest stands last
+    while len(self._patches) > 4: del self._patches[next(iter(self._patches))]
+    return self._patches[key]
+
+
+Clip.image_tower, Clip.embed_patches, Clip.encode_patches, Clip.patches = image_tower, embed_patches, encode_patches, patches
+
+# %% ../nbs/lessons/01_clip.ipynb #c030
 def _load_pocket(path: Path, device: torch.device, precision: str) -> Clip:
     model, seen, _ = read_pocket(path)
     preprocess = open_clip.image_transform(POCKET_SIZE, is_train=False)
@@ -269,7 +340,7 @@ def _load_open_clip(name: str, pretrained: str | None, device: torch.device, pre
     return Clip(model, open_clip.get_tokenizer(name), preprocess, name=name, pretrained=pretrained, device=device, precision=precision,
                 quick_gelu=bool(gelu) or config.get("quick_gelu", False))
 
-# %% ../nbs/lessons/01_clip.ipynb #c026
+# %% ../nbs/lessons/01_clip.ipynb #c031
 def load_clip(name: str | None = None,            # "pocket" or an open_clip architecture; None: settings.ini's backbone, else "pocket"
               pretrained: str | Path | None = None,  # a tag of open_clip's or a checkpoint file (for the pocket: another weights file)
               *, device: str = "auto",            # auto, cpu, cuda, cuda:1, mps
@@ -278,8 +349,7 @@ def load_clip(name: str | None = None,            # "pocket" or an open_clip arc
     "A frozen CLIP. Raises ValueError for an unknown name, tag, device or precision and FileNotFoundError for missing weights"
     if name is None:
         settings = read_settings()
-        name, _, tag = settings.backbone.partition(" ")
-        pretrained = pretrained or tag or None
+        name, pretrained = settings.model, pretrained or settings.pretrained
         device = settings.device if device == "auto" else device
     place = resolve_device(device)
     if name == "pocket": return _load_pocket(Path(pretrained) if pretrained else POCKET_WEIGHTS, place, precision)

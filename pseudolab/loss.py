@@ -30,10 +30,15 @@ WEIGHTS = {
 }
 
 
-def term_weights(paradigm: str, n_labelled: int, n_pseudo: int) -> tuple[float, float]:  # gamma, lambda
+def term_weights(paradigm: str, n_labelled: int, n_pseudo: int,
+                 *, inverted: bool = False,        # the released code's slip in semi-supervised IFPL and GRIP: |L|/|U| for |U|/|L|
+                 square_root: bool = False,        # the released code's multimodal FPL
+                 ) -> tuple[float, float]:         # gamma, lambda
     "The weights for what is trained on in this round. With one kind of image alone its term weighs 1"
     if paradigm not in WEIGHTS: raise ValueError(f"No paradigm is called {paradigm!r}; choose one of {sorted(WEIGHTS)}.")
     if n_labelled == 0 and n_pseudo == 0: raise ValueError("There is neither a labelled nor a pseudolabelled image to train on.")
     if n_pseudo == 0: return 1.0, 0.0
     if n_labelled == 0: return 0.0, 1.0
-    return WEIGHTS[paradigm](n_labelled, n_pseudo)
+    gamma, lam = WEIGHTS[paradigm](n_labelled, n_pseudo)
+    if inverted and paradigm == "ssl": gamma = 1 / gamma
+    return (gamma ** .5, lam ** .5) if square_root else (gamma, lam)

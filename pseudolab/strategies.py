@@ -21,11 +21,13 @@ def constant(k: int = 16) -> Schedule:
     return lambda i, U, C: k
 
 
-def growing(rounds: int = 10) -> Schedule:
+def growing(rounds: int = 10,
+            floored_twice: bool = False) -> Schedule:   # True: the images of a round are rounded down before they are shared out (the released code)
     "K grows in equal steps until the last round takes about the whole pool: i * U // (rounds * C), at least 1"
+    if floored_twice: return lambda i, U, C: max(1, i * (U // rounds) // C)
     return lambda i, U, C: max(1, i * U // (rounds * C))
 
-# %% ../nbs/lessons/06_unsupervised.ipynb #c009
+# %% ../nbs/lessons/06_unsupervised.ipynb #c011
 @dataclass(frozen=True)
 class Strategy:
     "How many rounds, and how many images a class each round takes (Menghini et al., 2023)"
@@ -42,7 +44,7 @@ STRATEGIES = {
     "grip":      Strategy("grip", 10, growing(10)),
 }
 
-# %% ../nbs/lessons/06_unsupervised.ipynb #c010
+# %% ../nbs/lessons/06_unsupervised.ipynb #c012
 def strategy(name: str,
              k: int | None = None,             # images a class, for fpl and ifpl
              rounds: int | None = None) -> Strategy:  # for ifpl and grip

@@ -1,4 +1,4 @@
-"""Named classes, a sentence to put them in, and images to train and test on: six tasks that need no download, and any folder of photos.
+"""Named classes, a sentence to put them in, and images to train and test on: six tasks that need no download, the paper's six data sets, and any folder of photos.
 
 Docs: https://pseudolab.github.io/pseudolab/lab/tasks.html.md"""
 
@@ -10,8 +10,8 @@ __all__ = ['EXTENSIONS', 'FORMATS', 'READ_ERRORS', 'TEMPLATE', 'MIRRORS', 'SHIFT
            'check_labels', 'Task', 'tail_counts', 'long_tail', 'check_seed', 'load_world', 'drawing_rng', 'draw_split',
            'drawn_set', 'check_count', 'natural_key', 'Listing', 'list_folder', 'Part', 'read_part', 'find_parts',
            'complaint_about', 'unreadable', 'drop_unreadable', 'name_pairs', 'folder_names', 'check_folders',
-           'split_classes', 'part_set', 'check_root', 'complain_if_empty', 'folder_task', 'task_names', 'load_task',
-           'TaskInfo', 'task_table', 'task_info']
+           'split_classes', 'part_set', 'check_root', 'complain_if_empty', 'folder_task', 'paper_task', 'task_names',
+           'load_task', 'TaskInfo', 'task_table', 'task_info']
 
 # %% ../nbs/lab/02_tasks.ipynb #c002
 import inspect
@@ -38,7 +38,8 @@ import PIL
 from PIL import Image, ImageOps
 
 from .cache import cached_arrays, digest
-from .settings import TASK_NAMES, read_settings
+from .datasets import ABOUT, class_names as paper_classes, first_few, read_dataset
+from .settings import PAPER_TASKS, POCKET_TASKS, TASK_NAMES, read_settings
 from .worlds import brush
 from .worlds.brush import SIZE, World
 
@@ -106,7 +107,7 @@ def _positions(which) -> np.ndarray | slice:
 class Images(Sequence):
     "Pictures that are opened when asked for: `images[3]` is one, `images[:8]` or `images[[1, 5]]` a view of some"
 
-    def __init__(self, source: np.ndarray | Sequence[Path],   # uint8 (n, height, width, 3), or n paths
+    def __init__(self, source: np.ndarray | Sequence[Path],   # uint8 (n, height, width, 3) or, in grey, (n, height, width); or n paths
                  index: np.ndarray | None = None):            # (N,) positions in `source`; None: all of them
         self.source, self.index = source, np.arange(len(source)) if index is None else index
 
@@ -115,7 +116,7 @@ class Images(Sequence):
     def __getitem__(self, which) -> "Image.Image | Images":
         if not isinstance(which, slice) and np.ndim(which) == 0:
             at = self.index[operator.index(which)]
-            return Image.fromarray(self.source[at]) if isinstance(self.source, np.ndarray) else read_image(self.source[at])
+            return Image.fromarray(self.source[at]).convert("RGB") if isinstance(self.source, np.ndarray) else read_image(self.source[at])
         return Images(self.source, self.index[_positions(which)])
 
     def __repr__(self) -> str: return f"Images({len(self)} {'pictures' if self.paths is None else 'files'})"
@@ -188,7 +189,7 @@ def check_labels(labels: np.ndarray, n_classes: int):
 @dataclass(frozen=True, eq=False)
 class Task:
     "Classes, a template for their names, and images to train and test on"
-    name: str                                      # of a pocket task, or of the folder
+    name: str                                      # of a pocket task or a data set, or of the folder
     class_names: list[str]                         # C names; a label is a position in this list
     template: str                                  # a text with one {}
     train: ImageSet                                # the training pool
@@ -242,7 +243,7 @@ def check_seed(seed: int) -> int:
 MIRRORS = {"flowers": "Flowers102", "landuse": "RESISC45", "aircraft": "FGVC-Aircraft", "digits": "MNIST", "satellite": "EuroSAT", "textures": "DTD"}
 SHIFT_STRENGTH = {"flowers": .7, "landuse": .7, "aircraft": .4, "satellite": .7, "textures": .7}   # 0: as in pretraining, 1: the shift in full
 N_TRAIN, N_TEST = 60, 150       # images a class of a drawn task
-assert set(TASK_NAMES) == {*MIRRORS, "folder"}, "pseudolab.settings and pseudolab.tasks must name the same tasks"
+assert set(TASK_NAMES) == {*MIRRORS, *ABOUT, "folder"} and set(POCKET_TASKS) == set(MIRRORS), "pseudolab.settings and pseudolab.tasks must name the same tasks"
 
 
 def load_world(name: str) -> World:  # `name`: a drawn task, or "digits" for the drawn digits of pretraining
@@ -388,17 +389,12 @@ def unreadable(paths: Sequence[Path]) -> dict[Path, str]:
         warnings.simplefilter("ignore")
         return {path: wrong for path, wrong in zip(paths, threads.map(complaint_about, paths)) if wrong}
 
-
-def _some(things: Sequence, most: int = 5) -> str:
-    "The first few of many, in words"
-    return ", ".join(f"{thing}" for thing in things[:most]) + (f" and {len(things) - most} more" if len(things) > most else "")
-
 # %% ../nbs/lab/02_tasks.ipynb #c046
 def drop_unreadable(parts: Sequence[Part], strict: bool) -> list[str]:  # sentences for a warning
     "Take the files that are no images out of the parts; with `strict` they are an error"
     wrong = unreadable([path for part in parts for path in part.files])
     if not wrong: return []
-    said = f"{len(wrong)} {'file is' if len(wrong) == 1 else 'files are'} not an image: " + _some([f"{path} ({why})" for path, why in wrong.items()], 3)
+    said = f"{len(wrong)} {'file is' if len(wrong) == 1 else 'files are'} not an image: " + first_few([f"{path} ({why})" for path, why in wrong.items()], 3)
     if strict: raise ValueError(said + ". Remove them, or load without strict to pass them over.")
     for part in parts:
         part.loose = [path for path in part.loose if path not in wrong]
@@ -480,7 +476,7 @@ def complain_if_empty(parts: Sequence[Part], root: Path, notes: Sequence[str] = 
 def _passed_over(parts: Sequence[Part], root: Path) -> list[str]:
     "A sentence about folders and images that were passed over; files that are no images need no word"
     passed = [path.relative_to(root) for part in parts for path in part.passed if path.is_dir() or path.suffix.lower() in EXTENSIONS]
-    return [f"{len(passed)} entries stand where no image is looked for and were passed over: {_some(passed)}"] if passed else []
+    return [f"{len(passed)} entries stand where no image is looked for and were passed over: {first_few(passed)}"] if passed else []
 
 
 def folder_task(root, class_names, template: str, seed: int, strict: bool) -> Task:
@@ -501,6 +497,15 @@ def folder_task(root, class_names, template: str, seed: int, strict: bool) -> Ta
     return Task(root.name or str(root), list(names.values()), template, part_set(train, names), part_set(test, names), source)
 
 # %% ../nbs/lab/02_tasks.ipynb #c061
+def paper_task(name: str, root, template: str, seed: int, strict: bool) -> Task:
+    "A task from a local copy of one of the paper's data sets, as `load_task` describes it"
+    copy = read_dataset(name, root, strict)
+    if copy.notes: warnings.warn(f"{copy.folder}: {'. '.join(copy.notes)}.", stacklevel=3)
+    train, test = ImageSet(Images(copy.train_images), copy.train_labels), ImageSet(Images(copy.test_images), copy.test_labels)
+    source = {"name": name, "root": str(Path(root).expanduser().resolve()), "template": template, "seed": seed}
+    return Task(name, paper_classes(name), template, train, test, source)
+
+# %% ../nbs/lab/02_tasks.ipynb #c065
 def task_names() -> list[str]:
     "The tasks that `load_task` knows"
     return list(TASK_NAMES)
@@ -516,29 +521,31 @@ def _complain_unknown(name):
 def _complain_misplaced(name: str, root, class_names, options: dict):
     "Complain about arguments that the task does not take"
     given = [key for key, value in (("root", root), ("class_names", class_names)) if value is not None]
-    if name != "folder" and given: raise ValueError(f'The task "{name}" brings its own images and classes; {" and ".join(given)} are for load_task("folder", ...).')
+    if name in PAPER_TASKS and "class_names" in given: raise ValueError(f'The task "{name}" brings its own class names; class_names is for load_task("folder", ...).')
+    if name in POCKET_TASKS and given: raise ValueError(f'The task "{name}" brings its own images and classes; {" and ".join(given)} are for load_task("folder", ...).')
     known = ("n_train", "n_test", "shift") if name in SHIFT_STRENGTH else ()
     extra = [key for key in options if key not in known]
-    if extra: raise ValueError(f'The task "{name}" has no option {_some(extra)}; it has {", ".join(known) or "none"}.')
+    if extra: raise ValueError(f'The task "{name}" has no option {first_few(extra)}; it has {", ".join(known) or "none"}.')
 
-# %% ../nbs/lab/02_tasks.ipynb #c062
+# %% ../nbs/lab/02_tasks.ipynb #c066
 def load_task(name: str | None = None,        # one of `task_names()`; None: what settings.ini says
-              *, root: Path | str | None = None,   # of a folder task: where the images are
+              *, root: Path | str | None = None,   # of a folder task: where the images are; of one of the paper's data sets: where your copy is
               class_names=None,               # of a folder task: a list of names, or a dict from folder to name; needed where nothing is labelled
               template: str | None = None,    # a text with one {}; None: "a photo of a {}"
-              seed: int = 0,                  # of the drawing, or of the 60/40 split of a folder
-              strict: bool = False,           # a file that is not an image is an error, not skipped
+              seed: int = 0,                  # of the drawing, or of the 60/40 split of a folder; published splits and the digits' do not depend on it
+              strict: bool = False,           # a file that is not an image is an error, not skipped; so is a copy of a data set that is not as in the paper
               **options,                      # of a drawn task: n_train, n_test (images a class), shift (0: the style of pretraining)
               ) -> Task:
-    "A task by name: one of the six pocket tasks, or a folder of images"
+    "A task by name: one of the six pocket tasks, one of the paper's six data sets, or a folder of images"
     name = read_settings().task if name is None else name
     if name not in TASK_NAMES: _complain_unknown(name)
     _complain_misplaced(name, root, class_names, options)
     template, seed = check_template(TEMPLATE if template is None else template), check_seed(seed)
     if name == "folder": return folder_task(root, class_names, template, seed, strict)
+    if name in PAPER_TASKS: return paper_task(name, root, template, seed, strict)
     return (_digits_task if name == "digits" else _drawn_task)(name, template, seed, **options)
 
-# %% ../nbs/lab/02_tasks.ipynb #c073
+# %% ../nbs/lab/02_tasks.ipynb #c077
 class TaskInfo(NamedTuple):
     "One row of the table of tasks"
     name: str
@@ -546,7 +553,7 @@ class TaskInfo(NamedTuple):
     train: int | None        # images
     test: int | None
     mirrors: str             # the paper's data set that it stands for
-    shift: str               # what changes between the style of pretraining and the task
+    shift: str               # what changes between the style of pretraining and the task, or where the images come from
 
 
 def task_table() -> list[TaskInfo]:
@@ -557,5 +564,6 @@ def task_table() -> list[TaskInfo]:
 def task_info(name: str) -> TaskInfo:
     if name == "folder": return TaskInfo(name, None, None, None, "your own photos", "none: what the photos show")
     if name == "digits": return TaskInfo(name, 10, 10 * N_TRAIN, N_DIGITS - 10 * N_TRAIN, MIRRORS[name], "Real handwriting, where pretraining saw drawn strokes.")
+    if name in ABOUT: return TaskInfo(name, *ABOUT[name][1:4], f"{ABOUT[name].title} itself", 'The real data set: needs a local copy, --root or root="...".')
     world = load_world(name)
     return TaskInfo(name, len(world.classes), N_TRAIN * len(world.classes), N_TEST * len(world.classes), MIRRORS[name], world.shift)

@@ -243,7 +243,7 @@ def test_a_long_tail_needs_labels():
 # --- one way in
 
 
-@pytest.mark.parametrize(("name", "near"), [("satelite", '"satellite"'), ("Flowers", '"flowers"'), ("eurosat", "textures"), ("", "folder"), (3, "folder")])
+@pytest.mark.parametrize(("name", "near"), [("satelite", '"satellite"'), ("Flowers", '"flowers"'), ("eurosta", '"eurosat"'), ("dtf", '"dtd"'), ("", "folder"), (3, "folder")])
 def test_no_such_task(name, near):
     with pytest.raises(ValueError, match="There is no task") as caught: load_task(name)
     assert near in str(caught.value) and all(known in str(caught.value) for known in task_names())
