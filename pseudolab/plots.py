@@ -13,7 +13,8 @@ import numpy as np
 
 # %% auto #0
 __all__ = ['BLACK', 'ORANGE', 'SKY', 'GREEN', 'YELLOW', 'BLUE', 'VERMILION', 'PURPLE', 'MARKS', 'new_axes', 'short',
-           'percent_axis', 'round_axis', 'metric', 'plot_score', 'plot_precision', 'classes_to_plot', 'plot_per_class']
+           'percent_axis', 'round_axis', 'metric', 'plot_score', 'plot_precision', 'classes_to_plot', 'plot_per_class',
+           'plot_gains']
 
 # %% ../nbs/lab/06_plots.ipynb #c003
 if TYPE_CHECKING:
@@ -114,4 +115,20 @@ def plot_per_class(run: Run, *, ax: Axes | None = None,
     ax.set(ylim=(-.6, len(chosen) - .4), xlim=(-.03, 1.03))
     percent_axis(ax.xaxis, "accuracy, test images")
     ax.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=1)
+    return ax
+
+# %% ../nbs/lab/06_plots.ipynb #c024
+def plot_gains(table, *, ax: Axes | None = None,   # `table`: a frame with prompt, paper_gain and our_gain, a row a cell; shares, so .1 is 10 points
+               ) -> Axes:
+    "Published gains (across) and ours (up), a colour and a marker for each prompt"
+    ax = new_axes(ax, 5.2, 4.6)
+    ax.grid(axis="x", alpha=.25)
+    for (colour, marker), (prompt, rows) in zip(MARKS, table.groupby("prompt", sort=False, observed=True)):
+        ax.plot(100 * rows["paper_gain"], 100 * rows["our_gain"], marker, color=colour, label=prompt, alpha=.85)
+    low, high = (f(100 * f(table["paper_gain"]), 100 * f(table["our_gain"])) for f in (min, max))
+    ax.plot((low, high), (low, high), "--", color=BLACK, linewidth=1, label="the same gain")
+    ax.axhline(0, color=BLACK, linewidth=.6)
+    ax.axvline(0, color=BLACK, linewidth=.6)
+    ax.set(xlabel="the paper's gain over zero-shot CLIP, points", ylabel="our gain over the pocket CLIP, points")
+    ax.legend(frameon=False)
     return ax

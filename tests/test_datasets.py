@@ -300,6 +300,9 @@ def test_a_drawn_split_is_the_same_for_everybody_and_says_that_it_is_drawn(name,
     elsewhere = shutil.copytree(tmp_path, tmp_path.parent / f"{tmp_path.name}-moved")
     assert [path.name for path in read_dataset(name, elsewhere).test_images] == [path.name for path in copy.test_images]
     assert len({*copy.train_images, *copy.test_images}) == 5 * ABOUT[name].classes
+    for images, labels in ((copy.train_images, copy.train_labels), (copy.test_images, copy.test_labels)):
+        order = [(label, path.name) for label, path in zip(labels, images)]
+        assert order == sorted(order)   # and not as the file system lists them
     assert "not the paper's split" in copy.notes[0] and "test.txt" in copy.notes[0]
     with pytest.warns(UserWarning, match="not the paper's split.*in the paper") as heard: task = load_task(name, root=tmp_path)
     assert len(heard) == 1 and heard[0].filename == __file__
