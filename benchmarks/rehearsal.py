@@ -6,6 +6,7 @@ ViT-B/32 with random weights (a step costs the same whatever the numbers are), F
 Each prompt is measured in a process of its own, so that its peak of memory is its own. Nothing is fetched. Writes benchmarks/results/rehearsal.json."""
 import argparse
 import json
+import logging
 import os
 import platform
 import resource
@@ -19,8 +20,10 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
+import open_clip
 import torch
 from PIL import Image
+from safetensors.torch import save_file
 
 from pseudolab.cache import write_atomically
 from pseudolab.clip import load_clip, resolve_device
@@ -39,9 +42,8 @@ CLASSES = json.loads((HERE.parent / "pseudolab" / "static" / "classes.json").rea
 
 def write_weights(path: Path):
     "Random weights of the real size, as a local checkpoint"
-    import open_clip
-    from safetensors.torch import save_file
     torch.manual_seed(0)
+    logging.getLogger().setLevel(logging.ERROR)      # open_clip warns that the weights are random; here they are meant to be
     save_file(open_clip.create_model(ARCHITECTURE, load_weights=False).state_dict(), path)
 
 
