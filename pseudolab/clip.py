@@ -105,7 +105,7 @@ def _autocast_dtype(precision: str, device: torch.device) -> torch.dtype | None:
     if precision == "fp16" and device.type == "cpu": raise ValueError("precision 'fp16' needs a GPU; on a CPU use 'fp32' or 'bf16'.")
     return allowed[precision]
 
-
+# %% ../nbs/lessons/01_clip.ipynb #c012
 def _move(model: torch.nn.Module, device: torch.device, name: str) -> torch.nn.Module:
     "The model on the device; complains where it has no room"
     try: return model.to(device)
@@ -114,7 +114,7 @@ def _move(model: torch.nn.Module, device: torch.device, name: str) -> torch.nn.M
         raise ValueError(f"device {str(device)!r} has no room for the {needed:,.0f} MiB of {name}'s weights. Stop what else uses it, "
                          "choose a smaller architecture, or use device='cpu'.") from error
 
-# %% ../nbs/lessons/01_clip.ipynb #c014
+# %% ../nbs/lessons/01_clip.ipynb #c015
 class Clip:
     "A frozen dual encoder: images and texts to unit vectors of one space (Radford et al., 2021)"
 
@@ -133,7 +133,7 @@ class Clip:
         return (f"Clip({self.name!r}{weights}, {self.image_size} px, D={self.embed_dim}, context={self.context_length}, "
                 f"quick_gelu={self.quick_gelu}, {self.device.type} {precision})")
 
-# %% ../nbs/lessons/01_clip.ipynb #c015
+# %% ../nbs/lessons/01_clip.ipynb #c016
 def _autocast(self: Clip): return torch.autocast(self.device.type, self.dtype or torch.float32, enabled=self.dtype is not None)
 
 
@@ -158,7 +158,7 @@ Clip.autocast, Clip.logit_scale, Clip.image_size = _autocast, property(_logit_sc
 Clip.context_length = property(lambda self: self.model.context_length)   # text positions
 Clip.embed_dim = property(_embed_dim)
 
-# %% ../nbs/lessons/01_clip.ipynb #c016
+# %% ../nbs/lessons/01_clip.ipynb #c017
 def _digest(self: Clip) -> str:
     "Identifies the image encoder, its precision and its preprocessing: the CLIP's share of a cached feature's key"
     if self._digest is None:
@@ -169,7 +169,7 @@ def _digest(self: Clip) -> str:
 
 Clip.digest = property(_digest)
 
-# %% ../nbs/lessons/01_clip.ipynb #c018
+# %% ../nbs/lessons/01_clip.ipynb #c019
 def _batches(n: int, size: int): return [slice(i, min(i + size, n)) for i in range(0, n, size)]
 
 
@@ -195,7 +195,7 @@ def encode_images(self: Clip, images,             # a sequence of PIL images, or
         with self.autocast(): rows.append(self.model.encode_image(pixels(self, images[batch]).to(self.device)))
     return F.normalize(torch.cat(rows).float(), dim=-1)
 
-# %% ../nbs/lessons/01_clip.ipynb #c019
+# %% ../nbs/lessons/01_clip.ipynb #c020
 def image_features(self: Clip, images) -> torch.Tensor:  # float32 (N, D)
     "`encode_images`, remembered: a collection with a `digest()` is encoded once for this CLIP, then read from the cache"
     if not hasattr(images, "digest"): return self.encode_images(images)
@@ -208,7 +208,7 @@ def image_features(self: Clip, images) -> torch.Tensor:  # float32 (N, D)
 
 Clip.pixels, Clip.encode_images, Clip.image_features = pixels, encode_images, image_features
 
-# %% ../nbs/lessons/01_clip.ipynb #c021
+# %% ../nbs/lessons/01_clip.ipynb #c022
 def unseen_words(self: Clip, texts: list[str]) -> list[str]:
     "Words with a piece that this CLIP never saw in training (always empty for a CLIP whose vocabulary is not known)"
     if self.seen is None: return []
@@ -233,7 +233,7 @@ def tokenize(self: Clip, texts: list[str]) -> torch.Tensor:  # int64 (N, context
         warnings.warn(f"The {self.name} CLIP never saw {', '.join(map(repr, unseen))}: to it such a word is a random vector. Use words of its captions, or a real CLIP.", stacklevel=2)
     return self.tokenizer(texts)
 
-# %% ../nbs/lessons/01_clip.ipynb #c022
+# %% ../nbs/lessons/01_clip.ipynb #c023
 @torch.no_grad()
 def encode_texts(self: Clip, texts: list[str], batch_size: int = 256) -> torch.Tensor:  # float32 (N, D)
     "Unit vectors of sentences"
@@ -244,7 +244,7 @@ def encode_texts(self: Clip, texts: list[str], batch_size: int = 256) -> torch.T
 
 Clip.unseen_words, Clip.tokenize, Clip.encode_texts = unseen_words, tokenize, encode_texts
 
-# %% ../nbs/lessons/01_clip.ipynb #c024
+# %% ../nbs/lessons/01_clip.ipynb #c025
 def _text_fault(maker: str | None, appended: bool, causal: bool, pool: str, tokenizer: str | None) -> str | None:
     "Why no prompt can be learned for a text tower, or None"
     if maker: return f"the text tower ({maker}) is not open_clip's own transformer"
@@ -270,7 +270,7 @@ def embed_tokens(self: Clip, tokens: torch.Tensor) -> torch.Tensor:  # int64 (N,
     "Rows of the token table, without positions"
     return self.text_tower().token_embedding(tokens.to(self.device)).float()
 
-# %% ../nbs/lessons/01_clip.ipynb #c025
+# %% ../nbs/lessons/01_clip.ipynb #c026
 def encode_embedded(self: Clip, embedded: torch.Tensor,   # float (N, T, width), T <= context_length; without positions
                     end: torch.Tensor) -> torch.Tensor:   # int64 (N,): where the end token stands -> float (N, D)
     "The text encoder from embeddings on; differentiable. Equals `encode_texts` when the embeddings are those of a text"
@@ -285,7 +285,7 @@ def encode_embedded(self: Clip, embedded: torch.Tensor,   # float (N, T, width),
 
 Clip.text_tower, Clip.embed_tokens, Clip.encode_embedded = text_tower, embed_tokens, encode_embedded
 
-# %% ../nbs/lessons/01_clip.ipynb #c027
+# %% ../nbs/lessons/01_clip.ipynb #c028
 def _image_fault(maker: str | None, attention_pooled: bool, pool: str) -> str | None:
     "Why no prompt can be learned for an image tower, or None"
     if maker: return f"the image tower ({maker}) is not open_clip's own vision transformer"
@@ -302,7 +302,7 @@ def image_tower(self: Clip):
     if fault: raise ValueError(f"{self.name}: {fault}, so visual prompts cannot be learned for it. Choose a standard ViT, such as ViT-B-32.")
     return tower
 
-
+# %% ../nbs/lessons/01_clip.ipynb #c029
 @torch.no_grad()
 def embed_patches(self: Clip, images,               # a sequence of PIL images, or preprocessed float (N, 3, H, W)
                   batch_size: int = 256) -> torch.Tensor:  # float32 (N, 1 + P, width)
@@ -314,7 +314,7 @@ def embed_patches(self: Clip, images,               # a sequence of PIL images, 
         rows.append(torch.cat([first, patches.float()], dim=1) + tower.positional_embedding)
     return torch.cat(rows)
 
-# %% ../nbs/lessons/01_clip.ipynb #c029
+# %% ../nbs/lessons/01_clip.ipynb #c031
 def _with_tokens(x: torch.Tensor,                    # (N, 1 + M + P, width), or without the M
                  tokens: torch.Tensor,               # (M, width)
                  replaced: int = 0) -> torch.Tensor:  # how many rows behind the class token make room
@@ -328,7 +328,7 @@ def _last_block(block, x: torch.Tensor) -> torch.Tensor:  # (N, L, width) -> (N,
     first = first + block.ls_1(block.attn(normed[:, :1], normed, normed, need_weights=False)[0])
     return first + block.ls_2(block.mlp(block.ln_2(first)))
 
-# %% ../nbs/lessons/01_clip.ipynb #c030
+# %% ../nbs/lessons/01_clip.ipynb #c032
 def encode_patches(self: Clip, patches: torch.Tensor,                 # float (N, 1 + P, width), as `embed_patches` gives them
                    tokens: torch.Tensor | None = None) -> torch.Tensor:  # (M, width): learned tokens; or (layers, M, width), new ones for every block -> float (N, D)
     "The image encoder from the patches on; differentiable. `tokens` stand between the class token and the patches. Equals `encode_images` without them"
@@ -348,7 +348,7 @@ def encode_patches(self: Clip, patches: torch.Tensor,                 # float (N
         x = x if tower.proj is None else x @ tower.proj
     return F.normalize(x.float(), dim=-1)
 
-
+# %% ../nbs/lessons/01_clip.ipynb #c033
 def patches(self: Clip, images) -> torch.Tensor:  # float32 (N, 1 + P, width)
     "`embed_patches`, remembered for the last four collections that have a `digest()`: an epoch reads them again and again"
     if not hasattr(images, "digest"): return self.embed_patches([images] if isinstance(images, Image.Image) else images)
@@ -361,7 +361,7 @@ def patches(self: Clip, images) -> torch.Tensor:  # float32 (N, 1 + P, width)
 
 Clip.image_tower, Clip.embed_patches, Clip.encode_patches, Clip.patches = image_tower, embed_patches, encode_patches, patches
 
-# %% ../nbs/lessons/01_clip.ipynb #c032
+# %% ../nbs/lessons/01_clip.ipynb #c035
 def _config(name: str) -> dict:
     if name == "pocket": return POCKET_CONFIG
     if name in open_clip.list_models(): return open_clip.get_model_config(name)
@@ -380,7 +380,7 @@ def prompt_support(name: str) -> dict[str, str | None]:  # text, visual, multimo
     why_no_visual = _image_fault(maker, bool(vision.get("attentional_pool")), vision.get("pool_type", "tok"))
     return {"text": why_no_text, "visual": why_no_visual, "multimodal": "; ".join(filter(None, (why_no_text, why_no_visual))) or None}
 
-# %% ../nbs/lessons/01_clip.ipynb #c035
+# %% ../nbs/lessons/01_clip.ipynb #c038
 def _torch_state(path: Path):
     "What `torch.save` wrote. Only tensors and plain containers are unpickled"
     is_zip = is_zipfile(path)
@@ -399,7 +399,7 @@ def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
     if not (isinstance(state, dict) and state and all(isinstance(name, str) for name in state)): raise ValueError("it holds no state dict: tensors by name")
     return {name: tuple(value.shape) for name, value in state.items() if isinstance(value, torch.Tensor)}
 
-# %% ../nbs/lessons/01_clip.ipynb #c036
+# %% ../nbs/lessons/01_clip.ipynb #c039
 def checkpoint_shapes(path: str | Path) -> dict[str, tuple[int, ...]]:
     "Names and shapes of the tensors in a weights file: .safetensors, or a state dict that torch.save wrote. No object but tensors and plain containers is unpickled"
     path = Path(path)
@@ -412,7 +412,7 @@ def checkpoint_shapes(path: str | Path) -> dict[str, tuple[int, ...]]:
     if not shapes: raise ValueError(f"{path} holds no tensors. Expected the weights of a CLIP.")
     return {name.removeprefix("module."): shape for name, shape in shapes.items()}
 
-# %% ../nbs/lessons/01_clip.ipynb #c039
+# %% ../nbs/lessons/01_clip.ipynb #c042
 PREPROCESSING = ("mean", "std", "interpolation", "resize_mode")
 
 
@@ -433,7 +433,7 @@ def _activation(name: str, pretrained: str, wanted: bool | None) -> bool:
         raise ValueError(f"{name} {pretrained if tag else ''} was trained with quick_gelu={known}, not {wanted}; leave quick_gelu out.")
     return known if wanted is None else wanted
 
-# %% ../nbs/lessons/01_clip.ipynb #c041
+# %% ../nbs/lessons/01_clip.ipynb #c044
 def _weights(name: str, pretrained: str | None) -> tuple[Path, dict]:
     "The file of the weights, fetched if it is a tag whose file is not in open_clip's cache, and their preprocessing"
     tags = open_clip.list_pretrained_tags_by_model(name)
@@ -454,7 +454,7 @@ def _tokenizer(name: str):
     except ImportError as error: raise ValueError(f"{name} reads text by the tokenizer {source}, which needs a library that is not installed ({error}). pip install transformers") from error
     except (OSError, ValueError) as error: raise FileNotFoundError(f"{name} reads text by the tokenizer {source}, which could not be fetched ({error}). Go online once.") from error
 
-# %% ../nbs/lessons/01_clip.ipynb #c042
+# %% ../nbs/lessons/01_clip.ipynb #c045
 def _fill(name: str, path: Path, preprocessing: dict, quick_gelu: bool):
     "The model with the file's weights, all of them and none stretched to another size; and its preprocessing"
     shapes, remedy = checkpoint_shapes(path), f"Expected the weights of {name}: name the architecture that they belong to, or give another file."
@@ -469,7 +469,7 @@ def _fill(name: str, path: Path, preprocessing: dict, quick_gelu: bool):
     if stretched: raise ValueError(f"{path} has {stretched[0]} {shapes[stretched[0]]} where {name} has {state[stretched[0].removeprefix('text.')]}: another resolution or context. {remedy}")
     return model, preprocess
 
-# %% ../nbs/lessons/01_clip.ipynb #c044
+# %% ../nbs/lessons/01_clip.ipynb #c047
 def _load_pocket(path: Path, device: torch.device, precision: str) -> Clip:
     model, seen, _ = read_pocket(path)
     preprocess = open_clip.image_transform(POCKET_SIZE, is_train=False)
@@ -488,7 +488,7 @@ def _load_open_clip(name: str, pretrained: str | None, device: torch.device, pre
     model, preprocess = _fill(name, path, preprocessing, gelu)
     return Clip(model, tokenizer, preprocess, name=name, pretrained=pretrained, device=device, precision=precision, quick_gelu=gelu)
 
-# %% ../nbs/lessons/01_clip.ipynb #c045
+# %% ../nbs/lessons/01_clip.ipynb #c048
 def load_clip(name: str | None = None,            # "pocket" or an open_clip architecture; None: settings.ini's backbone, else "pocket"
               pretrained: str | Path | None = None,  # a tag of open_clip's or a checkpoint file (for the pocket: another weights file)
               *, device: str = "auto",            # auto, cpu, cuda, cuda:1, mps

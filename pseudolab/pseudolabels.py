@@ -86,7 +86,7 @@ def _offer(board: list[tuple[float, int]], entry: tuple[float, int], k: int) -> 
         del board[k:]
     return True
 
-
+# %% ../nbs/lessons/04_pseudolabels.ipynb #c030
 def select_leaderboard(logits: torch.Tensor | np.ndarray,   # (U, C): pool by classes
                        k: int,                              # places of each class, 1 to U
                        *, allowed: Sequence[int] | None = None,  # classes that may be given (None: all)

@@ -119,7 +119,7 @@ def _check_room(clip: Clip, class_names: list[str], n_tokens: int, end: torch.Te
         raise ValueError(f"{n_tokens} learned tokens and the class name {class_names[int(end.argmax())]!r} need {needed} positions, and {clip.name!r} has "
                          f"{clip.context_length}. Shorten the name, or learn fewer tokens.")
 
-
+# %% ../nbs/lessons/05_text_prompts.ipynb #c022
 class ClassTexts(nn.Module):
     "The class names as token vectors, with room for learned vectors behind the start token. Nothing in it is learned"
 
@@ -142,7 +142,7 @@ class ClassTexts(nn.Module):
         context = context.expand(len(self.names), -1, -1)                            # (C, M, width)
         return self.clip.encode_embedded(torch.cat([self.start, context, self.names], dim=1), self.end)
 
-# %% ../nbs/lessons/05_text_prompts.ipynb #c022
+# %% ../nbs/lessons/05_text_prompts.ipynb #c023
 class TextPrompt(Prompt):
     "CoOp (Zhou et al., 2022): learned vectors, shared by all classes, between the start token and the class name"
     carried = ("context",)

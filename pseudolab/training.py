@@ -19,7 +19,7 @@ from .loss import unified_loss
 from .recipe import Recipe
 from .text_prompt import Prompt
 
-# %% ../nbs/lessons/05_text_prompts.ipynb #c028
+# %% ../nbs/lessons/05_text_prompts.ipynb #c029
 @dataclass(frozen=True)
 class Term:
     "One of the two terms of the loss: what a prompt is fed, the labels, and what the term weighs"
@@ -28,7 +28,7 @@ class Term:
     weight: float            # gamma or lambda
     pseudo: bool             # are the labels pseudolabels?
 
-# %% ../nbs/lessons/05_text_prompts.ipynb #c030
+# %% ../nbs/lessons/05_text_prompts.ipynb #c031
 def learning_rate(epoch: int,            # from 0
                   recipe: Recipe,
                   switch: str = "learning_rate") -> float:   # the recipe's field with the highest rate: `Prompt.rate`
@@ -37,7 +37,7 @@ def learning_rate(epoch: int,            # from 0
     if epoch < warm: return peak * (epoch if recipe.first_epoch_zero else epoch + 1) / warm
     return peak * .5 * (1 + cos(pi * (epoch - warm) / max(1, recipe.epochs - warm)))
 
-# %% ../nbs/lessons/05_text_prompts.ipynb #c032
+# %% ../nbs/lessons/05_text_prompts.ipynb #c033
 def _together(terms: Sequence[Term], columns: np.ndarray) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:  # inputs, target, pseudo
     "The images of all terms in one row; a target is a position in `columns`"
     labels = np.concatenate([term.labels for term in terms])
@@ -56,7 +56,7 @@ def batch_order(sizes: Sequence[int],           # how many images each term has
     places = [(torch.randperm(n, generator=generator) + torch.rand(1, generator=generator)) / n for n in sizes]
     return torch.cat(places).argsort(stable=True)
 
-# %% ../nbs/lessons/05_text_prompts.ipynb #c035
+# %% ../nbs/lessons/05_text_prompts.ipynb #c036
 def _step(prompt: Prompt, optimizer: torch.optim.Optimizer, clip_gradient: float | None):
     if clip_gradient is not None: torch.nn.utils.clip_grad_norm_(prompt.parameters(), clip_gradient)
     optimizer.step()
@@ -77,7 +77,7 @@ def train_epoch(prompt: Prompt, optimizer: torch.optim.Optimizer, data, order: t
         losses.append(loss.detach())
     return torch.stack(losses).mean().item()
 
-# %% ../nbs/lessons/05_text_prompts.ipynb #c036
+# %% ../nbs/lessons/05_text_prompts.ipynb #c037
 def fit_prompt(prompt: Prompt, terms: Sequence[Term], recipe: Recipe,
                *, generator: torch.Generator,                   # of the order of the images
                classes: np.ndarray | None = None) -> list[float]:  # int64, ascending: the classes whose logits enter the loss; None: all -> the mean loss of each epoch

@@ -127,7 +127,8 @@ def test_run_has_every_switch_of_the_tuner():
     import inspect
 
     from pseudolab.tuner import PromptTuner
-    switches = set(inspect.signature(PromptTuner.__init__).parameters) - {"self"}
+    from pseudolab.tuner import PROMPT_OPTIONS
+    switches = set(inspect.signature(PromptTuner.__init__).parameters) - {"self", "prompt_options"} | {option for options in PROMPT_OPTIONS.values() for option in options}
     assert switches <= set(parameters_of("run"))
 
 
@@ -353,7 +354,7 @@ def test_an_out_that_cannot_be_written(drawn, here):
 
 
 @pytest.mark.parametrize("arguments, said", [
-    (["--strategy", "gripp"], "grip"), (["--recipe", "papr"], "paper"), (["--rounds", "0"], "at least one"), (["--epochs", "0"], "at least 1"),
+    (["--strategy", "gripp"], "grip"), (["--recipe", "papr"], "paper"), (["--rounds", "0"], "at least one"), (["--epochs", "0"], "from 1 up"),
     (["--strategy", "fpl", "--rounds", "3"], "ifpl and grip"), (["--k", "3"], "fpl and ifpl"), (["--template", "a photo"], "exactly one"), (["--resume"], "--resume|resume"),
     (["--clip", "ViT-B-33"], "No CLIP"), (["--device", "cuda:99"], "not available|device"), (["--precision", "int3"], "precision"), (["--prompt", "sound"], "prompt"),
     (["--paradigm", "us"], "paradigm"), (["--selector", "best"], "selector")], ids=lambda value: " ".join(value) if isinstance(value, list) else "")
