@@ -317,7 +317,7 @@ def run(task: Annotated[Optional[str], typer.Option(help="A name of `pseudolab t
         k: Annotated[Optional[int], typer.Option(help="fpl and ifpl: pseudolabelled images a class.", show_default="16")] = None,
         rounds: Annotated[Optional[int], typer.Option(help="ifpl and grip: rounds.", show_default="10")] = None,
         recipe: Annotated[Optional[str], typer.Option(help="pocket, paper or authors_code.", show_default="settings.ini")] = None,
-        epochs: Annotated[Optional[int], typer.Option(help="Passes over the images in each round.", show_default="the recipe's")] = None,
+        epochs: Annotated[Optional[int], typer.Option(help="Passes over the images in each round, and no more of them for few images.", show_default="the recipe's")] = None,
         switch: Annotated[Optional[list[str]], typer.Option(help="Another value of a switch of the recipe, such as warm_start=true; may be repeated.", metavar="NAME=VALUE")] = None,
         seed: Annotated[Optional[int], typer.Option(help="Of the prompt's start and the order of the batches.", show_default="settings.ini", min=0)] = None,
         shots: Annotated[int, typer.Option(help="ssl: labelled images a class.")] = 2,
@@ -344,7 +344,7 @@ def run(task: Annotated[Optional[str], typer.Option(help="A name of `pseudolab t
     from pseudolab.strategies import strategy as named_strategy
     settings, schedule = read_settings(), named_strategy(strategy, k, rounds)
     chosen = Recipe.named(recipe or settings.recipe)
-    changes = read_switches(switch or []) | ({} if epochs is None else {"epochs": epochs})
+    changes = ({} if epochs is None else {"epochs": epochs, "least_steps": 0}) | read_switches(switch or [])
     if changes: chosen = chosen.replace(**changes)
     images = pick_task(settings, task, root, class_names=read_class_names(class_names), template=template, seed=task_seed, strict=strict)
     model = pick_clip(settings, clip, pretrained, device, precision, quick_gelu)

@@ -24,11 +24,11 @@ from pseudolab.recipe import Recipe
 from pseudolab.strategies import Strategy, constant, growing
 from pseudolab.tasks import load_task
 from pseudolab.text_prompt import TextPrompt
-from pseudolab.training import Term, batch_order, fit_prompt
+from pseudolab.training import Term, batch_order, epochs_of, fit_prompt
 from pseudolab.tuner import PromptTuner
 from pseudolab.visual_prompt import VisualPrompt
 
-SMALL = Recipe.pocket().replace(epochs=1)
+SMALL = Recipe.pocket().replace(epochs=1, least_steps=0)
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +155,7 @@ def test_every_switch_that_parts_the_recipes_is_on_the_recipe_page():
     assert len(parts) == 10 and all(f"`{name}`" in page for name in parts)
 
 
-@pytest.mark.parametrize("change", [dict(epochs=0), dict(epochs=1.5), dict(batch_size=0), dict(accumulate=0), dict(learning_rate=0), dict(learning_rate=float("nan")), dict(warmup=1),
+@pytest.mark.parametrize("change", [dict(epochs=0), dict(epochs=1.5), dict(batch_size=0), dict(accumulate=0), dict(least_steps=-1), dict(learning_rate=0), dict(learning_rate=float("nan")), dict(warmup=1),
                                     dict(hold_out=1), dict(hold_out=-.1), dict(clip_gradient=0), dict(sampler="sorted"), dict(learning_rate_multimodal=-1)])
 def test_a_switch_out_of_range_is_refused(change):
     with pytest.raises(ValueError, match=next(iter(change))): Recipe.paper().replace(**change)
@@ -185,17 +185,45 @@ def test_four_batches_of_sixteen_differ_where_kinds_mix(clip, task):
     assert not torch.allclose(one, four, atol=1e-4)
 
 
-@given(st.lists(st.integers(1, 60), min_size=1, max_size=3), st.integers(1, 20), st.integers(0, 999))
+@given(st.lists(st.integers(1, 60), min_size=2, max_size=3), st.integers(1, 20), st.integers(0, 999))
 @settings(max_examples=80)
-def test_even_batches_hold_each_terms_share(sizes, batch, seed):
-    order = batch_order(sizes, "even", torch.Generator().manual_seed(seed))
-    assert sorted(order.tolist()) == list(range(sum(sizes)))
+def test_halves_gives_every_term_an_equal_part_of_each_batch(sizes, batch, seed):
+    order = batch_order(sizes, "halves", torch.Generator().manual_seed(seed))
+    assert len(order) == sum(sizes)
     which = torch.repeat_interleave(torch.arange(len(sizes)), torch.tensor(sizes))[order]
     for part in which.split(batch):
-        for term, n in enumerate(sizes): assert abs((part == term).sum().item() - len(part) * n / sum(sizes)) <= 3
+        counts = torch.bincount(part, minlength=len(sizes))
+        assert counts.max() - counts.min() <= 1
+    for term, n in enumerate(sizes):                 # the images of a term come round again as evenly as can be
+        met = torch.bincount(order[which == term] - sum(sizes[:term]), minlength=n)
+        assert met.max() - met.min() <= 1
 
 
-@pytest.mark.parametrize("sampler", ["even", "shuffled"])
+def test_halves_has_the_same_loss_in_the_mean():
+    sizes, values = [4, 60], torch.arange(64, dtype=torch.float64) ** 2
+    means = [values[:4].mean().item(), values[4:].mean().item()]
+    orders = [batch_order(sizes, "halves", torch.Generator().manual_seed(seed)) for seed in range(400)]
+    found = [np.mean([values[order[(order < 4) == few]].mean().item() for order in orders]) for few in (True, False)]
+    assert np.allclose(found, means, rtol=.02)
+
+
+@given(st.integers(1, 5000), st.integers(1, 64), st.integers(1, 4), st.integers(1, 9), st.integers(0, 300))
+def test_a_round_takes_at_least_so_many_steps(n, batch_size, accumulate, epochs, least):
+    recipe = Recipe.paper().replace(batch_size=batch_size, accumulate=accumulate, epochs=epochs, least_steps=least)
+    steps = len(range(0, len(range(0, n, batch_size)), accumulate))          # of an epoch: every so many batches, and the rest
+    found = epochs_of(n, recipe)
+    assert found >= epochs and found * steps >= least and (found == epochs or (found - 1) * steps < least)
+
+
+def test_least_steps_reach_the_optimizer(clip, task, monkeypatch):
+    prompt, steps = TextPrompt(clip, task.class_names), []
+    monkeypatch.setattr(torch.optim.SGD, "step", lambda self, closure=None: steps.append(self.param_groups[0]["lr"]))
+    recipe = SMALL.replace(least_steps=7, epochs=2, batch_size=4)
+    losses = fit_prompt(prompt, [Term(prompt.inputs(task.train.images)[:10], task.train.labels[:10], 1., False)], recipe, generator=torch.Generator())
+    assert len(steps) == 9 and len(losses) == 3 and steps[-1] < .5 * recipe.learning_rate     # the cosine ends with the last epoch, not with the recipe's
+
+
+@pytest.mark.parametrize("sampler", ["halves", "shuffled"])
 def test_a_single_term_is_shuffled(sampler):
     draw = lambda: batch_order([50], sampler, torch.Generator().manual_seed(3))
     assert torch.equal(draw(), torch.randperm(50, generator=torch.Generator().manual_seed(3)))
