@@ -15,7 +15,7 @@ from torch import nn
 from .clip import Clip
 from .text_prompt import ClassTexts, Prompt
 
-# %% ../nbs/lessons/11_multimodal_prompts.ipynb #c006
+# %% ../nbs/lessons/11_multimodal_prompts.ipynb #c009
 ATTENTIONS = ("paired", "full")
 JOINT_WIDTH = 128   # of the transformer between the two prompts
 
@@ -40,7 +40,7 @@ class JointNetwork(nn.Module):
         text, visual = seen.unbind(1) if self.attention == "paired" else seen[0].chunk(2)    # each (M, 128)
         return self.text_out(text), self.visual_out(visual)
 
-# %% ../nbs/lessons/11_multimodal_prompts.ipynb #c007
+# %% ../nbs/lessons/11_multimodal_prompts.ipynb #c015
 class MultimodalPrompt(Prompt):
     "UPT (Zang et al., 2022): M textual and M visual tokens, joined by a small network before they enter CLIP"
     rate, carried = "learning_rate_multimodal", ("text_tokens", "visual_tokens")
@@ -59,7 +59,7 @@ class MultimodalPrompt(Prompt):
         self.joint = JointNetwork(self.texts.width, width, attention, int(torch.randint(2**31, (1,), generator=generator)))
         self.to(clip.device)
 
-# %% ../nbs/lessons/11_multimodal_prompts.ipynb #c008
+# %% ../nbs/lessons/11_multimodal_prompts.ipynb #c016
 def _joined(self: MultimodalPrompt) -> tuple[torch.Tensor, torch.Tensor]: return self.joint(self.text_tokens, self.visual_tokens)
 
 

@@ -16,7 +16,7 @@ from .tasks import TEMPLATE
 from .text_prompt import Prompt
 from .zero_shot import class_features as named_class_features
 
-# %% ../nbs/lessons/10_visual_prompts.ipynb #c006
+# %% ../nbs/lessons/10_visual_prompts.ipynb #c015
 DEPTHS = ("shallow", "deep")
 
 
@@ -38,7 +38,7 @@ class VisualPrompt(Prompt):
         self.tokens = nn.Parameter(start.to(clip.device))         # (1 or layers, M, width): all that is learned
         self.register_buffer("features", named_class_features(clip, self.class_names, self.template), persistent=False)
 
-# %% ../nbs/lessons/10_visual_prompts.ipynb #c007
+# %% ../nbs/lessons/10_visual_prompts.ipynb #c016
 def _visual_encode(self: VisualPrompt, inputs: torch.Tensor) -> torch.Tensor:  # (N, 1 + P, width) -> (N, D)
     "class token, learned tokens, patches: through the image encoder"
     return self.clip.encode_patches(inputs, self.tokens)
