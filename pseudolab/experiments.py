@@ -15,7 +15,6 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
-from importlib.resources import files as import_files
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -24,6 +23,7 @@ import pandas as pd
 import torch
 from tqdm.auto import tqdm
 
+import pseudolab
 from .cache import digest, write_atomically
 from .clip import Clip, load_clip
 from .pseudolabels import precision
@@ -147,7 +147,7 @@ def run_grid(folder: str | Path, cells: Sequence[Cell] | None = None,   # None: 
         return [job.result() for job in jobs]
 
 # %% ../nbs/lab/09_experiments.ipynb #c016
-STATIC = Path(str(import_files("pseudolab"))) / "static"
+STATIC = Path(pseudolab.__file__).parent / "static"   # beside the modules, whatever folder one works in
 GRID_FILE, PAPER_FILE = STATIC / "grid.json", STATIC / "paper.json"
 
 
