@@ -6,17 +6,20 @@ Docs: https://pseudolab.github.io/pseudolab/lab/experiments.html.md"""
 
 # %% auto #0
 __all__ = ['DEMO', 'SEEDS', 'STATIC', 'GRID_FILE', 'PAPER_FILE', 'CELL', 'ORDER', 'demo_run', 'demo_row', 'demo_table',
-           'write_demo', 'Cell', 'grid_cells', 'cell_key', 'cell_result', 'run_cell', 'run_grid', 'write_grid',
-           'result_row', 'read_grid', 'grid_means', 'grid_table', 'paper_scores', 'paper_gains', 'beside_the_paper']
+           'write_demo', 'Cell', 'grid_cells', 'cell_key', 'cell_result', 'keep_result', 'run_cell', 'run_cells',
+           'run_grid', 'write_grid', 'result_row', 'read_grid', 'grid_means', 'grid_table', 'paper_scores',
+           'paper_gains', 'beside_the_paper']
 
 # %% ../nbs/lab/09_experiments.ipynb #c003
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -106,18 +109,23 @@ def cell_result(cell: Cell, run: Run, key: str) -> dict:
                                seconds=round(sum(r.seconds for r in run.rounds), 1), recipe=run.settings["recipe"]["name"], versions=run.settings["versions"])
 
 # %% ../nbs/lab/09_experiments.ipynb #c012
-def run_cell(cell: Cell, folder: str | Path, clip: Clip, recipe: str = "pocket") -> dict:  # the result
-    "Read a cell's result from `folder`, or make it and keep it there"
-    path, task = Path(folder) / f"{cell.name}.json", load_task(cell.task)
-    tuner = PromptTuner(clip, prompt=cell.prompt, paradigm=cell.paradigm, strategy=cell.strategy, recipe=recipe, seed=cell.seed)
-    key = cell_key(cell, tuner, task)
+def keep_result(path: Path, key: str, make: Callable[[], dict]) -> dict:
+    "The result in `path` if it has this key; else what `make` gives, kept there"
     if path.is_file():
         there = json.loads(path.read_text(encoding="utf-8"))
         if there["key"] != key: raise ValueError(f"{path} holds a result of another recipe, other weights or other pictures. Give another folder, or remove the file.")
         return there
-    result = cell_result(cell, tuner.fit(task, progress=False), key)
+    result = make() | {"key": key}
     with write_atomically(path) as part: part.write_text(json.dumps(result), encoding="utf-8")
     return result
+
+
+def run_cell(cell: Cell, folder: str | Path, clip: Clip, recipe: str = "pocket") -> dict:  # the result
+    "Read a cell's result from `folder`, or make it and keep it there"
+    task = load_task(cell.task)
+    tuner = PromptTuner(clip, prompt=cell.prompt, paradigm=cell.paradigm, strategy=cell.strategy, recipe=recipe, seed=cell.seed)
+    key = cell_key(cell, tuner, task)
+    return keep_result(Path(folder) / f"{cell.name}.json", key, lambda: cell_result(cell, tuner.fit(task, progress=False), key))
 
 # %% ../nbs/lab/09_experiments.ipynb #c014
 def _start_worker(name: str | None, pretrained: str | None):
@@ -126,25 +134,32 @@ def _start_worker(name: str | None, pretrained: str | None):
     _CLIP = load_clip(name, pretrained)
 
 
-def _work(cell: Cell, folder: str, recipe: str) -> dict: return run_cell(cell, folder, _CLIP, recipe)
+def _work(run: Callable, cell, folder: str) -> dict: return run(cell, folder, _CLIP)
 
 
-def run_grid(folder: str | Path, cells: Sequence[Cell] | None = None,   # None: all of them
-             *, recipe: str = "pocket", workers: int | None = None,     # processes; None: one a core
-             name: str | None = "pocket", pretrained: str | None = None,  # the CLIP, as for `load_clip`
-             progress: bool = True) -> list[dict]:                      # the results, in the order of the cells
-    "Run every cell whose result is not in `folder` yet. A grid that was stopped goes on where it was"
-    cells, folder = list(grid_cells() if cells is None else cells), Path(folder)
+def run_cells(run: Callable[[Any, str, Clip], dict],     # cell, folder, CLIP -> result; a function of a module, or a partial of one
+              folder: str | Path, cells: Sequence,       # cells have a `task`
+              *, workers: int | None = None,             # processes; None: one a core
+              name: str | None = "pocket", pretrained: str | None = None,  # the CLIP, as for `load_clip`
+              progress: bool = True) -> list[dict]:      # the results, in the order of the cells
+    "Run every cell whose result is not in `folder` yet, in parallel. What was stopped goes on where it was"
+    folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     for task in dict.fromkeys(cell.task for cell in cells): load_task(task)      # drawn once, before the workers ask for it
     with ProcessPoolExecutor(workers or os.cpu_count(), mp_context=get_context("spawn"), initializer=_start_worker, initargs=(name, pretrained)) as pool:
-        jobs = {pool.submit(_work, cell, str(folder), recipe): cell for cell in cells}
+        jobs = {pool.submit(_work, run, cell, str(folder)): cell for cell in cells}
         try:
             for job in tqdm(as_completed(jobs), total=len(jobs), unit="run", disable=not progress): job.result()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
         return [job.result() for job in jobs]
+
+
+def run_grid(folder: str | Path, cells: Sequence[Cell] | None = None,   # None: all of them
+             *, recipe: str = "pocket", **how) -> list[dict]:           # how: workers, name, pretrained, progress, as for `run_cells`
+    "Run the cells of the grid that are not in `folder` yet"
+    return run_cells(partial(run_cell, recipe=recipe), folder, list(grid_cells() if cells is None else cells), **how)
 
 # %% ../nbs/lab/09_experiments.ipynb #c016
 STATIC = Path(pseudolab.__file__).parent / "static"   # beside the modules, whatever folder one works in
