@@ -11,7 +11,7 @@ __all__ = ['app', 'CONTROLS', 'DEBUG', 'PACKAGES', 'IMPORTED', 'experiments', 'a
            'pick_task', 'fresh_folder', 'keep_results', 'write_predictions', 'announce', 'show_progress', 'demo', 'run',
            'print_run', 'tasks', 'report', 'check_package', 'check_python', 'check_settings', 'check_device',
            'check_cache', 'check_weights', 'examine', 'examinations', 'doctor', 'given', 'pretrain', 'keep_card',
-           'chosen_from', 'print_grid', 'grid', 'main']
+           'chosen_from', 'print_grid', 'grid', 'equity', 'main']
 
 # %% ../nbs/lab/08_cli.ipynb #c002
 import csv
@@ -549,7 +549,25 @@ def grid(out: Annotated[Path, typer.Option(help="Folder of the results, one file
     if collect is not None: write_grid(results, collect)
     print_grid(results)
 
-# %% ../nbs/lab/08_cli.ipynb #c048
+# %% ../nbs/lab/08_cli.ipynb #c045
+@functools.partial(command, group=experiments)
+def equity(out: Annotated[Path, typer.Option(help="Folder of the results, one file a run. Runs that are there are not repeated.")],
+           tasks: Annotated[Optional[str], typer.Option(help="Names with commas.", show_default="the six pocket tasks")] = None,
+           seeds: Annotated[int, typer.Option(help="How many, from 0.", min=1)] = 3,
+           workers: Annotated[Optional[int], typer.Option(help="Runs side by side.", show_default="one a core", min=1)] = None,
+           collect: Annotated[Optional[Path], typer.Option(help="A JSON file for the figures of all results.")] = None):
+    "Who gains: source, selection and learner in every combination, and textual FPL and GRIP: some ten minutes on two cores."
+    from pseudolab.causes import equity_frame, run_equity, write_equity
+    from pseudolab.settings import POCKET_TASKS
+    results = run_equity(out, chosen_from(tasks, POCKET_TASKS, "--tasks"), range(seeds), workers=workers, progress=show_progress())
+    if collect is not None: write_equity(results, collect)
+    frame = equity_frame(results)
+    slopes = frame[(frame["measure"] == "slope") & (frame["reference"] == "zero_shot")].fillna({"source": "", "selection": "", "learner": "", "paradigm": "", "strategy": ""})
+    means = slopes.groupby(["source", "selection", "learner", "paradigm", "strategy"])[["gain", "value", "null"]].mean()
+    print_table("Mean over tasks and seeds, in points. Slope: how much more the strongest class gains than the weakest.", ["source", "selection", "learner", "paradigm", "strategy", "#gain", "#slope", "#null"],
+                [[*index, *(f"{100 * value:+.1f}" for value in row)] for index, row in zip(means.index, means.to_numpy())])
+
+# %% ../nbs/lab/08_cli.ipynb #c049
 def main():
     "What the command `pseudolab` calls"
     for stream in (sys.stdout, sys.stderr):
