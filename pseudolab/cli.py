@@ -390,7 +390,7 @@ def report(folders: Annotated[list[Path], typer.Argument(help="Folders of runs, 
     say(f"The report is in {write_report([Run.load(folder) for folder in folders], target)}.")
 
 # %% ../nbs/lab/08_cli.ipynb #c036
-PACKAGES = ("torch", "torchvision", "open_clip_torch", "numpy", "pandas", "pillow", "scikit-learn", "safetensors", "seaborn", "ipywidgets", "tqdm", "typer", "rich")
+PACKAGES = ("torch", "torchvision", "open_clip_torch", "numpy", "pandas", "pillow", "scikit-learn", "scipy", "safetensors", "seaborn", "ipywidgets", "tqdm", "typer", "rich")
 IMPORTED = {"torch": "torch", "torchvision": "torchvision", "open_clip_torch": "open_clip"}   # a mismatch of these shows only when they are imported
 
 

@@ -113,7 +113,7 @@ def half_mask(labels: np.ndarray,                      # int (N,), -1 where unkn
         mask[members[:(len(members) + int(generator.integers(2))) // 2]] = True
     return mask
 
-
+# %% ../nbs/lessons/13_who_gains.ipynb #c025
 def split_half(before: np.ndarray, after: np.ndarray,  # int (N,): predictions for the test images
                labels: np.ndarray,                     # int (N,): their truth, -1 where unknown
                *, generator: np.random.Generator,
@@ -131,7 +131,7 @@ def split_half(before: np.ndarray, after: np.ndarray,  # int (N,): predictions f
         for name, value in (("ranks", class_ranks(first)), ("change", right(after, ~one) - second), ("null", second - first)): rows[name].append(value)
     return {name: np.stack(values) for name, values in rows.items()}
 
-# %% ../nbs/lessons/13_who_gains.ipynb #c027
+# %% ../nbs/lessons/13_who_gains.ipynb #c028
 MEASURES = {"slope": rank_slope, "Spearman's rho": rank_correlation,
             "weakest quarter": lambda ranks, change: quarter_changes(ranks, change)[0], "strongest quarter": lambda ranks, change: quarter_changes(ranks, change)[1]}
 

@@ -44,7 +44,7 @@ def confident(logits: np.ndarray,            # (U, C): log-probabilities
     index = np.flatnonzero(logits.max(1) >= np.log(threshold))
     return index, logits[index].argmax(1)
 
-
+# %% ../nbs/lessons/03_first_generation.ipynb #c024
 def self_train(shown: np.ndarray, labels: np.ndarray,      # float (L, D), int (L,)
                pool: np.ndarray, n_classes: int,           # float (U, D)
                *, select: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]] = confident,   # logits (U, C) -> index, label

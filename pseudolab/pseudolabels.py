@@ -262,8 +262,8 @@ def candidate_sets(logits: torch.Tensor | np.ndarray,   # (U, C): pool by classe
     probability = np.exp(np.take_along_axis(among, order, axis=1))
     left_out = np.cumsum(probability[:, ::-1], axis=1)[:, ::-1]          # of the classes from this rank on; exact where the top class has nearly all
     doubt = left_out[:, 1] if C > 1 else np.zeros(len(among))            # 1 - top probability
-    within = left_out > np.quantile(doubt, 1 - intra)
-    across = np.take_along_axis(among >= np.quantile(among, quantile["inter"], axis=0), order, axis=1)
+    within = left_out > -np.quantile(-doubt, intra, method="lower")     # "lower": the bar is one image's own, so rounding cannot decide
+    across = np.take_along_axis(among >= np.quantile(among, quantile["inter"], axis=0, method="lower"), order, axis=1)
     chosen = within & across
     chosen[:, 0] = True
     sets = np.zeros(scores.shape, dtype=bool)
