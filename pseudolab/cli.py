@@ -11,7 +11,7 @@ __all__ = ['app', 'CONTROLS', 'DEBUG', 'PACKAGES', 'IMPORTED', 'experiments', 'a
            'pick_task', 'fresh_folder', 'keep_results', 'write_predictions', 'announce', 'show_progress', 'demo', 'run',
            'print_run', 'tasks', 'report', 'check_package', 'check_python', 'check_settings', 'check_device',
            'check_cache', 'check_weights', 'examine', 'examinations', 'doctor', 'given', 'pretrain', 'keep_card',
-           'chosen_from', 'print_grid', 'grid', 'equity', 'main']
+           'chosen_from', 'print_grid', 'grid', 'print_means', 'print_equity', 'equity', 'main']
 
 # %% ../nbs/lab/08_cli.ipynb #c002
 import csv
@@ -324,7 +324,7 @@ def run(task: Annotated[Optional[str], typer.Option(help="A name of `pseudolab t
         shots_seed: Annotated[int, typer.Option(help="ssl: of their draw.", min=0)] = 0,
         split_seed: Annotated[int, typer.Option(help="trzsl: of the draw of the seen classes.", min=0)] = 500,
         task_seed: Annotated[int, typer.Option(help="Of a drawn task's images, or of the 60/40 split of a folder.", min=0)] = 0,
-        selector: Annotated[str, typer.Option(help="How pseudolabels are chosen: top_k or leaderboard.")] = "top_k",
+        selector: Annotated[str, typer.Option(help="How pseudolabels are chosen: top_k, argmax_top_k, threshold, leaderboard, balanced, estimated or candidates.")] = "top_k",
         n_tokens: Annotated[Optional[int], typer.Option(help="Learned tokens.", show_default="16; multimodal: 4")] = None,
         depth: Annotated[Optional[str], typer.Option(help="Of a visual prompt: shallow or deep.", show_default="shallow")] = None,
         attention: Annotated[Optional[str], typer.Option(help="In a multimodal prompt: paired or full.", show_default="paired")] = None,
@@ -550,24 +550,40 @@ def grid(out: Annotated[Path, typer.Option(help="Folder of the results, one file
     print_grid(results)
 
 # %% ../nbs/lab/08_cli.ipynb #c045
+def print_means(title: str, frame, index: list[str], columns: list[str]):
+    "Means over tasks and seeds, in points"
+    means = frame.fillna({name: "" for name in index}).groupby(index, sort=False)[columns].mean()
+    print_table(title, [*index, *(f"#{name}" for name in columns)],
+                [[*map(str, key if isinstance(key, tuple) else [key]), *(f"{100 * value:+.1f}" for value in row)] for key, row in zip(means.index, means.to_numpy())])
+
+
+def print_equity(results: dict[str, list[dict]]):
+    "What each part found"
+    from pseudolab.causes import equity_frame, walk_frame
+    from pseudolab.pools import pool_frame
+    for part, index in (("causes", ["source", "selection", "learner"]), ("methods", ["paradigm", "strategy"])):
+        if not results.get(part): continue
+        slopes = equity_frame(results[part]).query("measure == 'slope' and reference == 'zero_shot'").rename(columns={"value": "slope"})
+        print_means("Mean over tasks and seeds, in points. Slope: how much more the strongest class gains than the weakest.", slopes, index, ["gain", "slope", "null"])
+    if results.get("walk"): print_means("From the released code to the paper, a switch at a time: points gained by semi-supervised textual GRIP.", walk_frame(results["walk"]).eval("gain = score - zero_shot"), ["at", "switch"], ["gain"])
+    if results.get("pools"): print_means("Every selector on every pool: points gained over zero-shot CLIP.", pool_frame(results["pools"]), ["strategy", "ratio", "selector"], ["gain", "head", "tail"])
+
+# %% ../nbs/lab/08_cli.ipynb #c046
 @functools.partial(command, group=experiments)
 def equity(out: Annotated[Path, typer.Option(help="Folder of the results, one file a run. Runs that are there are not repeated.")],
            tasks: Annotated[Optional[str], typer.Option(help="Names with commas.", show_default="the six pocket tasks")] = None,
            seeds: Annotated[int, typer.Option(help="How many, from 0.", min=1)] = 3,
            workers: Annotated[Optional[int], typer.Option(help="Runs side by side.", show_default="one a core", min=1)] = None,
-           collect: Annotated[Optional[Path], typer.Option(help="A JSON file for the figures of all results.")] = None):
-    "Who gains: source, selection and learner in every combination, and textual FPL and GRIP: some ten minutes on two cores."
-    from pseudolab.causes import equity_frame, run_equity, write_equity
+           parts: Annotated[Optional[str], typer.Option(help="causes, methods, walk, pools.", show_default="all")] = None,
+           collect: Annotated[Optional[Path], typer.Option(help="A folder for the figures of all results, as JSON files.")] = None):
+    "Who gains, and what breaks: causes of equity, the paper's methods, from the released code to the paper, long-tailed pools. Some two hours on two cores."
+    from pseudolab.pools import PARTS, run_parts, write_parts
     from pseudolab.settings import POCKET_TASKS
-    results = run_equity(out, chosen_from(tasks, POCKET_TASKS, "--tasks"), range(seeds), workers=workers, progress=show_progress())
-    if collect is not None: write_equity(results, collect)
-    frame = equity_frame(results)
-    slopes = frame[(frame["measure"] == "slope") & (frame["reference"] == "zero_shot")].fillna({"source": "", "selection": "", "learner": "", "paradigm": "", "strategy": ""})
-    means = slopes.groupby(["source", "selection", "learner", "paradigm", "strategy"])[["gain", "value", "null"]].mean()
-    print_table("Mean over tasks and seeds, in points. Slope: how much more the strongest class gains than the weakest.", ["source", "selection", "learner", "paradigm", "strategy", "#gain", "#slope", "#null"],
-                [[*index, *(f"{100 * value:+.1f}" for value in row)] for index, row in zip(means.index, means.to_numpy())])
+    results = run_parts(out, chosen_from(tasks, POCKET_TASKS, "--tasks"), range(seeds), chosen_from(parts, list(PARTS), "--parts"), workers=workers, progress=show_progress())
+    for path in write_parts(results, collect) if collect is not None else []: console().print(f"{path} written", style="dim")
+    print_equity(results)
 
-# %% ../nbs/lab/08_cli.ipynb #c049
+# %% ../nbs/lab/08_cli.ipynb #c050
 def main():
     "What the command `pseudolab` calls"
     for stream in (sys.stdout, sys.stderr):

@@ -7,8 +7,9 @@ Docs: https://pseudolab.github.io/pseudolab/lessons/clip.html.md"""
 # %% auto #0
 __all__ = ['POCKET_SIZE', 'POCKET_CONTEXT', 'POCKET_CONFIG', 'POCKET_WEIGHTS', 'PREPROCESSING', 'pocket_model', 'save_pocket',
            'read_pocket', 'file_sha256', 'resolve_device', 'Clip', 'pixels', 'encode_images', 'image_features',
-           'unseen_words', 'tokenize', 'encode_texts', 'text_tower', 'embed_tokens', 'encode_embedded', 'image_tower',
-           'embed_patches', 'encode_patches', 'patches', 'prompt_support', 'checkpoint_shapes', 'load_clip']
+           'unseen_words', 'tokenize', 'encode_texts', 'text_tower', 'embed_tokens', 'project_texts', 'encode_embedded',
+           'image_tower', 'embed_patches', 'encode_patches', 'patches', 'prompt_support', 'checkpoint_shapes',
+           'load_clip']
 
 # %% ../nbs/lessons/01_clip.ipynb #c003
 import hashlib
@@ -125,6 +126,7 @@ class Clip:
         self.name, self.pretrained, self.device, self.quick_gelu = name, pretrained, device, quick_gelu
         self.dtype = _autocast_dtype(precision, device)
         self.seen = None if seen is None else set(seen.tolist())
+        self.share_prefix = True         # encode what all classes of a textual prompt have in common once (lesson 05)? False: with each class again
         self._features, self._patches, self._digest, self._width = {}, {}, None, None
 
     def __repr__(self):
@@ -271,19 +273,24 @@ def embed_tokens(self: Clip, tokens: torch.Tensor) -> torch.Tensor:  # int64 (N,
     return self.text_tower().token_embedding(tokens.to(self.device)).float()
 
 # %% ../nbs/lessons/01_clip.ipynb #c026
+def project_texts(self: Clip, rows: torch.Tensor) -> torch.Tensor:  # (N, width): what the blocks made of the end tokens -> float (N, D)
+    "The last steps of the text encoder: normalisation, projection, unit length"
+    tower = self.text_tower()
+    x, project = tower.ln_final(rows), tower.text_projection
+    x = x if project is None else project(x) if isinstance(project, torch.nn.Linear) else x @ project
+    return F.normalize(x.float(), dim=-1)
+
+
 def encode_embedded(self: Clip, embedded: torch.Tensor,   # float (N, T, width), T <= context_length; without positions
                     end: torch.Tensor) -> torch.Tensor:   # int64 (N,): where the end token stands -> float (N, D)
     "The text encoder from embeddings on; differentiable. Equals `encode_texts` when the embeddings are those of a text"
     tower, T = self.text_tower(), embedded.shape[1]
     with self.autocast():
         x = tower.transformer(embedded + tower.positional_embedding[:T], attn_mask=tower.attn_mask[:T, :T])
-        x = tower.ln_final(x[torch.arange(len(x), device=x.device), end.to(x.device)])
-        project = tower.text_projection
-        x = x if project is None else project(x) if isinstance(project, torch.nn.Linear) else x @ project
-    return F.normalize(x.float(), dim=-1)
+        return self.project_texts(x[torch.arange(len(x), device=x.device), end.to(x.device)])
 
 
-Clip.text_tower, Clip.embed_tokens, Clip.encode_embedded = text_tower, embed_tokens, encode_embedded
+Clip.text_tower, Clip.embed_tokens, Clip.project_texts, Clip.encode_embedded = text_tower, embed_tokens, project_texts, encode_embedded
 
 # %% ../nbs/lessons/01_clip.ipynb #c028
 def _image_fault(maker: str | None, attention_pooled: bool, pool: str) -> str | None:

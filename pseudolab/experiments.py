@@ -7,8 +7,8 @@ Docs: https://pseudolab.github.io/pseudolab/lab/experiments.html.md"""
 # %% auto #0
 __all__ = ['DEMO', 'SEEDS', 'STATIC', 'GRID_FILE', 'PAPER_FILE', 'CELL', 'ORDER', 'demo_run', 'demo_row', 'demo_table',
            'write_demo', 'Cell', 'grid_cells', 'cell_key', 'cell_result', 'keep_result', 'run_cell', 'run_cells',
-           'run_grid', 'write_grid', 'result_row', 'read_grid', 'grid_means', 'grid_table', 'paper_scores',
-           'paper_gains', 'beside_the_paper']
+           'run_grid', 'write_grid', 'write_frames', 'read_frames', 'result_row', 'read_grid', 'grid_means',
+           'grid_table', 'paper_scores', 'paper_gains', 'beside_the_paper']
 
 # %% ../nbs/lab/09_experiments.ipynb #c003
 import json
@@ -170,6 +170,19 @@ def write_grid(results: Sequence[dict], path: str | Path):
     "All results in one file, a line a run"
     lines = ",\n".join(json.dumps(result, separators=(",", ":")) for result in results)
     with write_atomically(path) as part: part.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
+
+
+def write_frames(frames: dict[str, pd.DataFrame], path: str | Path):
+    "Tables of numbers and words in one JSON file, a line a row, four decimals"
+    tables = {name: json.loads(frame.to_json(orient="split", index=False, double_precision=4)) for name, frame in frames.items()}
+    rows = lambda table: ",\n".join(json.dumps(row, separators=(",", ":")) for row in table["data"])
+    text = ",\n".join(f'"{name}": {{"columns": {json.dumps(table["columns"])}, "data": [\n{rows(table)}\n]}}' for name, table in tables.items())
+    with write_atomically(path) as part: part.write_text(f"{{\n{text}\n}}\n", encoding="utf-8")
+
+
+def read_frames(path: str | Path) -> dict[str, pd.DataFrame]:
+    "What `write_frames` wrote"
+    return {name: pd.DataFrame(table["data"], columns=table["columns"]) for name, table in json.loads(Path(path).read_text(encoding="utf-8")).items()}
 
 
 def result_row(result: dict) -> dict:

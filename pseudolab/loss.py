@@ -11,17 +11,20 @@ __all__ = ['WEIGHTS', 'unified_loss', 'term_weights']
 import torch
 import torch.nn.functional as F
 
+# %% ../nbs/lab/04_loss.ipynb #c003
+from .pseudolabels import partial_label_loss
+
 # %% ../nbs/lessons/07_unified_loss.ipynb #c005
 def unified_loss(logits: torch.Tensor,     # z (B, C)
-                 target: torch.Tensor,     # int64 (B,): label or pseudolabel of each image
+                 target: torch.Tensor,     # int64 (B,): label or pseudolabel of each image; or bool (B, C): its candidates
                  pseudo: torch.Tensor,     # bool (B,): is it a pseudolabel?
                  gamma: float, lam: float) -> torch.Tensor:  # scalar
     "gamma * CE(labelled) + lambda * CE(pseudolabelled), each a mean over its kind of image in the batch (Menghini et al., 2023)"
-    losses = F.cross_entropy(logits, target, reduction="none")
+    losses = (partial_label_loss if target.dtype == torch.bool else F.cross_entropy)(logits, target, reduction="none")
     mean = lambda kind: (losses * kind).sum() / kind.sum().clamp(min=1)
     return gamma * mean(~pseudo) + lam * mean(pseudo)
 
-# %% ../nbs/lessons/07_unified_loss.ipynb #c009
+# %% ../nbs/lessons/07_unified_loss.ipynb #c011
 # gamma, lambda by paradigm. L, P: how many labelled and how many pseudolabelled images are trained on
 WEIGHTS = {
     "ssl":   lambda L, P: (P / L, 1.0),
@@ -36,7 +39,7 @@ def term_weights(paradigm: str, n_labelled: int, n_pseudo: int,
                  ) -> tuple[float, float]:         # gamma, lambda
     "The weights for what is trained on in this round. With one kind of image alone its term weighs 1"
     if paradigm not in WEIGHTS: raise ValueError(f"No paradigm is called {paradigm!r}; choose one of {sorted(WEIGHTS)}.")
-    if n_labelled == 0 and n_pseudo == 0: raise ValueError("There is neither a labelled nor a pseudolabelled image to train on.")
+    if n_labelled == 0 and n_pseudo == 0: raise ValueError("There is neither a labelled nor a pseudolabelled image to train on. Where a selector took none of the pool (a threshold can), choose another.")
     if n_pseudo == 0: return 1.0, 0.0
     if n_labelled == 0: return 0.0, 1.0
     gamma, lam = WEIGHTS[paradigm](n_labelled, n_pseudo)

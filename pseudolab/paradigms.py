@@ -16,7 +16,7 @@ import numpy as np
 from .tasks import ImageSet, Task
 from .zero_shot import accuracy
 
-# %% ../nbs/lessons/07_unified_loss.ipynb #c013
+# %% ../nbs/lessons/07_unified_loss.ipynb #c015
 @dataclass(frozen=True)
 class Split:
     "What a paradigm makes of a task"
@@ -39,7 +39,7 @@ def unsupervised(task: Task) -> Split:
     everything = np.arange(len(task.train))
     return _split("ul", task, everything[:0], everything, range(len(task.class_names)))
 
-# %% ../nbs/lessons/07_unified_loss.ipynb #c016
+# %% ../nbs/lessons/07_unified_loss.ipynb #c018
 def _draw_shots(task: Task, shots: int, seed: int) -> np.ndarray:  # int64 (shots * C,), ascending
     "Positions of `shots` labelled training images of every class"
     rng, drawn = np.random.default_rng(seed), []
@@ -58,7 +58,7 @@ def semi_supervised(task: Task, shots: int = 2, seed: int = 0) -> Split:
     if len(pool) == 0: raise ValueError(f"With {shots} shots every training image is labelled and no pool is left. Take fewer shots, or add images.")
     return _split("ssl", task, drawn, pool, range(len(task.class_names)))
 
-# %% ../nbs/lessons/07_unified_loss.ipynb #c019
+# %% ../nbs/lessons/07_unified_loss.ipynb #c021
 SEEN_SHARE = 0.62   # of the classes
 
 
@@ -74,7 +74,7 @@ def transductive(task: Task, seed: int = 500) -> Split:
         raise ValueError(f"{int((labels < 0).sum())} training images have no label; transductive learning must know seen classes from unseen ones. Use 'ul' or 'ssl'.")
     return _split("trzsl", task, np.flatnonzero(np.isin(labels, seen)), np.flatnonzero(~np.isin(labels, seen)), np.setdiff1d(np.arange(C), seen), seen)
 
-# %% ../nbs/lessons/07_unified_loss.ipynb #c021
+# %% ../nbs/lessons/07_unified_loss.ipynb #c023
 def score(predictions: np.ndarray,            # int (N,)
           labels: np.ndarray,                 # int (N,), -1 where unknown
           seen: np.ndarray | None = None) -> float | None:  # None where a needed label is missing

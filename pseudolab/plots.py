@@ -13,8 +13,8 @@ import numpy as np
 
 # %% auto #0
 __all__ = ['BLACK', 'ORANGE', 'SKY', 'GREEN', 'YELLOW', 'BLUE', 'VERMILION', 'PURPLE', 'MARKS', 'new_axes', 'short',
-           'percent_axis', 'round_axis', 'metric', 'plot_score', 'plot_precision', 'classes_to_plot', 'plot_per_class',
-           'plot_gains']
+           'percent_axis', 'class_axis', 'round_axis', 'metric', 'plot_score', 'plot_precision', 'classes_to_plot',
+           'plot_per_class', 'plot_pseudolabels', 'confusion', 'plot_confusion', 'plot_change', 'plot_gains']
 
 # %% ../nbs/lab/06_plots.ipynb #c003
 if TYPE_CHECKING:
@@ -49,6 +49,12 @@ def percent_axis(axis, label: str):
     from matplotlib.ticker import PercentFormatter
     axis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
     axis.axes.set(**{f"{axis.axis_name}label": label})
+
+
+def class_axis(ax: Axes, names: list[str], axis: str = "y", start: float = 0.):
+    "Class names along an axis, whatever they hold"
+    getattr(ax, f"set_{axis}ticks")(start + np.arange(len(names)), [short(name) for name in names])
+    for text in getattr(ax, f"get_{axis}ticklabels")(): text.set_parse_math(False)
 
 
 def round_axis(ax: Axes):
@@ -110,14 +116,72 @@ def plot_per_class(run: Run, *, ax: Axes | None = None,
     ax.plot(first, y, "o", color=BLACK, markerfacecolor="none", label="zero-shot CLIP")
     for which, colour, marker, label in ((gained, BLUE, ">", "last round, gained or level"), (~gained, VERMILION, "<", "last round, lost")):
         if which.any(): ax.plot(last[which], y[which], marker, color=colour, label=label)
-    ax.set_yticks(y, [short(run.class_names[c]) for c in chosen])
-    for text in ax.get_yticklabels(): text.set_parse_math(False)
+    class_axis(ax, [run.class_names[c] for c in chosen])
     ax.set(ylim=(-.6, len(chosen) - .4), xlim=(-.03, 1.03))
     percent_axis(ax.xaxis, "accuracy, test images")
     ax.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=1)
     return ax
 
 # %% ../nbs/lab/06_plots.ipynb #c024
+def plot_pseudolabels(run: Run, number: int = -1,       # a position in `run.rounds`
+                      *, ax: Axes | None = None) -> Axes:
+    "Pseudolabels of each class in one round: given, right, and right by zero-shot CLIP at the same K. Raises ValueError where the pool has no labels"
+    round = run.rounds[number]
+    if round.audit is None: raise ValueError(f"Nothing is known of the pseudolabels of round {round.number}: it has none, or the pool has no labels to hold them against.")
+    ax, y = new_axes(ax, height=1.1 + .25 * len(round.audit)), np.arange(len(round.audit))
+    ax.barh(y, round.audit["chosen"], color="none", edgecolor=BLACK, label="given")
+    ax.barh(y, round.audit["right"], color=BLUE, hatch="//", edgecolor="white", label="right")
+    ax.plot(round.audit_zero_shot["right"], y, "D", color=VERMILION, label="right by zero-shot CLIP")
+    class_axis(ax, run.class_names)
+    ax.set(xlabel=f"images, round {round.number}", ylim=(-.6, len(y) - .4))
+    ax.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=3)
+    return ax
+
+# %% ../nbs/lab/06_plots.ipynb #c027
+def confusion(predictions: np.ndarray, labels: np.ndarray, n_classes: int) -> np.ndarray:  # int (N,), int (N,), -1 unknown -> float64 (C, C): rows sum to 1, NaN where a class has no image
+    "Share of the images of each true class (rows) that were called each class (columns)"
+    known = np.asarray(labels) >= 0
+    table = np.bincount(np.asarray(labels)[known] * n_classes + np.asarray(predictions)[known], minlength=n_classes ** 2).reshape(n_classes, n_classes).astype(float)
+    present = table.sum(1, keepdims=True)
+    return np.divide(table, present, out=np.full_like(table, np.nan), where=present > 0)
+
+
+def plot_confusion(run: Run, labels: np.ndarray,        # int (N,): of the test images, -1 where unknown
+                   number: int = -1,                    # a position in `run.rounds`
+                   *, ax: Axes | None = None) -> Axes:
+    "Confusion matrix of a round, in per cent of the true class. Raises ValueError where no test image has a label, or labels and predictions do not fit"
+    import seaborn as sns
+    predictions, C = run.rounds[number].predictions, len(run.class_names)
+    if len(labels) != len(predictions): raise ValueError(f"There are {len(labels)} labels for {len(predictions)} predictions. Give the labels of the test images the run was scored on.")
+    if not (np.asarray(labels) >= 0).any(): raise ValueError("No test image has a label, so there is no confusion to plot.")
+    ax = new_axes(ax, 2. + .32 * C, 1.4 + .32 * C)
+    sns.heatmap(100 * confusion(predictions, labels, C), ax=ax, cmap="Blues", vmin=0, vmax=100, square=True, annot=C <= 24, fmt=".0f", annot_kws={"fontsize": 7},
+                linewidths=.5, linecolor="white", cbar_kws={"label": "% of the true class", "shrink": .6})
+    for axis in "xy": class_axis(ax, run.class_names, axis, start=.5)
+    ax.tick_params(axis="x", rotation=90)
+    ax.tick_params(axis="y", rotation=0)
+    ax.set(xlabel="called", ylabel="true class")
+    return ax
+
+# %% ../nbs/lab/06_plots.ipynb #c031
+def plot_change(run: Run, *, ax: Axes | None = None) -> Axes:
+    "Change of each class against the rank of its zero-shot accuracy, with the least-squares line. Raises ValueError where the test images have no labels"
+    from pseudolab.equity import class_ranks
+    before, after = (run.rounds[i].per_class_accuracy for i in (0, -1))
+    known = ~np.isnan(before) & ~np.isnan(after)
+    if known.sum() < 2: raise ValueError("Fewer than two classes have labelled test images, so there is no change to compare.")
+    rank, change = class_ranks(before[known]), (after - before)[known]
+    ax = new_axes(ax)
+    ax.axhline(0, color=BLACK, linewidth=.6)
+    for which, colour, marker, label in ((change >= 0, BLUE, "^", "gained or level"), (change < 0, VERMILION, "v", "lost")):
+        if which.any(): ax.plot(rank[which], change[which], marker, color=colour, label=label)
+    if np.ptp(rank) > 0: ax.plot([0, 1], np.polyval(np.polyfit(rank, change, 1), [0, 1]), "--", color=BLACK, linewidth=1, label="least squares")
+    percent_axis(ax.yaxis, "change of accuracy")
+    ax.set(xlabel="rank in zero-shot accuracy (0: weakest, 1: strongest)")
+    ax.legend(frameon=False)
+    return ax
+
+# %% ../nbs/lab/06_plots.ipynb #c034
 def plot_gains(table, *, ax: Axes | None = None,   # `table`: a frame with prompt, paper_gain and our_gain, a row a cell; shares, so .1 is 10 points
                ) -> Axes:
     "Published gains (across) and ours (up), a colour and a marker for each prompt"

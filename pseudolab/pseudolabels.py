@@ -7,11 +7,11 @@ Docs: https://pseudolab.github.io/pseudolab/lessons/pseudolabels.html.md"""
 # %% auto #0
 __all__ = ['PseudoLabels', 'log_probabilities', 'select_top_k', 'audit', 'precision', 'select_leaderboard', 'select_threshold',
            'select_argmax_top_k', 'sinkhorn', 'estimate_prior', 'select_balanced', 'candidate_sets',
-           'partial_label_loss']
+           'partial_label_loss', 'select_candidates', 'audit_rounds']
 
 # %% ../nbs/lessons/04_pseudolabels.ipynb #c003
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -24,12 +24,15 @@ class PseudoLabels:
     index: np.ndarray        # int64 (P,): image, as a position in the pool
     label: np.ndarray        # int64 (P,): class
     confidence: np.ndarray   # float64 (P,): the labeller's probability of that class, 0 to 1
+    candidates: np.ndarray | None = None   # bool (P, C): the classes that the image may belong to; None: `label` alone
 
     def __len__(self): return len(self.index)
 
     def __post_init__(self):
         if not len(self.index) == len(self.label) == len(self.confidence):
             raise ValueError(f"index, label and confidence must be of one length, not {len(self.index)}, {len(self.label)} and {len(self.confidence)}.")
+        if self.candidates is not None and (self.candidates.ndim != 2 or len(self.candidates) != len(self)):
+            raise ValueError(f"candidates must have a row for each of the {len(self)} pseudolabels, not be {self.candidates.shape}.")
 
 # %% ../nbs/lessons/04_pseudolabels.ipynb #c009
 def log_probabilities(logits: torch.Tensor | np.ndarray) -> np.ndarray:  # (U, C) -> float64 (U, C)
@@ -273,10 +276,45 @@ def candidate_sets(logits: torch.Tensor | np.ndarray,   # (U, C): pool by classe
 # %% ../nbs/lessons/04_pseudolabels.ipynb #c064
 def partial_label_loss(logits: torch.Tensor,       # (B, C)
                        candidates: torch.Tensor,   # bool (B, C): at least one a row
-                       ) -> torch.Tensor:          # scalar, 0 or more
-    "Mean over the batch of -log sum over the candidates of p(c | x) (the classifier-consistent loss of Feng et al., 2020)"
+                       reduction: str = "mean",    # mean, none
+                       ) -> torch.Tensor:          # scalar, or (B,) with reduction "none"; 0 or more
+    "-log of the sum over the candidates of p(c | x) (the classifier-consistent loss of Feng et al., 2020)"
+    if reduction not in ("mean", "none"): raise ValueError(f"reduction is {reduction!r}; choose \"mean\" or \"none\".")
     if candidates.dtype != torch.bool or candidates.shape != logits.shape:
         raise ValueError(f"candidates are {candidates.dtype} {tuple(candidates.shape)}, but must be bool of the logits' shape {tuple(logits.shape)}.")
     if not candidates.any(dim=1).all(): raise ValueError("An image has no candidate: its loss would be infinite. Give each at least one class, as candidate_sets does.")
     inside = logits.masked_fill(~candidates, -torch.inf).logsumexp(dim=1)
-    return (logits.logsumexp(dim=1) - inside).mean()
+    losses = logits.logsumexp(dim=1) - inside
+    return losses.mean() if reduction == "mean" else losses
+
+# %% ../nbs/lessons/04_pseudolabels.ipynb #c067
+def select_candidates(logits: torch.Tensor | np.ndarray,   # (U, C): pool by classes
+                      k: int,                              # images a class at most, 1 to U
+                      *, allowed: Sequence[int] | None = None,  # classes that may be given (None: all)
+                      **quantiles) -> PseudoLabels:        # intra, inter of `candidate_sets`
+    "The labels of `select_argmax_top_k`, each with the `candidate_sets` of its image, to be learned by `partial_label_loss` (after CPL: Zhang et al., 2024)"
+    chosen = select_argmax_top_k(logits, k, allowed=allowed)
+    return replace(chosen, candidates=candidate_sets(logits, allowed=allowed, **quantiles)[chosen.index])
+
+# %% ../nbs/lessons/04_pseudolabels.ipynb #c081
+def _pairs(pseudolabels: PseudoLabels, n_classes: int) -> np.ndarray: return pseudolabels.index * n_classes + pseudolabels.label
+
+
+def _turnover(pseudolabels: PseudoLabels, before: PseudoLabels | None, truth: np.ndarray, n_classes: int) -> dict[str, np.ndarray]:
+    "The counts a class that `audit` does not make. New and gone are 0 in the first round"
+    count = lambda labels: np.bincount(labels, minlength=n_classes)
+    now, then = _pairs(pseudolabels, n_classes), np.empty(0, np.int64) if before is None else _pairs(before, n_classes)
+    covered = np.intersect1d(pseudolabels.index, np.flatnonzero(truth >= 0))
+    twice = np.bincount(pseudolabels.index, minlength=len(truth))[pseudolabels.index] > 1
+    new, gone = (np.empty(0, np.int64) if before is None else np.setdiff1d(*both) % n_classes for both in ((now, then), (then, now)))
+    return {"present": count(truth[truth >= 0]), "covered": count(truth[covered]), "double": count(pseudolabels.label[twice]), "new": count(new), "gone": count(gone)}
+
+
+def audit_rounds(rounds: Sequence[PseudoLabels],   # of the first round, of the second ...
+                 truth: np.ndarray,                # int (U,): the pool's labels, -1 where unknown
+                 n_classes: int) -> pd.DataFrame:  # a row a round (from 1) and class: the columns of `audit`; present, covered, double, new, gone
+    "Quality and quantity of the pseudolabels of each round. `covered` of the `present` images of a class have a label, right or wrong; `double` labels stand on an image that has another one; `new` and `gone`: pairs of image and label since the round before"
+    truth, tables = np.asarray(truth), []
+    for before, chosen in zip([None, *rounds[:-1]], rounds):
+        tables.append(audit(chosen, truth, n_classes).assign(**_turnover(chosen, before, truth, n_classes)))
+    return pd.concat(tables, keys=range(1, len(rounds) + 1), names=["round"]).reset_index()

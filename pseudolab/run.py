@@ -56,7 +56,7 @@ def _from_json(columns: dict | None) -> pd.DataFrame | None:
 def _arrays(round: Round) -> dict[str, np.ndarray]:
     "The arrays of a round under the names they have on disk"
     arrays = {"predictions": round.predictions.astype(np.int16), "pool_logits": round.pool_logits.astype(np.float16)}
-    if round.pseudolabels is not None: arrays |= {f"pseudolabels.{name}": getattr(round.pseudolabels, name) for name in ("index", "label", "confidence")}
+    if round.pseudolabels is not None: arrays |= {f"pseudolabels.{name}": value for name, value in vars(round.pseudolabels).items() if value is not None}
     return {name: np.ascontiguousarray(value) for name, value in (arrays | {f"prompt.{n}": v for n, v in round.prompt_state.items()}).items()}
 
 # %% ../nbs/lessons/06_unsupervised.ipynb #c024

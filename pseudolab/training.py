@@ -19,16 +19,16 @@ from .loss import unified_loss
 from .recipe import Recipe
 from .text_prompt import Prompt
 
-# %% ../nbs/lessons/05_text_prompts.ipynb #c029
+# %% ../nbs/lessons/05_text_prompts.ipynb #c046
 @dataclass(frozen=True)
 class Term:
     "One of the two terms of the loss: what a prompt is fed, the labels, and what the term weighs"
     inputs: torch.Tensor     # (n, ...): rows of Prompt.inputs
-    labels: np.ndarray       # int64 (n,)
+    labels: np.ndarray       # int64 (n,); or bool (n, C), the candidates of each image
     weight: float            # gamma or lambda
     pseudo: bool             # are the labels pseudolabels?
 
-# %% ../nbs/lessons/05_text_prompts.ipynb #c031
+# %% ../nbs/lessons/05_text_prompts.ipynb #c048
 def learning_rate(epoch: int,            # from 0
                   recipe: Recipe,
                   switch: str = "learning_rate") -> float:   # the recipe's field with the highest rate: `Prompt.rate`
@@ -37,13 +37,21 @@ def learning_rate(epoch: int,            # from 0
     if epoch < warm: return peak * (epoch if recipe.first_epoch_zero else epoch + 1) / warm
     return peak * .5 * (1 + cos(pi * (epoch - warm) / max(1, recipe.epochs - warm)))
 
-# %% ../nbs/lessons/05_text_prompts.ipynb #c033
+# %% ../nbs/lessons/05_text_prompts.ipynb #c050
+def _targets(labels: Sequence[np.ndarray], columns: np.ndarray) -> np.ndarray:  # int64 (n,), positions in `columns`; or bool (n, columns)
+    "The labels of all terms in one row; as candidate sets if those of one term are"
+    sets = [term for term in labels if term.ndim == 2]
+    named = np.unique(np.concatenate([term.nonzero()[1] if term.ndim == 2 else term for term in labels]))
+    if not np.isin(named, columns).all(): raise ValueError(f"There are labels of classes whose logits are left out: {sorted(set(named.tolist()) - set(columns.tolist()))}.")
+    if not sets: return np.searchsorted(columns, np.concatenate(labels))
+    one_hot = np.eye(sets[0].shape[1], dtype=bool)
+    return np.concatenate([term if term.ndim == 2 else one_hot[term] for term in labels])[:, columns]
+
+
 def _together(terms: Sequence[Term], columns: np.ndarray) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:  # inputs, target, pseudo
-    "The images of all terms in one row; a target is a position in `columns`"
-    labels = np.concatenate([term.labels for term in terms])
-    if not np.isin(labels, columns).all(): raise ValueError(f"There are labels of classes whose logits are left out: {sorted(set(labels.tolist()) - set(columns.tolist()))}.")
+    "The images of all terms in one row"
     inputs = torch.cat([term.inputs for term in terms])
-    target = torch.from_numpy(np.searchsorted(columns, labels))
+    target = torch.from_numpy(_targets([term.labels for term in terms], columns))
     pseudo = torch.cat([torch.full((len(term.labels),), term.pseudo) for term in terms])
     return inputs, target.to(inputs.device), pseudo.to(inputs.device)
 
@@ -63,13 +71,13 @@ def batch_order(sizes: Sequence[int],           # how many images each term has
     turns = [start + _passes(n, ceil(total / len(sizes)), generator) for start, n in zip(starts, sizes)]
     return torch.stack(turns, dim=1).flatten()[:total]
 
-# %% ../nbs/lessons/05_text_prompts.ipynb #c037
+# %% ../nbs/lessons/05_text_prompts.ipynb #c054
 def epochs_of(n_images: int, recipe: Recipe) -> int:
     "Epochs of a round that trains on `n_images`: the recipe's, or more until it takes the recipe's least number of steps"
     steps = ceil(ceil(n_images / recipe.batch_size) / recipe.accumulate)
     return max(recipe.epochs, ceil(recipe.least_steps / steps))
 
-# %% ../nbs/lessons/05_text_prompts.ipynb #c039
+# %% ../nbs/lessons/05_text_prompts.ipynb #c056
 def _step(prompt: Prompt, optimizer: torch.optim.Optimizer, clip_gradient: float | None):
     if clip_gradient is not None: torch.nn.utils.clip_grad_norm_(prompt.parameters(), clip_gradient)
     optimizer.step()
@@ -90,7 +98,7 @@ def train_epoch(prompt: Prompt, optimizer: torch.optim.Optimizer, data, order: t
         losses.append(loss.detach())
     return torch.stack(losses).mean().item()
 
-# %% ../nbs/lessons/05_text_prompts.ipynb #c040
+# %% ../nbs/lessons/05_text_prompts.ipynb #c057
 def fit_prompt(prompt: Prompt, terms: Sequence[Term], recipe: Recipe,
                *, generator: torch.Generator,                   # of the order of the images
                classes: np.ndarray | None = None) -> list[float]:  # int64, ascending: the classes whose logits enter the loss; None: all -> the mean loss of each epoch

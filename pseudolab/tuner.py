@@ -8,12 +8,13 @@ Docs: https://pseudolab.github.io/pseudolab/lessons/unified_loss.html.md"""
 __all__ = ['PROMPTS', 'SELECTORS', 'PROMPT_OPTIONS', 'check_options', 'one_of', 'stream', 'PromptTuner', 'fit', 'predict_proba',
            'predict']
 
-# %% ../nbs/lessons/07_unified_loss.ipynb #c024
+# %% ../nbs/lessons/07_unified_loss.ipynb #c026
 import json
 import platform
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -22,13 +23,13 @@ import torch
 from PIL import Image
 from tqdm.auto import tqdm
 
-# %% ../nbs/lessons/07_unified_loss.ipynb #c025
+# %% ../nbs/lessons/07_unified_loss.ipynb #c027
 from .cache import write_atomically
 from .clip import Clip, load_clip
 from .loss import WEIGHTS, term_weights
 from .paradigms import Split, score, semi_supervised, transductive, unsupervised
 from .multimodal_prompt import MultimodalPrompt
-from .pseudolabels import PseudoLabels, audit, precision, select_leaderboard, select_top_k
+from .pseudolabels import PseudoLabels, audit, precision, select_argmax_top_k, select_balanced, select_candidates, select_leaderboard, select_threshold, select_top_k
 from .recipe import Recipe
 from .run import Round, Run, load_settings, save_round, save_settings
 from .strategies import Strategy, growing, strategy as named_strategy
@@ -38,9 +39,17 @@ from .training import Term, fit_prompt
 from .visual_prompt import VisualPrompt
 from .zero_shot import cosine_logits, per_class_accuracy
 
-# %% ../nbs/lessons/07_unified_loss.ipynb #c026
+# %% ../nbs/lessons/07_unified_loss.ipynb #c028
 PROMPTS: dict[str, type[Prompt]] = {"text": TextPrompt, "visual": VisualPrompt, "multimodal": MultimodalPrompt}
-SELECTORS = {"top_k": select_top_k, "leaderboard": select_leaderboard}
+SELECTORS = {
+    "top_k": select_top_k,
+    "argmax_top_k": select_argmax_top_k,
+    "threshold": lambda logits, k, *, allowed=None: select_threshold(logits, allowed=allowed),    # as many as reach 0.95, whatever K is
+    "leaderboard": select_leaderboard,
+    "balanced": partial(select_balanced, tolerance=.1),                                           # of an image; then places are whole numbers
+    "estimated": partial(select_balanced, prior="estimated", tolerance=.1),
+    "candidates": select_candidates,
+}
 
 
 PROMPT_OPTIONS = {"text": ("n_tokens",), "visual": ("n_tokens", "depth"), "multimodal": ("n_tokens", "attention")}
@@ -64,7 +73,7 @@ def stream(seed: int, round: int, purpose: int) -> torch.Generator:
     state = np.random.SeedSequence([check_seed(seed), round, purpose]).generate_state(1, np.uint64)[0]
     return torch.Generator().manual_seed(int(state >> np.uint64(1)))
 
-# %% ../nbs/lessons/07_unified_loss.ipynb #c027
+# %% ../nbs/lessons/07_unified_loss.ipynb #c029
 class PromptTuner:
     "Tunes a prompt of a frozen CLIP on pseudolabels, round by round (Menghini et al., 2023)"
 
@@ -76,7 +85,7 @@ class PromptTuner:
                  seed: int = 0,                        # of the prompt's start and the order of the batches
                  shots: int = 2, shots_seed: int = 0,  # ssl: labelled images a class, and their draw
                  split_seed: int = 500,                # trzsl: the draw of the seen classes
-                 selector: str = "top_k",              # top_k, leaderboard; a recipe with `leaderboard` changes top_k into it
+                 selector: str = "top_k",              # a name of SELECTORS; a recipe with `leaderboard` changes top_k into it
                  prompt_options: dict | None = None):  # n_tokens; depth of a visual, attention of a multimodal prompt
         self.prompt, self.paradigm, self.selector = one_of("prompt", prompt, PROMPTS), one_of("paradigm", paradigm, WEIGHTS), one_of("selector", selector, SELECTORS)
         self.strategy = named_strategy(strategy) if isinstance(strategy, str) else strategy
@@ -90,7 +99,7 @@ class PromptTuner:
         self.prompt_: Prompt | None = None             # what fit has learned
         self.task_: Task | None = None                 # what it was fitted to
 
-# %% ../nbs/lessons/07_unified_loss.ipynb #c028
+# %% ../nbs/lessons/07_unified_loss.ipynb #c030
 def _make_split(self: PromptTuner, task: Task) -> Split:
     "What this tuner's paradigm makes of `task`"
     if self.paradigm == "ssl": return semi_supervised(task, self.shots, self.shots_seed)
@@ -114,7 +123,7 @@ def _settings(self: PromptTuner, task: Task, split: Split) -> dict:
 
 PromptTuner.split = _make_split
 
-# %% ../nbs/lessons/07_unified_loss.ipynb #c030
+# %% ../nbs/lessons/07_unified_loss.ipynb #c032
 def _kept(self: PromptTuner, n: int, number: int, purpose: int) -> np.ndarray:  # int64, ascending
     "Positions of the images that are trained on: all, or what the recipe's hold_out leaves"
     if not self.recipe.hold_out: return np.arange(n)
@@ -134,10 +143,10 @@ def _terms(self: PromptTuner, prompt: Prompt, split: Split, chosen: PseudoLabels
     gamma, lam = _weights(self, len(shown), len(taken))
     terms = []
     if gamma > 0: terms.append(Term(prompt.inputs(split.labelled.images)[shown], split.labelled.labels[shown], gamma, pseudo=False))
-    if lam > 0: terms.append(Term(prompt.inputs(split.pool.images)[chosen.index[taken]], chosen.label[taken], lam, pseudo=True))
+    if lam > 0: terms.append(Term(prompt.inputs(split.pool.images)[chosen.index[taken]], (chosen.label if chosen.candidates is None else chosen.candidates)[taken], lam, pseudo=True))
     return terms
 
-# %% ../nbs/lessons/07_unified_loss.ipynb #c031
+# %% ../nbs/lessons/07_unified_loss.ipynb #c033
 @torch.no_grad()
 def _measure(self: PromptTuner, task: Task, split: Split, number: int, k: int, prompt: Prompt, chosen, chosen_zero_shot, started: float) -> Round:
     "The pool's logits, the test images for the score, the pseudolabels against the answer key"
@@ -150,7 +159,7 @@ def _measure(self: PromptTuner, task: Task, split: Split, number: int, k: int, p
     return Round(number, k, score(predictions, task.test.labels, split.seen), per_class_accuracy(predictions, task.test.labels, C), predictions,
                  chosen, *tables, time.perf_counter() - started, pool, learned)
 
-# %% ../nbs/lessons/07_unified_loss.ipynb #c032
+# %% ../nbs/lessons/07_unified_loss.ipynb #c034
 def _blank_prompt(self: PromptTuner, task: Task, number: int) -> Prompt:
     template = {"template": task.template} if self.prompt == "visual" else {}
     return PROMPTS[self.prompt](self.clip, task.class_names, **self.prompt_options, **template, generator=stream(self.seed, number, 0))
@@ -175,7 +184,7 @@ def _play_round(self: PromptTuner, task: Task, split: Split, number: int, labell
     fit_prompt(self.prompt_, _terms(self, self.prompt_, split, chosen, number), self.recipe, generator=stream(self.seed, number, 1), classes=only_seen)
     return _measure(self, task, split, number, k, self.prompt_, chosen, chosen_zero_shot, started)
 
-# %% ../nbs/lessons/07_unified_loss.ipynb #c033
+# %% ../nbs/lessons/07_unified_loss.ipynb #c035
 @torch.no_grad()
 def _labeller(self: PromptTuner, task: Task, split: Split, run: Run, zero_shot: torch.Tensor) -> torch.Tensor:  # (U, C)
     "Logits that the next pseudolabels come from: the last prompt's; in the first round zero-shot CLIP's, or those of the unfilled template"
@@ -183,7 +192,7 @@ def _labeller(self: PromptTuner, task: Task, split: Split, run: Run, zero_shot: 
     if not self.recipe.malformed_template: return zero_shot
     return cosine_logits(self.clip, self.clip.image_features(split.pool.images), self.clip.encode_texts([task.template + name for name in task.class_names]))
 
-# %% ../nbs/lessons/07_unified_loss.ipynb #c035
+# %% ../nbs/lessons/07_unified_loss.ipynb #c037
 def _open_run(self: PromptTuner, settings: dict, out: Path | None, resume: bool) -> Run:
     "A new run, or the whole rounds of the one in `out`"
     if out is None:
@@ -207,7 +216,7 @@ def _take_up(self: PromptTuner, task: Task, split: Split, run: Run):
         self.prompt_.load_state_dict({name: torch.from_numpy(value) for name, value in run.rounds[-1].prompt_state.items()})
         self.pool_logits_ = self.prompt_.logits(split.pool.images)
 
-# %% ../nbs/lessons/07_unified_loss.ipynb #c036
+# %% ../nbs/lessons/07_unified_loss.ipynb #c038
 def fit(self: PromptTuner, task: Task,
         out: str | Path | None = None,      # folder to save each round to as soon as it is done
         resume: bool = False,               # go on from the last whole round in `out`
@@ -232,7 +241,7 @@ def fit(self: PromptTuner, task: Task,
         rounds.set_postfix_str(_postfix(run.rounds[-1]))
     return run
 
-# %% ../nbs/lessons/07_unified_loss.ipynb #c037
+# %% ../nbs/lessons/07_unified_loss.ipynb #c039
 def _postfix(round: Round) -> str:
     parts = [] if round.score is None else [f"score {round.score:.1%}"]
     return ", ".join(parts + ([] if round.audit is None else [f"pseudolabels {precision(round.audit):.0%} right"]))
@@ -240,7 +249,7 @@ def _postfix(round: Round) -> str:
 
 PromptTuner.fit = fit
 
-# %% ../nbs/lessons/07_unified_loss.ipynb #c039
+# %% ../nbs/lessons/07_unified_loss.ipynb #c041
 def _fitted(self: PromptTuner) -> Prompt:
     if self.prompt_ is None: raise ValueError("This PromptTuner has not learned anything yet: call fit(task) first, or load one.")
     return self.prompt_
@@ -258,7 +267,7 @@ def predict(self: PromptTuner, images) -> np.ndarray:  # str (N,)
     "The most probable class name of each image"
     return np.array(_fitted(self).class_names)[self.predict_proba(images).argmax(1)]
 
-# %% ../nbs/lessons/07_unified_loss.ipynb #c040
+# %% ../nbs/lessons/07_unified_loss.ipynb #c042
 def _score(self: PromptTuner, task: Task | None = None) -> float | None:
     "The paradigm's metric on the test images of `task` (None: of the task it was fitted to); None where they have no labels"
     task = task if task is not None else self.task_
@@ -271,7 +280,7 @@ def _score(self: PromptTuner, task: Task | None = None) -> float | None:
 
 PromptTuner.predict, PromptTuner.predict_proba, PromptTuner.score = predict, predict_proba, _score
 
-# %% ../nbs/lessons/07_unified_loss.ipynb #c041
+# %% ../nbs/lessons/07_unified_loss.ipynb #c043
 def _save(self: PromptTuner, folder: str | Path):
     "Write the learned prompt and this tuner's arguments; nothing of CLIP"
     _fitted(self).save(Path(folder) / "prompt.safetensors")

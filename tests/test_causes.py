@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pseudolab import causes
-from pseudolab.causes import LEARNERS, SELECTIONS, SOURCES, Cause, Method, by_threshold, by_top_k, cause_cells, equity_frame, method_cells, pack, play_cause, read_equity, round_rows, run_cause, run_equity, run_method, unpack, write_equity
+from pseudolab.causes import LEARNERS, SELECTIONS, SOURCES, Cause, Method, by_threshold, by_top_k, cause_cells, equity_frame, method_cells, pack, play_cause, read_equity, round_rows, run_cause, run_method, unpack, write_equity
 from pseudolab.clip import load_clip
 from pseudolab.paradigms import semi_supervised
 from pseudolab.probe import self_train
