@@ -18,7 +18,7 @@ import typer
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
-ROWS = {"a": "text_step", "d": "selection", "f": "start_up"}
+ROWS = {"a": "text_step", "b": "grip_run", "d": "selection", "e": "visual_step", "f": "start_up"}
 
 
 @dataclass
@@ -28,6 +28,7 @@ class Options:
     repetitions: int
     classes: int
     images: int
+    batch: int
     folder: Path
 
 
@@ -56,6 +57,7 @@ def main(row: Annotated[list[str] | None, typer.Option(help=f"Measure this row a
          threads: Annotated[int | None, typer.Option(help="Of the processor.", show_default="torch's", min=1)] = None,
          classes: Annotated[int, typer.Option(help="Row a: classes.", min=2)] = 100,
          images: Annotated[int, typer.Option(help="Row d: images of the pool; 1000 classes.", min=1000)] = 1_280_000,
+         batch: Annotated[int, typer.Option(help="Row e: pictures of a step.", min=1)] = 16,
          folder: Annotated[Path, typer.Option(help="Row d: where the file of logits is made, and removed again.", show_default="the system's temporary folder")] = None):
     "Measure the rows of the table."
     wanted = list(dict.fromkeys(row or ROWS))
@@ -67,7 +69,7 @@ def main(row: Annotated[list[str] | None, typer.Option(help=f"Measure this row a
     from pseudolab.clip import resolve_device
     if threads: torch.set_num_threads(threads)
     place, found = resolve_device(device), []
-    options = Options(place, repetitions, classes, images, folder)
+    options = Options(place, repetitions, classes, images, batch, folder)
     for name in wanted:
         lines = import_module(ROWS[name]).measure(options)
         keep(name, lines, machine(place), place.type)

@@ -40,14 +40,16 @@ def coop(prompt: TextPrompt):
     return features
 
 
-def operations(prompt: TextPrompt) -> float:
-    "Forward and backward of the rows that must be: 17 of the prefix and the names' own. A frozen matrix costs two operations a weight and row forward, and two on the way back"
-    tower, rows, classes = prompt.clip.text_tower(), 1 + LEARNED + len(prompt.texts.layout.places), len(prompt.class_names)
-    width, layers = prompt.texts.width, len(tower.transformer.resblocks)
+def operations(prompt) -> float:
+    "Forward and backward of the rows that must be: those of the prefix and the names' own. A frozen matrix costs two operations a weight and row forward, and two on the way back"
+    texts, tower, classes = prompt.texts, prompt.clip.text_tower(), len(prompt.class_names)
+    prefix = int(texts.end[0] - texts.layout.last[0])                              # where the first name's tokens begin
+    rows = prefix + len(texts.layout.places)
+    width, layers = texts.width, len(tower.transformer.resblocks)
     linear = (layers - 1) * 12 * width**2 * rows + 2 * width**2 * rows + 10 * width**2 * classes + tower.text_projection.numel() * classes
-    positions = 1 + LEARNED + prompt.texts.names.shape[1] / 2
+    positions = prefix + texts.names.shape[1] / 2
     attention = layers * 2 * width * rows * positions
-    return 4 * (linear + attention)
+    return 4 * linear + 6 * attention          # both sides of an attention product move: two products on the way back for one forward
 
 
 def stepped(prompt: TextPrompt, features):

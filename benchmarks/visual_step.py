@@ -1,0 +1,71 @@
+"""Row (e): one step of visual and of multimodal prompt learning, forward and backward, against the floor. The plain way decodes and preprocesses the pictures in every step,
+and sends every row through the whole image tower."""
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+
+from measure import Line, compared
+from pseudolab.multimodal_prompt import MultimodalPrompt
+from pseudolab.visual_prompt import VisualPrompt
+from text_step import names_of, operations as text_operations, random_clip
+
+CLASSES = 10
+
+
+def pictures(n: int) -> list[Image.Image]:
+    rng = np.random.default_rng(0)
+    return [Image.fromarray(rng.integers(0, 256, (256, 256, 3), dtype=np.uint8)) for _ in range(n)]
+
+
+def operations(prompt, tokens: int, n: int) -> float:
+    "Forward and backward of the blocks; of the last one the class token alone is asked for. What comes before the learned tokens is not counted: it need not be done again"
+    tower = prompt.clip.image_tower()
+    width, layers, L = tower.class_embedding.shape[0], len(tower.transformer.resblocks), tower.positional_embedding.shape[0] + tokens
+    rows = n * L
+    linear = (layers - 1) * 12 * width**2 * rows + 2 * width**2 * rows + 10 * width**2 * n
+    attention = 2 * width * L * ((layers - 1) * rows + n)
+    return 4 * linear + 6 * attention
+
+
+def plain_features(prompt, images: list[Image.Image], tokens: torch.Tensor) -> torch.Tensor:
+    "From the pictures on, by the tower's own modules"
+    clip, tower = prompt.clip, prompt.clip.image_tower()
+    x = tower.conv1(clip.pixels(images).to(clip.device)).flatten(2).transpose(1, 2)
+    x = torch.cat([tower.class_embedding.expand(len(x), 1, -1), x], dim=1) + tower.positional_embedding
+    x = tower.transformer(tower.ln_pre(torch.cat([x[:, :1], tokens.expand(len(x), -1, -1), x[:, 1:]], dim=1)))
+    return F.normalize(tower.ln_post(x[:, 0]) @ tower.proj, dim=-1)
+
+
+def plain_texts(prompt: MultimodalPrompt, context: torch.Tensor) -> torch.Tensor:
+    texts = prompt.texts
+    return prompt.clip.encode_embedded(torch.cat([texts.start, context.expand(len(texts.names), -1, -1), texts.names], dim=1), texts.end)
+
+
+def steps(prompt, images: list[Image.Image]) -> dict:
+    "One step by each way. Both give the same gradients; that is checked once"
+    target, patches = torch.arange(len(images), device=prompt.clip.device) % CLASSES, prompt.clip.embed_patches(images)
+
+    def logits(way):
+        if way == "ours": return prompt(patches)
+        if isinstance(prompt, VisualPrompt): return 100 * plain_features(prompt, images, prompt.tokens[0]) @ prompt.class_features().T
+        text, visual = prompt.joint(prompt.text_tokens, prompt.visual_tokens)
+        return 100 * plain_features(prompt, images, visual) @ plain_texts(prompt, text).T
+
+    def step(way):
+        prompt.zero_grad()
+        F.cross_entropy(logits(way), target).backward()
+        return next(prompt.parameters()).grad.clone()
+
+    prompt.clip.model.logit_scale.data.fill_(np.log(100))
+    ours, plain = step("ours"), step("plain")
+    if (ours - plain).norm() > 1e-3 * plain.norm(): raise ValueError("The gradients of the two ways differ: a comparison of their speed would mean nothing.")
+    return {"ours": lambda: step("ours"), "plain": lambda: step("plain")}
+
+
+def measure(options) -> list[Line]:
+    clip, images = random_clip("ViT-B-32", options.device), pictures(options.batch)
+    visual, joint = VisualPrompt(clip, names_of(CLASSES)), MultimodalPrompt(clip, names_of(CLASSES))
+    work = {"visual": (visual, operations(visual, 16, len(images))), "multimodal": (joint, operations(joint, 4, len(images)) + text_operations(joint))}
+    return [compared("e", f"{name} step, batch of {len(images)}, ViT-B/32", steps(prompt, images), count, options.repetitions, options.device,
+                     note="against pictures decoded and preprocessed in every step" if name == "visual" else f"the same; {CLASSES} classes encoded with it") for name, (prompt, count) in work.items()]
