@@ -31,9 +31,8 @@ from PIL import Image
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-import pseudolab
 from .cache import cached_arrays, digest, write_atomically
-from .settings import read_settings
+from .settings import PACKAGE, read_settings
 
 # %% ../nbs/lessons/01_clip.ipynb #c005
 POCKET_SIZE = 56        # pixels a side
@@ -43,7 +42,7 @@ POCKET_CONFIG = dict(
     vision_cfg=dict(image_size=POCKET_SIZE, patch_size=8, width=128, layers=4, head_width=32),
     text_cfg=dict(context_length=POCKET_CONTEXT, vocab_size=49408, width=128, heads=4, layers=2),
 )
-POCKET_WEIGHTS = Path(pseudolab.__file__).parent / "weights" / "pocket.safetensors"
+POCKET_WEIGHTS = PACKAGE / "weights" / "pocket.safetensors"
 
 
 def pocket_model(seed: int = 0) -> CLIP:

@@ -26,12 +26,11 @@ import pandas as pd
 import torch
 from tqdm.auto import tqdm
 
-import pseudolab
 from .cache import digest, write_atomically
 from .clip import Clip, load_clip
 from .pseudolabels import precision
 from .run import Run
-from .settings import PAPER_TASKS, POCKET_TASKS
+from .settings import PACKAGE, PAPER_TASKS, POCKET_TASKS
 from .tasks import Task, load_task
 from .tuner import PromptTuner
 
@@ -162,7 +161,7 @@ def run_grid(folder: str | Path, cells: Sequence[Cell] | None = None,   # None: 
     return run_cells(partial(run_cell, recipe=recipe), folder, list(grid_cells() if cells is None else cells), **how)
 
 # %% ../nbs/lab/09_experiments.ipynb #c016
-STATIC = Path(pseudolab.__file__).parent / "static"   # beside the modules, whatever folder one works in
+STATIC = PACKAGE / "static"   # beside the modules, whatever folder one works in
 GRID_FILE, PAPER_FILE = STATIC / "grid.json", STATIC / "paper.json"
 
 

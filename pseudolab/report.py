@@ -20,11 +20,11 @@ from pathlib import Path
 
 import numpy as np
 
-import pseudolab
 from .cache import write_atomically
 from .plots import BLACK, BLUE, GREEN, MARKS, ORANGE, PURPLE, SKY, VERMILION, YELLOW, metric, new_axes, plot_per_class, plot_precision, plot_score
 from .pseudolabels import precision
 from .run import Round, Run
+from .settings import PACKAGE
 from .zero_shot import wilson_interval
 
 # %% ../nbs/lab/07_report.ipynb #c004
@@ -260,7 +260,7 @@ def report_html(runs: Sequence[Run]) -> str:  # a whole page
     if not runs: raise ValueError("A report needs at least one run.")
     if any(not run.rounds for run in runs): raise ValueError("A run without any finished round has nothing to report. Resume it first.")
     title = heading(runs[0]) if len(runs) == 1 else f"{len(runs)} runs of pseudolab"
-    css = (Path(pseudolab.__file__).parent / "static" / "report.css").read_text(encoding="utf-8")
+    css = (PACKAGE / "static" / "report.css").read_text(encoding="utf-8")
     lead = f'<p class="outcome">{escape(outcome(runs[0]))}</p>' if len(runs) == 1 else "".join(f"<p>{i}. {escape(heading(run))}: {escape(outcome(run))}</p>" for i, run in enumerate(runs, 1)) + comparison(runs)
     sections = "".join(run_section(run, f"run{i}", len(runs) == 1) for i, run in enumerate(runs, 1))
     return (f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'

@@ -55,7 +55,7 @@ def _together(terms: Sequence[Term], columns: np.ndarray) -> tuple[torch.Tensor,
     pseudo = torch.cat([torch.full((len(term.labels),), term.pseudo) for term in terms])
     return inputs, target.to(inputs.device), pseudo.to(inputs.device)
 
-
+# %% ../nbs/lessons/05_text_prompts.ipynb #c052
 def _passes(n: int, length: int, generator: torch.Generator) -> torch.Tensor:  # int64 (length,)
     "0 .. n - 1 in random order, again and again"
     return torch.cat([torch.randperm(n, generator=generator) for _ in range(ceil(length / n))])[:length]
@@ -71,13 +71,13 @@ def batch_order(sizes: Sequence[int],           # how many images each term has
     turns = [start + _passes(n, ceil(total / len(sizes)), generator) for start, n in zip(starts, sizes)]
     return torch.stack(turns, dim=1).flatten()[:total]
 
-# %% ../nbs/lessons/05_text_prompts.ipynb #c054
+# %% ../nbs/lessons/05_text_prompts.ipynb #c056
 def epochs_of(n_images: int, recipe: Recipe) -> int:
     "Epochs of a round that trains on `n_images`: the recipe's, or more until it takes the recipe's least number of steps"
     steps = ceil(ceil(n_images / recipe.batch_size) / recipe.accumulate)
     return max(recipe.epochs, ceil(recipe.least_steps / steps))
 
-# %% ../nbs/lessons/05_text_prompts.ipynb #c056
+# %% ../nbs/lessons/05_text_prompts.ipynb #c058
 def _step(prompt: Prompt, optimizer: torch.optim.Optimizer, clip_gradient: float | None):
     if clip_gradient is not None: torch.nn.utils.clip_grad_norm_(prompt.parameters(), clip_gradient)
     optimizer.step()
@@ -98,7 +98,7 @@ def train_epoch(prompt: Prompt, optimizer: torch.optim.Optimizer, data, order: t
         losses.append(loss.detach())
     return torch.stack(losses).mean().item()
 
-# %% ../nbs/lessons/05_text_prompts.ipynb #c057
+# %% ../nbs/lessons/05_text_prompts.ipynb #c059
 def fit_prompt(prompt: Prompt, terms: Sequence[Term], recipe: Recipe,
                *, generator: torch.Generator,                   # of the order of the images
                classes: np.ndarray | None = None) -> list[float]:  # int64, ascending: the classes whose logits enter the loss; None: all -> the mean loss of each epoch

@@ -50,8 +50,6 @@ SELECTORS = {
     "estimated": partial(select_balanced, prior="estimated", tolerance=.1),
     "candidates": select_candidates,
 }
-
-
 PROMPT_OPTIONS = {"text": ("n_tokens",), "visual": ("n_tokens", "depth"), "multimodal": ("n_tokens", "attention")}
 
 
@@ -67,13 +65,13 @@ def one_of(what: str, given: str, allowed) -> str:
     if given not in allowed: raise ValueError(f"{what} is {given!r}; choose one of {sorted(allowed)}.")
     return given
 
-
+# %% ../nbs/lessons/07_unified_loss.ipynb #c029
 def stream(seed: int, round: int, purpose: int) -> torch.Generator:
     "The random numbers of one round and purpose: they do not depend on how the run got there"
     state = np.random.SeedSequence([check_seed(seed), round, purpose]).generate_state(1, np.uint64)[0]
     return torch.Generator().manual_seed(int(state >> np.uint64(1)))
 
-# %% ../nbs/lessons/07_unified_loss.ipynb #c029
+# %% ../nbs/lessons/07_unified_loss.ipynb #c030
 class PromptTuner:
     "Tunes a prompt of a frozen CLIP on pseudolabels, round by round (Menghini et al., 2023)"
 
@@ -99,7 +97,7 @@ class PromptTuner:
         self.prompt_: Prompt | None = None             # what fit has learned
         self.task_: Task | None = None                 # what it was fitted to
 
-# %% ../nbs/lessons/07_unified_loss.ipynb #c030
+# %% ../nbs/lessons/07_unified_loss.ipynb #c031
 def _make_split(self: PromptTuner, task: Task) -> Split:
     "What this tuner's paradigm makes of `task`"
     if self.paradigm == "ssl": return semi_supervised(task, self.shots, self.shots_seed)
@@ -123,7 +121,7 @@ def _settings(self: PromptTuner, task: Task, split: Split) -> dict:
 
 PromptTuner.split = _make_split
 
-# %% ../nbs/lessons/07_unified_loss.ipynb #c032
+# %% ../nbs/lessons/07_unified_loss.ipynb #c033
 def _kept(self: PromptTuner, n: int, number: int, purpose: int) -> np.ndarray:  # int64, ascending
     "Positions of the images that are trained on: all, or what the recipe's hold_out leaves"
     if not self.recipe.hold_out: return np.arange(n)
@@ -146,7 +144,7 @@ def _terms(self: PromptTuner, prompt: Prompt, split: Split, chosen: PseudoLabels
     if lam > 0: terms.append(Term(prompt.inputs(split.pool.images)[chosen.index[taken]], (chosen.label if chosen.candidates is None else chosen.candidates)[taken], lam, pseudo=True))
     return terms
 
-# %% ../nbs/lessons/07_unified_loss.ipynb #c033
+# %% ../nbs/lessons/07_unified_loss.ipynb #c034
 @torch.no_grad()
 def _measure(self: PromptTuner, task: Task, split: Split, number: int, k: int, prompt: Prompt, chosen, chosen_zero_shot, started: float) -> Round:
     "The pool's logits, the test images for the score, the pseudolabels against the answer key"
@@ -159,7 +157,7 @@ def _measure(self: PromptTuner, task: Task, split: Split, number: int, k: int, p
     return Round(number, k, score(predictions, task.test.labels, split.seen), per_class_accuracy(predictions, task.test.labels, C), predictions,
                  chosen, *tables, time.perf_counter() - started, pool, learned)
 
-# %% ../nbs/lessons/07_unified_loss.ipynb #c034
+# %% ../nbs/lessons/07_unified_loss.ipynb #c035
 def _blank_prompt(self: PromptTuner, task: Task, number: int) -> Prompt:
     template = {"template": task.template} if self.prompt == "visual" else {}
     return PROMPTS[self.prompt](self.clip, task.class_names, **self.prompt_options, **template, generator=stream(self.seed, number, 0))
@@ -184,7 +182,7 @@ def _play_round(self: PromptTuner, task: Task, split: Split, number: int, labell
     fit_prompt(self.prompt_, _terms(self, self.prompt_, split, chosen, number), self.recipe, generator=stream(self.seed, number, 1), classes=only_seen)
     return _measure(self, task, split, number, k, self.prompt_, chosen, chosen_zero_shot, started)
 
-# %% ../nbs/lessons/07_unified_loss.ipynb #c035
+# %% ../nbs/lessons/07_unified_loss.ipynb #c036
 @torch.no_grad()
 def _labeller(self: PromptTuner, task: Task, split: Split, run: Run, zero_shot: torch.Tensor) -> torch.Tensor:  # (U, C)
     "Logits that the next pseudolabels come from: the last prompt's; in the first round zero-shot CLIP's, or those of the unfilled template"
@@ -192,7 +190,7 @@ def _labeller(self: PromptTuner, task: Task, split: Split, run: Run, zero_shot: 
     if not self.recipe.malformed_template: return zero_shot
     return cosine_logits(self.clip, self.clip.image_features(split.pool.images), self.clip.encode_texts([task.template + name for name in task.class_names]))
 
-# %% ../nbs/lessons/07_unified_loss.ipynb #c037
+# %% ../nbs/lessons/07_unified_loss.ipynb #c038
 def _open_run(self: PromptTuner, settings: dict, out: Path | None, resume: bool) -> Run:
     "A new run, or the whole rounds of the one in `out`"
     if out is None:
@@ -216,7 +214,7 @@ def _take_up(self: PromptTuner, task: Task, split: Split, run: Run):
         self.prompt_.load_state_dict({name: torch.from_numpy(value) for name, value in run.rounds[-1].prompt_state.items()})
         self.pool_logits_ = self.prompt_.logits(split.pool.images)
 
-# %% ../nbs/lessons/07_unified_loss.ipynb #c038
+# %% ../nbs/lessons/07_unified_loss.ipynb #c039
 def fit(self: PromptTuner, task: Task,
         out: str | Path | None = None,      # folder to save each round to as soon as it is done
         resume: bool = False,               # go on from the last whole round in `out`
@@ -241,7 +239,7 @@ def fit(self: PromptTuner, task: Task,
         rounds.set_postfix_str(_postfix(run.rounds[-1]))
     return run
 
-# %% ../nbs/lessons/07_unified_loss.ipynb #c039
+# %% ../nbs/lessons/07_unified_loss.ipynb #c040
 def _postfix(round: Round) -> str:
     parts = [] if round.score is None else [f"score {round.score:.1%}"]
     return ", ".join(parts + ([] if round.audit is None else [f"pseudolabels {precision(round.audit):.0%} right"]))
@@ -249,7 +247,7 @@ def _postfix(round: Round) -> str:
 
 PromptTuner.fit = fit
 
-# %% ../nbs/lessons/07_unified_loss.ipynb #c041
+# %% ../nbs/lessons/07_unified_loss.ipynb #c042
 def _fitted(self: PromptTuner) -> Prompt:
     if self.prompt_ is None: raise ValueError("This PromptTuner has not learned anything yet: call fit(task) first, or load one.")
     return self.prompt_
@@ -267,7 +265,7 @@ def predict(self: PromptTuner, images) -> np.ndarray:  # str (N,)
     "The most probable class name of each image"
     return np.array(_fitted(self).class_names)[self.predict_proba(images).argmax(1)]
 
-# %% ../nbs/lessons/07_unified_loss.ipynb #c042
+# %% ../nbs/lessons/07_unified_loss.ipynb #c043
 def _score(self: PromptTuner, task: Task | None = None) -> float | None:
     "The paradigm's metric on the test images of `task` (None: of the task it was fitted to); None where they have no labels"
     task = task if task is not None else self.task_
@@ -280,7 +278,7 @@ def _score(self: PromptTuner, task: Task | None = None) -> float | None:
 
 PromptTuner.predict, PromptTuner.predict_proba, PromptTuner.score = predict, predict_proba, _score
 
-# %% ../nbs/lessons/07_unified_loss.ipynb #c043
+# %% ../nbs/lessons/07_unified_loss.ipynb #c044
 def _save(self: PromptTuner, folder: str | Path):
     "Write the learned prompt and this tuner's arguments; nothing of CLIP"
     _fitted(self).save(Path(folder) / "prompt.safetensors")

@@ -21,7 +21,7 @@ DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 DRAWN = sorted(SHIFT_STRENGTH)
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(autouse=True, scope="module")
 def _cache(tmp_path_factory):
     "Nothing is written to the user's cache"
     folder = tmp_path_factory.mktemp("cache")
