@@ -461,7 +461,8 @@ def test_a_real_process(drawn, here):
 def test_interrupted_from_outside(drawn, here):
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     arguments = ["run", "--root", str(drawn), "--epochs", "3000", "--rounds", "3", "--out", "r"]
-    child = subprocess.Popen([sys.executable, "-c", "from pseudolab.cli import main; main()", *arguments], cwd=here, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    child = subprocess.Popen([sys.executable, "-c", "from pseudolab.cli import main; main()", *arguments], cwd=here, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))  # a shell's background jobs are born deaf to it
     try:
         deadline = time.monotonic() + 240
         while not (here / "r" / "rounds" / "00.json").exists() and child.poll() is None and time.monotonic() < deadline: time.sleep(.1)
