@@ -79,7 +79,7 @@ def predict_curve(question: str,
                   other: Mapping[str, Sequence[float]] | None = None,     # a second curve by its name, also (R,)
                   given: int = 1,                      # so many first points are shown from the start
                   axis: str = "round",                 # what the values are counted by ...
-                  start: int = 0,                      # ... and the number of the first
+                  at: Sequence[int] | None = None,     # ... and its numbers, (R,), shown at even distances; None: from 0
                   digits: int | None = None) -> Widget:
     "A chart on which the reader draws, then sees the truth, the mean distance and whether the direction was right. Raises ValueError where numbers do not fit"
     if label in (other or {}): raise ValueError(f"Two curves are called {label!r}; give them different names.")
@@ -88,10 +88,12 @@ def predict_curve(question: str,
     if len(curves) > 2: raise ValueError(f"There are {len(curves)} curves, {list(curves)}; more than two are too many to draw.")
     if len(set(lengths.values())) > 1: raise ValueError(f"The curves have different lengths: {lengths}. Give each a number for the same rounds.")
     if given < 0 or lengths[label] < 2: raise ValueError(f"given is {given} and {label} has {lengths[label]} numbers; a curve has at least two points, and given is 0 or more.")
+    at = list(range(lengths[label])) if at is None else [int(number) for number in at]
+    if len(at) != lengths[label]: raise ValueError(f"at names {len(at)} points of the axis and {label} has {lengths[label]} numbers; give as many.")
     written = _unit(unit, digits, sum(curves.values(), []))
     ends = _axis(unit, low, high, written, curves | {level["name"]: [level["value"]] for level in levels})
-    answer = pd.DataFrame({axis: range(start, start + lengths[label])} | {name: [_write(number, written) for number in numbers] for name, numbers in curves.items()})
-    data = {"kind": "curve", "curves": [{"name": name, "values": numbers} for name, numbers in curves.items()], "known": levels, "given": given, "axis": axis, "start": start}
+    answer = pd.DataFrame({axis: at} | {name: [_write(number, written) for number in numbers] for name, numbers in curves.items()})
+    data = {"kind": "curve", "curves": [{"name": name, "values": numbers} for name, numbers in curves.items()], "known": levels, "given": given, "axis": axis, "at": at}
     return _widget(question, data | written | ends, answer)
 
 # %% ../nbs/lab/05_predictions.ipynb #c018

@@ -34,7 +34,7 @@ def number(): return predict_number("How many?", .7384)
     ([], {}, "at least 2"), ([.5], {}, "at least 2"), ([[.5, .6]], {}, "shape"), ([.5, float("nan")], {}, "no finite number at \\[1\\]"), ([.5, float("inf")], {}, "no finite"), ([.5, 1.1], {}, "outside of"),
     ([.5, .6], {"other": {"precision": [.5]}}, "at least 2"), ([.5, .6, .7], {"other": {"precision": [.5, .6]}}, "different lengths"), ([.5, .6], {"other": {"accuracy": [.5, .6]}}, "different names"),
     ([.5, .6], {"other": {"a": [.5, .6], "b": [.5, .6]}}, "too many to draw"), ([.5, .6], {"given": -1}, "given is -1"), ([.5, .6], {"given": 2}, "at least 3"), ([.5, .6], {"known": {"chance": 2}}, "outside of"),
-    ([.5, .6], {"known": {"chance": float("nan")}}, "no finite"), ([.5, .6], {"low": 1, "high": 0}, "low below high"), ([.5, .6], {"high": float("inf")}, "low below high"), ([5, 6], {"unit": "pictures"}, "give them away")])
+    ([.5, .6], {"known": {"chance": float("nan")}}, "no finite"), ([.5, .6], {"low": 1, "high": 0}, "low below high"), ([.5, .6], {"high": float("inf")}, "low below high"), ([5, 6], {"unit": "pictures"}, "give them away"), ([.5, .6], {"at": [1]}, "names 1 points")])
 def test_a_curve_is_refused(values, options, says):
     with pytest.raises(ValueError, match=says): predict_curve("What happens?", values, **options)
 
@@ -196,6 +196,12 @@ class TestCurve:
             assert [heights(page, "truth", at) for at in (0, 1)] == [pytest.approx(TRUTH), pytest.approx(OTHER)]
             first, second = outcome(page).split("precision: ")
             assert first.startswith("accuracy: ") and "it rose" in first and "it fell" in second
+
+    def test_axis_bears_its_own_numbers(self, browser, tmp_path):
+        with opened(browser, curve(axis="K", at=[1, 4, 16, 30, 60, 120]), tmp_path) as page:
+            assert page.locator(".pad svg text").all_text_contents()[-8:-2] == ["1", "4", "16", "30", "60", "120"] and page.get_by_role("slider").first.get_attribute("aria-label") == "K 4"
+            press(page, "Just show me")
+            assert [row[0] for row in table(page)] == ["1", "4", "16", "30", "60", "120"]
 
     def test_fields_draw_too_and_refuse_what_is_outside(self, browser, tmp_path):
         with opened(browser, curve(), tmp_path) as page:

@@ -48,11 +48,11 @@ function mount(root, data) {
   begin();
 }
 
-// A curve over whole numbers, or two of them, one after the other
+// A curve over rounds or what else is counted, at even distances; or two of them, one after the other
 function curveTask(data, format, say, changed) {
   const LOOKS = [["var(--blue)", "circle"], ["var(--vermilion)", "square"]];
   const curves = data.curves.map(({ name, values }, i) => ({ name, truth: values, drawn: [], colour: LOOKS[i][0], shape: LOOKS[i][1] }));
-  const xs = data.curves[0].values.map((_, i) => data.start + i), end = xs.length - 1, free = range(xs.length).slice(data.given);
+  const xs = data.at, end = xs.length - 1, free = range(xs.length).slice(data.given);
   let active = curves[0], at = data.given, shown = false, guessed = false, laying = false, place = null, stroke = null;
 
   const canvas = make("div", { "aria-hidden": "true" }), key = make("div");
