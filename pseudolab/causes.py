@@ -155,7 +155,7 @@ def method_cells(tasks: Sequence[str] = POCKET_TASKS, seeds: Sequence[int] = (0,
     "Textual FPL and GRIP with and without labels"
     return [Method(task, paradigm, strategy, seed) for seed in seeds for task in tasks for paradigm in ("ul", "ssl") for strategy in ("fpl", "grip")]
 
-
+# %% ../nbs/lab/12_causes.ipynb #c017a
 def _ideal(task: Task, clip: Clip, seed: int) -> np.ndarray:  # int64 (N,)
     "What a textual prompt says that was given the true label of every training image"
     train, test = (clip.image_features(s.images).cpu().numpy() for s in (task.train, task.test))
@@ -174,7 +174,7 @@ def run_method(method: Method, folder: str | Path, clip: Clip) -> dict:
     key = digest("methods 2", asdict(method), asdict(tuner.recipe), clip.digest, task.train.digest(), task.test.digest(), task.template, list(task.class_names))
     return keep_result(Path(folder) / f"{method.name}.json", key, lambda: _play_method(method, tuner, task))
 
-
+# %% ../nbs/lab/12_causes.ipynb #c017b
 def run_causes(folder: str | Path, tasks: Sequence[str] = POCKET_TASKS, seeds: Sequence[int] = (0, 1, 2), **how) -> list[dict]:  # how: as for `run_cells`
     "Every cell of the factorial that `folder` does not hold yet"
     return run_cells(run_cause, folder, cause_cells(tasks, seeds), **how)
