@@ -41,6 +41,9 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def server(folder):
     with socket.socket() as free: free.bind(("127.0.0.1", 0)); port = free.getsockname()[1]
+    settings = folder / ".config" / "lab" / "user-settings" / "@jupyterlab" / "notebook-extension" / "tracker.jupyterlab-settings"
+    settings.parent.mkdir(parents=True)
+    settings.write_text('{"windowingMode": "none"}', encoding="utf-8")      # else only the cells in sight are in the page
     quiet = os.environ | {"JUPYTER_CONFIG_DIR": str(folder / ".config"), "JUPYTER_DATA_DIR": str(folder / ".data"), "JUPYTER_RUNTIME_DIR": str(folder / ".run"), "HF_HUB_OFFLINE": "1"}
     command = [str(LAB), "--no-browser", f"--port={port}", "--ServerApp.port_retries=0", f"--IdentityProvider.token={TOKEN}", "--ip=127.0.0.1", "--allow-root", "--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
     process = subprocess.Popen(command, cwd=folder, env=quiet, stdout=subprocess.DEVNULL, stderr=(folder / ".log").open("w"))
@@ -70,9 +73,15 @@ def opened(browser, server, name):
     page.goto(f"{server}/lab/tree/{name}?token={TOKEN}&reset")
     page.wait_for_selector(".jp-Notebook .jp-Cell")
     page.wait_for_function("document.querySelector('.jp-Notebook-ExecutionIndicator')?.getAttribute('data-status') === 'idle'")
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-    return page
+    begun = "/\\[(\\*|\\d+)\\]/.test(document.querySelector('.jp-Notebook .jp-InputPrompt').textContent)"
+    for _ in range(30):          # a kernel that is not there yet is asked for in a dialog, and the command is forgotten
+        if page.evaluate(begun): return page
+        if page.locator(".jp-Dialog .jp-mod-accept").count(): page.locator(".jp-Dialog .jp-mod-accept").first.click()
+        else:
+            page.get_by_role("menuitem", name="Run", exact=True).click()
+            page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        page.wait_for_timeout(3000)
+    pytest.fail("JupyterLab did not begin to run the notebook")
 
 
 def cell(page, at): return page.locator(".jp-Notebook .jp-Cell").nth(at)
