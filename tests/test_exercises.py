@@ -4,6 +4,7 @@ A solution is run in a namespace of its lesson that holds only the cells it need
 import ast
 import json
 import re
+import symtable
 import sys
 import types
 from dataclasses import dataclass, field
@@ -63,39 +64,99 @@ def load(path): return read_lesson(json.loads(path.read_text(encoding="utf-8")))
 # which cells a piece of code needs
 
 
+@dataclass
+class Facts:
+    "What one cell does with the names of the module"
+    binds: set[str]               # it gives them a value
+    replaces: set[str]            # ... whatever they were before
+    changes: set[str]             # it changes the object, `name.x = ...`, `name.append(...)`
+    reads: set[str]               # when it is run
+    later: dict[str, set[str]]    # a function or class it defines -> what that reads when it is called
+
+
 def base(node):
     "The name at the root of `name.attribute[index]...`"
     while isinstance(node, (ast.Attribute, ast.Subscript, ast.Starred, ast.Call)): node = node.func if isinstance(node, ast.Call) else node.value
     return node.id if isinstance(node, ast.Name) else None
 
 
-def binds(code: str) -> set[str]:
-    "Names that a cell binds, or whose objects it changes"
-    found = set()
-    for node in ast.walk(ast.parse(code)):
-        if isinstance(node, (ast.FunctionDef, ast.ClassDef)): found.add(node.name)
-        elif isinstance(node, ast.alias): found.add((node.asname or node.name).split(".")[0])
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store): found.add(node.id)
-        elif isinstance(node, (ast.Attribute, ast.Subscript)) and isinstance(node.ctx, ast.Store): found.add(base(node))
-        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Attribute): found.add(base(node.value))
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in CHANGES_ITS_FIRST and node.args: found.add(base(node.args[0]))
-    return found - {None}
+def own_nodes(node):
+    "The nodes that run with the cell: not those inside a function or class it defines"
+    for child in ast.iter_child_nodes(node):
+        yield child
+        if not isinstance(child, (ast.FunctionDef, ast.ClassDef, ast.Lambda)): yield from own_nodes(child)
 
 
-def reads(code: str) -> set[str]: return {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+def global_reads(table):
+    "Names of the module that a scope and the scopes inside it read"
+    own = {symbol.get_name() for symbol in table.get_symbols() if symbol.is_referenced() and (table.get_type() == "module" or symbol.is_global())}
+    return own.union(*map(global_reads, table.get_children()))
+
+
+def changed(node):
+    "The name whose object a node changes, or None"
+    if isinstance(node, (ast.Attribute, ast.Subscript)) and isinstance(node.ctx, ast.Store): return base(node)
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Attribute): return base(node.value)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in CHANGES_ITS_FIRST and node.args: return base(node.args[0])
+
+
+def stored(nodes): return {node.id for top in nodes if top is not None for node in ast.walk(top) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+
+
+def read_by(statement):
+    "What a statement reads when it is run; and what a function or class that it defines reads later"
+    table = symtable.symtable(ast.unparse(statement), "statement", "exec")
+    defined = {statement.name} if isinstance(statement, (ast.FunctionDef, ast.ClassDef)) else set()
+    now = {symbol.get_name() for symbol in table.get_symbols() if symbol.is_referenced()}
+    now |= set().union(*(global_reads(child) for child in table.get_children() if child.get_name() not in defined))
+    if isinstance(statement, ast.For): now -= stored([statement.target])
+    if isinstance(statement, ast.With): now -= stored(item.optional_vars for item in statement.items)
+    later = {child.get_name(): global_reads(child) for child in table.get_children() if child.get_name() in defined}
+    return now, later
+
+
+def facts(code: str) -> Facts:
+    tree, table = ast.parse(code), symtable.symtable(code, "cell", "exec")
+    binds = {symbol.get_name() for symbol in table.get_symbols() if symbol.is_assigned() or symbol.is_imported() or symbol.is_namespace()}
+    replaces, reads, later = set(), set(), {}
+    for node in tree.body:
+        now, called = read_by(node)
+        reads |= (now | set().union(*(later[name] for name in now & later.keys()))) - replaces      # a function of this cell may be called, or handed on, in it
+        later |= called
+        if isinstance(node, ast.Assign): replaces |= stored(node.targets)
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)): replaces.add(node.name)
+    return Facts(binds, replaces, {changed(node) for node in own_nodes(tree)} - {None}, reads, later)
 
 
 def only_imports(code): return all(isinstance(node, (ast.Import, ast.ImportFrom)) for node in ast.parse(code).body)
 
 
+def modules(cells):
+    "Names that stand for modules: `torch.set_num_threads(1)` changes nothing that a solution waits for"
+    return {(alias.asname or alias.name).split(".")[0] for code in cells for node in ast.parse(code).body if isinstance(node, ast.Import) for alias in node.names}
+
+
 def needed(cells: list[str], solutions: list[str]) -> list[str]:
-    "The cells that the solutions need, in order"
-    wanted, chosen = set().union(*map(reads, solutions)), set()
-    while True:
-        more = {i for i, code in enumerate(cells) if i not in chosen and not only_imports(code) and binds(code) & wanted}
-        if not more: return [code for i, code in enumerate(cells) if i in chosen or (only_imports(code) and binds(code) & wanted)]
-        chosen |= more
-        wanted |= set().union(*(reads(cells[i]) for i in more))
+    "The cells that the solutions need, in order: from the last to the first, each that binds or changes a name still wanted"
+    everything, named = [facts(code) for code in [*cells, *solutions]], modules(cells)
+    later = {}
+    for one in everything:
+        for name, read in one.later.items(): later[name] = later.get(name, set()) | read
+
+    def whole(names):
+        "The names, and what functions among them read when they are called"
+        names, more = set(names), set(names)
+        while more: more = set().union(*(later.get(name, set()) for name in more)) - names; names |= more
+        return names
+
+    wanted, imported, chosen = set(), set(), []
+    for at in reversed(range(len(everything))):
+        one = everything[at]
+        if at >= len(cells) or (one.binds | (one.changes - named)) & wanted and not only_imports(cells[at]):
+            if at < len(cells): chosen.append(at)
+            wanted = (wanted - one.replaces) | whole(one.reads)
+            imported |= wanted | whole(one.later)
+    return [code for at, code in enumerate(cells) if at in chosen or only_imports(code) and everything[at].binds & imported]
 
 
 def run(cells: list[str], name: str):
@@ -142,8 +203,21 @@ def test_a_wrong_solution_fails():
     with pytest.raises(AssertionError): run([*needed(lesson.cells, ["assert sides == [3, 4]"]), "assert sides == [3, 4]"], "toy lesson")
 
 
-def test_what_a_cell_binds():
-    assert binds("from a.b import c as d\nimport e.f\nfor g, (h, *i) in j: k[0].l = m.n(o)\np.q(r)\nwith s as t: fit_prompt(u, v)") == {"d", "e", "g", "h", "i", "k", "p", "t", "u"}
+def test_what_a_cell_does():
+    one = facts("from a.b import c as d\nfor g in j: k[0].l = m.n(o)\np.q(r)\ndef f(x, y=s): return x + t\nu, v = [w for w in z], 1\nwith d: fit_prompt(e, v)")
+    assert one.binds == {"d", "g", "f", "u", "v"} and one.replaces == {"f", "u", "v"} and one.changes == {"k", "p", "e"}
+    assert one.later == {"f": {"t"}} and one.reads == {"j", "k", "m", "o", "p", "r", "s", "z", "d", "e", "fit_prompt"}
+
+
+def test_a_function_that_is_handed_on_in_its_own_cell():
+    cells = ["class A: pass", "def deep(): return 3", "def unused(): return 4", "def method(self): return deep()\nA.method = method"]
+    assert needed(cells, ["assert A().method() == 3"]) == [cells[0], cells[1], cells[3]]
+
+
+def test_the_last_value_counts_and_a_function_reads_when_it_is_called():
+    cells = ["x = 1", "def double(): return 2 * factor * x", "x = 2", "factor = 0", "factor = 3", "x += 0 * factor", "y = double()", "double = None"]
+    assert needed(cells[:-1], ["assert y == 12"]) == ["def double(): return 2 * factor * x", "x = 2", "factor = 3", "x += 0 * factor", "y = double()"]
+    assert run([*needed(cells[:-1], ["assert y == 12"]), "assert y == 12"], "toy lesson")["x"] == 2
 
 
 # the lessons
