@@ -93,11 +93,17 @@ def global_reads(table):
     return own.union(*map(global_reads, table.get_children()))
 
 
-def changed(node):
+def trains(code: str) -> set[str]:
+    "Functions of a lesson that hand their own first argument on to one that trains it"
+    return {f.name for f in ast.walk(ast.parse(code)) if isinstance(f, ast.FunctionDef) and f.args.args for node in ast.walk(f)
+            if isinstance(node, ast.Call) and base(node) in CHANGES_ITS_FIRST and node.args and base(node.args[0]) == f.args.args[0].arg}
+
+
+def changed(node, trainers):
     "The name whose object a node changes, or None"
     if isinstance(node, (ast.Attribute, ast.Subscript)) and isinstance(node.ctx, ast.Store): return base(node)
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Attribute): return base(node.value)
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in CHANGES_ITS_FIRST and node.args: return base(node.args[0])
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in trainers and node.args: return base(node.args[0])
 
 
 def stored(nodes): return {node.id for top in nodes if top is not None for node in ast.walk(top) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
@@ -115,7 +121,7 @@ def read_by(statement):
     return now, later
 
 
-def facts(code: str) -> Facts:
+def facts(code: str, trainers=frozenset(CHANGES_ITS_FIRST)) -> Facts:
     tree, table = ast.parse(code), symtable.symtable(code, "cell", "exec")
     binds = {symbol.get_name() for symbol in table.get_symbols() if symbol.is_assigned() or symbol.is_imported() or symbol.is_namespace()}
     replaces, reads, later = set(), set(), {}
@@ -125,7 +131,9 @@ def facts(code: str) -> Facts:
         later |= called
         if isinstance(node, ast.Assign): replaces |= stored(node.targets)
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)): replaces.add(node.name)
-    return Facts(binds, replaces, {changed(node) for node in own_nodes(tree)} - {None}, reads, later)
+    changes = {changed(node, trainers) for node in own_nodes(tree)} - {None}
+    inside = {name: base(node.iter) for node in own_nodes(tree) if isinstance(node, (ast.For, ast.comprehension)) for name in stored([node.target])}   # who changes one, changes them all
+    return Facts(binds, replaces, changes | {inside[name] for name in changes & inside.keys()} - {None}, reads, later)
 
 
 def only_imports(code): return all(isinstance(node, (ast.Import, ast.ImportFrom)) for node in ast.parse(code).body)
@@ -138,7 +146,8 @@ def modules(cells):
 
 def needed(cells: list[str], solutions: list[str]) -> list[str]:
     "The cells that the solutions need, in order: from the last to the first, each that binds or changes a name still wanted"
-    everything, named = [facts(code) for code in [*cells, *solutions]], modules(cells)
+    trainers, named = CHANGES_ITS_FIRST.union(*map(trains, cells)), modules(cells)
+    everything = [facts(code, trainers) for code in [*cells, *solutions]]
     later = {}
     for one in everything:
         for name, read in one.later.items(): later[name] = later.get(name, set()) | read
@@ -212,6 +221,11 @@ def test_what_a_cell_does():
 def test_a_function_that_is_handed_on_in_its_own_cell():
     cells = ["class A: pass", "def deep(): return 3", "def unused(): return 4", "def method(self): return deep()\nA.method = method"]
     assert needed(cells, ["assert A().method() == 3"]) == [cells[0], cells[1], cells[3]]
+
+
+def test_what_a_helper_trains_is_changed():
+    cells = ["prompts = {1: []}", "def fit_prompt(prompt): prompt.append(1)", "def fit(prompt): return fit_prompt(prompt)", "losses = [fit(one) for one in prompts.values()]"]
+    assert needed(cells, ["assert prompts == {1: [1]}"]) == cells
 
 
 def test_the_last_value_counts_and_a_function_reads_when_it_is_called():
