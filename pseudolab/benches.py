@@ -8,14 +8,13 @@ Docs: https://pseudolab.github.io/pseudolab/lab/benches.html.md"""
 __all__ = ['THRESHOLDS', 'MOST_BYTES', 'RANKS_MOST', 'RATE', 'STEPS', 'ROWS_MOST', 'IMBALANCES', 'dense_ranks', 'selector_ranks',
            'sprite', 'largest_sprite', 'bench_from_logits', 'selector_bench', 'unit_rows', 'loss_and_gradient',
            'TunedRound', 'class_vector_tuning', 'to_bytes', 'mulberry32', 'draw_shots', 'BenchSplit', 'bench_split',
-           'even_subset', 'training_bench']
+           'even_subset', 'bench_from_features', 'training_bench']
 
 # %% ../nbs/lab/05_benches.ipynb #c002
 import base64
 import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -24,14 +23,12 @@ from PIL import Image
 
 # %% ../nbs/lab/05_benches.ipynb #c003
 from .clip import Clip
-from .loss import term_weights
 from .paradigms import seen_classes
 from .pseudolabels import PseudoLabels, audit, log_probabilities, select_top_k
 from .strategies import Schedule, growing
 from .tasks import Images, Task, long_tail
-from .tuner import SELECTORS
 from .widgets import Widget, pack, still_table
-from .zero_shot import accuracy, class_features, cosine_logits, per_class_accuracy, zero_shot
+from .zero_shot import class_features, per_class_accuracy, zero_shot
 
 # %% ../nbs/lab/05_benches.ipynb #c007
 THRESHOLDS = (*(round(i / 100, 2) for i in range(5, 100)), .995, .999, 1.)   # where the slider stands
@@ -102,7 +99,7 @@ def selector_bench(clip: Clip, task: Task,
     kept = np.arange(U) if U <= most else np.linspace(0, U - 1, most).round().astype(int)
     pool = task.train.subset(kept)
     with torch.no_grad(): logits = zero_shot(clip, pool.images, task.class_names, task.template)
-    about = f"Zero-shot logits of {clip.name} CLIP for {len(kept)}{'' if len(kept) == U else f' of the {U}'} training images of {task.name}. Nobody has labelled them; the truth is used for the counts alone."
+    about = f"Zero-shot logits of {clip.name} CLIP for {len(kept)}{'' if len(kept) == U else f' of the {U}'} training images of {task.name}. The selectors do not see the truth; it serves the counts alone."
     return bench_from_logits(logits.cpu(), pool.labels, task.class_names, pool.images if pictures else None, k=k, title=f"Selector bench: {task.name}", about=about)
 
 # %% ../nbs/lab/05_benches.ipynb #c016
@@ -220,34 +217,36 @@ def even_subset(labels: np.ndarray, n_classes: int, most: int) -> np.ndarray:  #
     return np.sort(np.concatenate([np.flatnonzero(labels == c)[:each] for c in range(n_classes)]))
 
 
-def _training_data(clip: Clip, task: Task, train: np.ndarray, test: np.ndarray) -> dict:
-    "Features, labels and vectors for the page. train, test: positions of the images that it gets"
-    labels, C = task.train.labels[train], len(task.class_names)
-    with torch.no_grad():
-        features = np.concatenate([clip.image_features(s.images).cpu().numpy()[at] for s, at in ((task.train, train), (task.test, test))])
-        vectors = class_features(clip, task.class_names, task.template).cpu().numpy()
+def _still_accuracy(predictions: np.ndarray, truth: np.ndarray, names: Sequence[str]) -> str:
+    "Zero-shot accuracy by class, as a table"
+    each = [f"{share:.0%}" if share == share else "" for share in per_class_accuracy(predictions, truth, len(names))]
+    return still_table(pd.DataFrame({"class": list(names), "zero-shot accuracy": each}), "Where scripts run, a bench stands here that trains on pseudolabels in the page.")
+
+
+def bench_from_features(train: np.ndarray, labels: np.ndarray,    # (n, D), int (n,): features and labels of the training images
+                        test: np.ndarray, truth: np.ndarray,      # (m, D), int (m,): of the test images
+                        vectors: np.ndarray, scale: float,        # (C, D): zero-shot class vectors; exp(logit_scale)
+                        names: Sequence[str],                     # C class names
+                        *, title: str = "Training bench", about: str = "") -> Widget:
+    "A training bench for any features. Every image must have a label"
+    C, labels, truth = len(names), np.asarray(labels), np.asarray(truth)
+    if min(len(labels), len(truth)) == 0 or min(labels.min(), truth.min()) < 0: raise ValueError(f"{(labels < 0).sum()} of {len(labels)} training images and {(truth < 0).sum()} of {len(truth)} test images have no label. A training bench needs images of both kinds and the label of each, for its audits and for SSL and TRZSL.")
     kept = {str(ratio): pack(np.arange(len(labels)) if ratio == 1 else long_tail(labels, C, ratio), "u2") for ratio in IMBALANCES}
-    return dict(names=task.class_names, width=features.shape[1], images=pack(to_bytes(features), "i1"), labels=pack(labels, "i2"), truth=pack(task.test.labels[test], "i2"), vectors=pack(vectors, "f4"),
-                scale=float(clip.logit_scale.exp()), kept=kept, seen=seen_classes(C).tolist(), quarter=max(1, round(.25 * C)), rate=RATE, steps=STEPS)
+    data = dict(names=list(names), width=vectors.shape[1], images=pack(np.concatenate([to_bytes(train), to_bytes(test)]), "i1"), labels=pack(labels, "i2"), truth=pack(truth, "i2"), vectors=pack(vectors, "f4"),
+                scale=scale, kept=kept, seen=seen_classes(C).tolist(), quarter=max(1, round(.25 * C)), rate=RATE, steps=STEPS, title=title, about=about,
+                tryThis="Press Train: ten rounds of GRIP without a label. Then let K stay at 16 and train again. Which one keeps its pseudolabels right, and which one gains more?")
+    return Widget("training_bench", data, _still_accuracy((unit_rows(test) @ unit_rows(vectors).T).argmax(1), truth, names), title)
 
 # %% ../nbs/lab/05_benches.ipynb #c036
-def _still_training(task: Task, clip: Clip) -> str:
-    "Zero-shot accuracy by class, as a table"
-    with torch.no_grad(): predictions = zero_shot(clip, task.test.images, task.class_names, task.template).argmax(1).cpu().numpy()
-    each = per_class_accuracy(predictions, task.test.labels, len(task.class_names))
-    return still_table(pd.DataFrame({"class": task.class_names, "zero-shot accuracy": [f"{share:.0%}" for share in each]}), "Where scripts run, a bench stands here that trains on pseudolabels in the page.")
-
-
-def training_bench(clip: Clip, task: Task) -> Widget:   # a task whose training and test images all have labels
-    "Self-training in the page: paradigm, selector, K, gamma, lambda, rounds, shots and imbalance are the reader's"
-    C, width = len(task.class_names), clip.embed_dim
-    if not all(len(s) and s.labels.min() >= 0 for s in (task.train, task.test)): raise ValueError(f"{task} has images without a label, or none at all; a training bench needs labelled training and test images, for its audits and for SSL and TRZSL.")
-    rows = ROWS_MOST * 128 // width
-    train = even_subset(task.train.labels, C, rows * 3 // 4)
-    test = even_subset(task.test.labels, C, rows - len(train))
-    data = _training_data(clip, task, train, test)
-    cut = lambda n, whole: f"{n}" if n == whole else f"{n} of {whole}"
-    about = (f"Gradient descent in this page on the {C} class vectors of {clip.name} CLIP, from where zero-shot CLIP has them; it tunes class vectors, not prompts. {task.name}: {cut(len(train), len(task.train))} training and "
-             f"{cut(len(test), len(task.test))} test images. {STEPS} steps a round.")
-    text = dict(title=f"Training bench: {task.name}", about=about, tryThis="Press Train: ten rounds of GRIP without a label. Then let K stay at 16 and train again. Which one keeps its pseudolabels right, and which one gains more?")
-    return Widget("training_bench", data | text, _still_training(task, clip), text["title"])
+def training_bench(clip: Clip, task: Task) -> Widget:
+    "Self-training in the page: paradigm, selector, K, gamma, lambda, rounds, shots and imbalance are the reader's. Every image of the task must have a label"
+    C, rows = len(task.class_names), ROWS_MOST * 128 // clip.embed_dim
+    train = task.train.subset(even_subset(task.train.labels, C, rows * 3 // 4))
+    test = task.test.subset(even_subset(task.test.labels, C, rows - len(train)))
+    with torch.no_grad():
+        features = [clip.image_features(part.images).cpu().numpy() for part in (train, test)]
+        vectors = class_features(clip, task.class_names, task.template).cpu().numpy()
+    cut = lambda part, whole: f"{len(part)}" if len(part) == len(whole) else f"{len(part)} of {len(whole)}"
+    about = (f"Gradient descent in this page on the {C} class vectors of {clip.name} CLIP, from where zero-shot CLIP has them: it tunes class vectors, not prompts. {task.name}: {cut(train, task.train)} training and "
+             f"{cut(test, task.test)} test images; {STEPS} steps a round.")
+    return bench_from_features(features[0], train.labels, features[1], test.labels, vectors, float(clip.logit_scale.exp()), task.class_names, title=f"Training bench: {task.name}", about=about)

@@ -74,7 +74,7 @@ function slider(name, { min = 0, max, step = 1, value, text = String, marks = []
   const tell = () => { shown.textContent = text(Number(input.value)); input.setAttribute("aria-valuetext", shown.textContent); };
   const input = make("input", { type: "range", id, min, max, step, value, oninput: () => { tell(); change(Number(input.value)); } });
   const box = make("div", { class: "slider" }, make("label", { for: id }, `${name} `, shown), input,
-    marks.length ? make("div", { class: "marks quiet", "aria-hidden": "true" }, ...marks.map(([at, label], i) => make("span", { class: i % 2 ? "lower" : "", style: `left:${100 * (at - min) / (max - min)}%` }, label))) : null);
+    marks.length ? make("div", { class: "marks quiet", "aria-hidden": "true" }, ...marks.map(([at, label], i) => make("span", { class: i && Math.abs(at - marks[i - 1][0]) < .2 * (max - min) ? "lower" : "", style: `left:${100 * (at - min) / (max - min)}%` }, label))) : null);
   tell();
   return Object.assign(box, {
     set(position, top = max) { input.max = top; input.value = position; tell(); },

@@ -2,17 +2,20 @@
 // Choose a selector, move K or the threshold, and see at once which pseudolabels come of it. The ranks are those of the real logits, so nothing is rounded.
 const PICTURES = 60;   // shown of one class at most
 
-function mount(root, data) {
-  const { names, thresholds, sprite } = data, nClasses = names.length, n = data.n;
-  const ranks = unpack(data.ranks), orders = unpack(data.order), reach = unpack(data.reach), truth = unpack(data.truth);
+function poolFromRanks({ n, names, thresholds, ...packed }) {
+  const nClasses = names.length, ranks = unpack(packed.ranks), orders = unpack(packed.order), reach = unpack(packed.reach);
   const place = new Map(thresholds.map((threshold, at) => [threshold, at]));
-  const pool = poolOf({
+  return poolOf({
     n, classes: range(nClasses), score: (i, c) => ranks[i * nClasses + c], order: i => orders.subarray(i * nClasses, (i + 1) * nClasses),
     reaches: (i, threshold) => reach[i] > place.get(threshold),
   });
+}
+
+function mount(root, data) {
+  const { names, thresholds, sprite, n } = data, nClasses = names.length, truth = unpack(data.truth), pool = poolFromRanks(data);
   const present = range(nClasses).map(c => truth.reduce((total, label) => total + (label === c), 0));
   const labelled = present.some(count => count > 0), even = Math.max(1, Math.floor(n / nClasses));
-  const state = { selector: "top_k", k: data.k, at: place.get(.95), selected: null, before: null };
+  const state = { selector: "top_k", k: data.k, at: thresholds.indexOf(.95), selected: null, before: null };
   const ofK = () => state.selector !== "threshold";
   const setting = () => (ofK() ? `K = ${state.k}` : `threshold ${thresholds[state.at]}`);
   const nameOf = selector => SELECTOR_NAMES.find(([key]) => key === selector)[1];
@@ -21,9 +24,9 @@ function mount(root, data) {
   const cutSlider = slider("Threshold, probability of the class", { max: thresholds.length - 1, value: state.at, text: at => String(thresholds[at]) }, at => { state.at = at; soon(); });
   const selectors = choice("Selector", SELECTOR_NAMES, state.selector, selector => { state.before = result; state.wasNamed = `${nameOf(state.selector)}, ${setting()}`; state.selector = selector; soon(); });
   const rows = names.map(makeRow);
-  const classes = choice("Class, to see its pictures", rows.map((row, c) => [c, row.box]), null, c => { state.selected = Number(c); soon(); });
+  const classes = sprite ? choice("Class, to see its pictures", rows.map((row, c) => [c, row.box]), null, c => { state.selected = c; soon(); }) : make("ul", {}, ...rows.map(row => make("li", {}, row.box)));
   classes.className = "classes";
-  classes.firstElementChild.tabIndex = 0;
+  if (sprite) classes.firstElementChild.tabIndex = 0;
   const numbers = make("div"), key = make("div"), axis = make("div", { class: "axis quiet", "aria-hidden": "true" }), pictures = make("div", { class: "chosen-pictures" }), table = make("div"), live = announcer();
   const details = make("details", { ontoggle: () => soon() }, make("summary", {}, "The same as a table"), table);
   root.append(make("h3", {}, data.title), make("p", { class: "quiet" }, data.about),

@@ -148,6 +148,25 @@ const weightAt = place => (place === 0 ? 0 : Number((.05 * 2000 ** ((place - 1) 
 const placeOf = weight => (weight <= 0 ? 0 : Math.max(1, Math.min(HIGHEST, Math.round(1 + (HIGHEST - 1) * Math.log(weight / .05) / Math.log(2000)))));
 const PARADIGMS = { ul: "UL", ssl: "SSL", trzsl: "TRZSL" };
 
+const symbol = (shape, colour, hollow) => draw("svg", { width: 16, height: 16, viewBox: "0 0 16 16", style: "width:16px", "aria-hidden": "true" }, mark(shape, 8, 8, 5, colour, hollow));
+
+// A class: hollow circle zero-shot, filled triangle now, a tick where the outcome before had it
+function dotsRow(name, before, now, earlier) {
+  const place = (share, ...content) => make("span", { class: "dot", style: `left:${100 * share}%` }, ...content), rate = share => Math.round(100 * share);
+  const gained = now >= before, colour = gained ? "var(--blue)" : "var(--vermilion)";
+  return make("li", { class: "class-row" }, make("bdi", { class: "name", title: name }, name),
+    make("span", { class: "track dots", "aria-hidden": "true" }, known(earlier) ? make("span", { class: "was", style: `left:${100 * earlier}%` }) : null,
+      known(now) ? make("span", { class: "bar", style: `left:${100 * Math.min(now, before)}%;width:${100 * Math.abs(now - before)}%;background:${colour}` }) : null,
+      place(before, symbol("circle", "var(--ink)", true)), known(now) ? place(now, symbol(gained ? "right" : "left", colour)) : null),
+    make("span", { class: "counts" }, known(now) ? `${rate(before)} to ${rate(now)} %` : `${rate(before)} %`));
+}
+
+function dotsKey(earlier) {
+  const entry = (name, sign) => make("span", { class: "key" }, sign, name);
+  return make("div", { class: "row quiet", style: "gap:2px 14px" }, entry("zero-shot", symbol("circle", "var(--ink)", true)), entry("gained", symbol("right", "var(--blue)")), entry("lost", symbol("left", "var(--vermilion)")),
+    earlier ? entry("outcome before", make("span", { class: "was key-was", "aria-hidden": "true" })) : null);
+}
+
 function mount(root, data) {
   const { names, width, scale, seen } = data, nClasses = names.length;
   const x = unitRows(unpack(data.images), width), start = unitRows(unpack(data.vectors), width);
@@ -170,7 +189,7 @@ function mount(root, data) {
   const seedId = freshId();
   const seed = make("div", { class: "row" }, make("label", { for: seedId, class: "quiet" }, "Draw of the shots"),
     make("input", { type: "number", id: seedId, min: 0, max: 999, value: 0, style: "width:5.2em", onchange: event => { state.seed = Math.max(0, Math.min(999, Math.floor(Number(event.target.value) || 0))); event.target.value = state.seed; } }));
-  const schedules = choice("K by round", [["grows", "grows (GRIP)"], ["stays", "stays (IFPL; one round: FPL)"]], "grows", value => { state.grows = value === "grows"; refresh(); });
+  const schedules = choice("K by round", [["grows", "grows (GRIP)"], ["stays", "stays (FPL, IFPL)"]], "grows", value => { state.grows = value === "grows"; refresh(); });
   const kSlider = slider("K, images a class", { min: 1, max: even, value: state.k, text: k => (state.grows ? kText() : String(k)) }, k => { state.k = k; refresh(); });
   const selectors = choice("Selector", SELECTOR_NAMES, state.selector, value => { state.selector = value; refresh(); });
   const thresholds = slider("Threshold", { min: 50, max: 99, value: 95, text: value => (value / 100).toFixed(2) }, value => { state.threshold = value / 100; });
@@ -187,8 +206,8 @@ function mount(root, data) {
   // Results
   const headline = make("div"), chartBox = make("div"), chartKey = make("div"), dots = make("div"), past = make("div"), table = make("div"), live = announcer();
   root.append(make("h3", {}, data.title), make("p", { class: "quiet" }, data.about), make("p", { class: "try" }, data.tryThis),
-    make("div", { class: "controls" }, make("div", {}, field("Paradigm: what is labelled", paradigms), shots, seed), make("div", {}, field("K by round", schedules), kSlider), make("div", {}, field("Selector", selectors), thresholds),
-      gamma, lambda, make("div", {}, rounds, field("Imbalance of the pool", ratios))),
+    make("div", { class: "controls" }, make("div", {}, field("Paradigm: what is labelled", paradigms), shots, seed), make("div", {}, field("K by round", schedules), kSlider, rounds),
+      make("div", {}, field("Selector", selectors), thresholds, field("Imbalance of the pool", ratios)), make("div", {}, gamma, lambda)),
     make("div", { class: "row", style: "margin-bottom:10px" }, button, progress, status),
     make("div", { class: "halves" }, make("div", {}, headline, chartBox, chartKey), dots), past,
     make("details", { ontoggle: event => { if (event.target.open) paintTable(); } }, make("summary", {}, "The rounds and the classes as tables"), table), live);
@@ -256,7 +275,7 @@ function mount(root, data) {
     const run = current ?? { scores: [scoreOf(atFirst, truth, null)], seen: null };
     const from = run.scores[0], to = last(run.scores), doubt = run.seen ? "" : `, \u00b1 ${(196 * Math.sqrt(to * (1 - to) / truth.length)).toFixed(1)}`;
     headline.replaceChildren(make("div", { class: "row" }, make("span", { class: "big" }, percent(to)), current ? make("span", { class: to < from ? "big down" : "big up" }, points(to - from)) : null),
-      make("p", { class: "quiet" }, current ? `${metric(run)} on ${truth.length} test images${doubt}; zero-shot ${percent(from)}` : `zero-shot accuracy on ${truth.length} test images${doubt}`),
+      make("p", { class: "quiet" }, current ? `outcome ${run.number}: ${metric(run)} on ${truth.length} test images${doubt}; zero-shot ${percent(from)}` : `zero-shot accuracy on ${truth.length} test images${doubt}`),
       make("p", { class: "sentence" }, current ? sentence() : "The circles are zero-shot CLIP's accuracy, class by class."));
     chart();
     chartKey.replaceChildren(legend([["accuracy", "var(--blue)", "circle"], ["zero-shot accuracy", "var(--quiet)", null, true], ["right pseudolabels", "var(--green)", "diamond"], ["zero-shot's at the same K", "var(--orange)", "square", true, true], ...(history.length ? [["accuracy of earlier outcomes", "var(--faint)", null]] : [])]));
@@ -274,24 +293,14 @@ function mount(root, data) {
       { name: "right pseudolabels", values: run.precision, colour: "var(--green)", marker: "diamond" },
       { name: run.seen ? "harmonic mean" : "accuracy", values: run.scores, colour: "var(--blue)", marker: "circle" }];
     const values = series.flatMap(line => line.values).filter(known);
-    chartBox.replaceChildren(lineChart(space, series, { height: 210, label: "By round", xs: range(length), low: Math.min(...values, .5), high: Math.max(...values, .9) }), make("p", { class: "quiet", style: "text-align:center", "aria-hidden": "true" }, "round"));
+    chartBox.replaceChildren(lineChart(space, series, { height: 210, label: "By round", xs: range(length), low: Math.min(...values), high: Math.max(...values, Math.min(...values) + .2) }), make("p", { class: "quiet", style: "text-align:center", "aria-hidden": "true" }, "round"));
   }
 
-  // A class a row: hollow circle zero-shot, filled triangle now
   function paintDots() {
-    const dot = (shape, share, colour, hollow) => make("span", { class: "dot", style: `left:${100 * share}%` }, draw("svg", { width: 16, height: 16, viewBox: "0 0 16 16" }, mark(shape, 8, 8, 5, colour, hollow)));
-    const order = range(nClasses).sort((a, b) => before[a] - before[b]), earlier = history.length ? last(history).after : null;
-    const row = c => {
-      const now = (current?.after ?? before)[c], gained = now >= before[c], colour = gained ? "var(--blue)" : "var(--vermilion)";
-      const bar = make("span", { class: "bar", style: `left:${100 * Math.min(now, before[c])}%;width:${100 * Math.abs(now - before[c])}%;background:${colour}` });
-      return make("li", { class: "class-row" }, make("bdi", { class: "name", title: names[c] }, names[c]),
-        make("span", { class: "track dots", "aria-hidden": "true" }, earlier && make("span", { class: "was", style: `left:${100 * earlier[c]}%` }), bar, dot("circle", before[c], "var(--ink)", true), current && dot(gained ? "right" : "left", now, colour)),
-        make("span", { class: "counts" }, current ? `${Math.round(100 * before[c])} to ${Math.round(100 * now)} %` : `${Math.round(100 * before[c])} %`));
-    };
-    dots.replaceChildren(make("h4", {}, "Test accuracy by class"), make("div", { class: "row quiet", style: "gap:2px 14px" },
-      ...[["zero-shot", "circle", "var(--ink)", true], ["gained", "right", "var(--blue)"], ["lost", "left", "var(--vermilion)"]].map(([name, shape, colour, hollow]) => make("span", { class: "key" }, draw("svg", { width: 16, height: 16, viewBox: "0 0 16 16", style: "width:16px", "aria-hidden": "true" }, mark(shape, 8, 8, 5, colour, hollow)), name)),
-      earlier ? make("span", { class: "key" }, make("span", { class: "was key-was", "aria-hidden": "true" }), "outcome before") : null),
-    make("ul", { class: "class-list" }, ...order.map(row)), make("p", { class: "quiet" }, "Weakest class first. The order and the change come from the same images, so part of what the weakest gain is chance."));
+    const earlier = history.length ? last(history).after : null;
+    dots.replaceChildren(make("h4", {}, "Test accuracy by class"), dotsKey(earlier),
+      make("ul", { class: "class-list" }, ...range(nClasses).sort((a, b) => before[a] - before[b]).map(c => dotsRow(names[c], before[c], current?.after[c], earlier?.[c]))),
+      make("p", { class: "quiet" }, "Weakest class first. The order and the change come from the same images, so part of what the weakest gain is chance."));
   }
 
   function paintPast() {
