@@ -9,9 +9,9 @@ __all__ = ['app', 'CONTROLS', 'DEBUG', 'PACKAGES', 'IMPORTED', 'experiments', 'a
            'explain', 'one_line_warnings', 'command', 'share', 'ends_of', 'round_rows', 'print_rounds', 'print_given',
            'known', 'round_json', 'run_json', 'read_class_names', 'read_switches', 'pick_clip', 'one_thread',
            'pick_task', 'fresh_folder', 'keep_results', 'write_predictions', 'announce', 'show_progress', 'demo', 'run',
-           'print_run', 'tasks', 'report', 'check_package', 'check_python', 'check_settings', 'check_device',
-           'check_cache', 'check_weights', 'examine', 'examinations', 'doctor', 'given', 'pretrain', 'keep_card',
-           'chosen_from', 'print_grid', 'grid', 'print_means', 'print_equity', 'equity', 'main']
+           'print_run', 'tasks', 'report', 'export', 'docs', 'check_package', 'check_python', 'check_settings',
+           'check_device', 'check_cache', 'check_weights', 'examine', 'examinations', 'doctor', 'given', 'pretrain',
+           'keep_card', 'chosen_from', 'print_grid', 'grid', 'print_means', 'print_equity', 'equity', 'main']
 
 # %% ../nbs/lab/08_cli.ipynb #c002
 import csv
@@ -168,7 +168,7 @@ def print_rounds(run: "Run"):
 # %% ../nbs/lab/08_cli.ipynb #c018
 def print_given(run: "Run"):
     "Where nothing is labelled: how many images of the pool each class is given"
-    from pseudolab.report import given_to
+    from pseudolab.plots import given_to
     first, last = (given_to(run.rounds[at], len(run.class_names)) for at in (0, -1))
     rows = [(run.class_names[c], str(first[c]), str(last[c])) for c in (-last).argsort(kind="stable")]
     print_table("Training images by the class they are given to", ["class", "#zero-shot", "#last round"], rows)
@@ -181,7 +181,7 @@ def known(value: float | None) -> float | None:  # JSON has no NaN
 def round_json(run: "Run", round: "Round") -> dict:
     "A round for `--json`"
     from pseudolab.pseudolabels import precision
-    from pseudolab.report import given_to
+    from pseudolab.plots import given_to
     right, right_zero_shot = (known(None if table is None else precision(table)) for table in (round.audit, round.audit_zero_shot))
     by_class = zip(run.class_names, round.per_class_accuracy, given_to(round, len(run.class_names)))
     return dict(round=round.number, k=round.k, score=known(round.score), precision=right, zero_shot_precision=right_zero_shot, seconds=round.seconds,
@@ -388,6 +388,34 @@ def report(folders: Annotated[list[Path], typer.Argument(help="Folders of runs, 
     from pseudolab.run import Run
     target = out or (folders[0] / "report.html" if len(folders) == 1 else Path("report.html"))
     say(f"The report is in {write_report([Run.load(folder) for folder in folders], target)}.")
+
+# %% ../nbs/lab/08_cli.ipynb #c034b
+@command
+def export(folder: Annotated[Path, typer.Argument(help="Folder of a run, as `run --out` and `demo` leave it.", metavar="RUNDIR")],
+           out: Annotated[Optional[Path], typer.Option(help="The JSON file.", show_default="RUNDIR/run-export.json")] = None,
+           beside: Annotated[Optional[Path], typer.Option(help="Folder of another run on the same classes, to be shown beside it.")] = None,
+           root: Annotated[Optional[Path], typer.Option(help="The images, where the task is not one that ships: as for `run`. Without them the pictures are left out.")] = None,
+           class_names: Annotated[Optional[str], typer.Option(help="As for `run`.")] = None):
+    "Write a run as one file that the docs page \"Open a run\" shows, pictures included."
+    from pseudolab.run import Run
+    from pseudolab.tasks import load_task
+    run, other = Run.load(folder), None if beside is None else Run.load(beside)
+    about = run.settings["task"]
+    name = about["name"] if about["name"] in PAPER_TASKS else "folder"
+    task = None if root is None else load_task(name, root=root, class_names=read_class_names(class_names), template=about["template"])
+    say(f"Written: {run.export(out or folder / 'run-export.json', other, task=task)}")
+
+# %% ../nbs/lab/08_cli.ipynb #c034c
+@command
+def docs(show: Annotated[bool, typer.Option("--show/--no-show", help="Open the page in the browser, or print its address alone.")] = True):
+    "Open the documentation: the pages of this checkout where there are any, else those on the web."
+    import webbrowser
+    from importlib.metadata import metadata
+    from pseudolab.settings import PACKAGE
+    page, links = PACKAGE.parent / "docs" / "index.html", dict(link.split(", ") for link in metadata("pseudolab").get_all("Project-URL"))
+    address = page.as_uri() if page.is_file() else links["Documentation"]
+    say(address)
+    if show and not webbrowser.open(address): raise ValueError(f"No browser was found. Open {address} in one.")
 
 # %% ../nbs/lab/08_cli.ipynb #c036
 PACKAGES = ("torch", "torchvision", "open_clip_torch", "numpy", "pandas", "pillow", "scikit-learn", "scipy", "safetensors", "seaborn", "ipywidgets", "tqdm", "typer", "rich")

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 # %% auto #0
-__all__ = ['BLACK', 'ORANGE', 'SKY', 'GREEN', 'YELLOW', 'BLUE', 'VERMILION', 'PURPLE', 'MARKS', 'new_axes', 'short',
-           'percent_axis', 'class_axis', 'round_axis', 'metric', 'plot_score', 'plot_precision', 'classes_to_plot',
-           'plot_per_class', 'plot_pseudolabels', 'confusion', 'plot_confusion', 'plot_change', 'plot_gains']
+__all__ = ['BLACK', 'ORANGE', 'SKY', 'GREEN', 'YELLOW', 'BLUE', 'VERMILION', 'PURPLE', 'MARKS', 'STRATEGY_TITLES', 'new_axes',
+           'short', 'percent_axis', 'class_axis', 'round_axis', 'metric', 'percent', 'points', 'title_of', 'heading',
+           'about', 'test_counts', 'given_to', 'plot_score', 'plot_precision', 'classes_to_plot', 'plot_per_class',
+           'plot_pseudolabels', 'confusion', 'plot_confusion', 'plot_change', 'plot_gains']
 
 # %% ../nbs/lab/06_plots.ipynb #c003
 if TYPE_CHECKING:
@@ -67,6 +68,43 @@ def round_axis(ax: Axes):
 def metric(run: Run) -> str:
     "What `run.score` is"
     return "harmonic mean of seen and unseen accuracy" if run.settings["paradigm"] == "trzsl" else "accuracy"
+
+# %% ../nbs/lab/06_plots.ipynb #c013b
+STRATEGY_TITLES = {"grip": "GRIP", "ifpl": "IFPL", "fpl": "FPL", "labelled": "Training on the labelled images alone", "zero_shot": "Zero-shot CLIP"}
+
+
+def percent(share: float | None) -> str:  # 0.612 -> "61.2 %"
+    return "no labels" if share is None or np.isnan(share) else f"{100 * share:.1f} %"
+
+
+def points(change: float | None) -> str:  # 0.113 -> "+11.3"
+    return "no labels" if change is None or np.isnan(change) else f"{100 * change:+.1f}".replace("-", "\N{MINUS SIGN}")
+
+
+def title_of(run: Run) -> str: return STRATEGY_TITLES.get(run.settings["strategy"], run.settings["strategy"])
+
+# %% ../nbs/lab/06_plots.ipynb #c013d
+def heading(run: Run) -> str:
+    s = run.settings
+    return f"{title_of(run)} on {s['task']['name']}"
+
+
+def about(run: Run) -> str:
+    "What was run, in a line"
+    s = run.settings
+    paradigm = {"ul": "unsupervised", "ssl": "semi-supervised", "trzsl": "transductive zero-shot"}.get(s["paradigm"], s["paradigm"])
+    counts = f"{s['task']['n_train']} training and {s['task']['n_test']} test images"
+    return f"{len(run.class_names)} classes, {counts}; CLIP: {s['clip']['name']}; {s['prompt']} prompt, {paradigm}, seed {s['seed']}."
+
+# %% ../nbs/lab/06_plots.ipynb #c013e
+def test_counts(run: Run) -> np.ndarray | None:  # int (C,): labelled test images of each class
+    counts = run.settings["task"].get("test_counts")
+    return None if counts is None else np.asarray(counts)
+
+
+def given_to(round: Round, n_classes: int) -> np.ndarray:  # int (C,)
+    "How many images of the pool the prompt of this round gives to each class"
+    return np.bincount(round.pool_logits.argmax(1), minlength=n_classes) if len(round.pool_logits) else np.zeros(n_classes, int)
 
 # %% ../nbs/lab/06_plots.ipynb #c015
 def plot_score(run: Run, *, ax: Axes | None = None,

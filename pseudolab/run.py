@@ -131,6 +131,7 @@ class Run:
     "The history of a fit: `rounds[0]` is zero-shot CLIP, then one record a round"
     settings: dict                       # everything that decides the numbers, and the versions they were made with
     rounds: list[Round] = field(default_factory=list)
+    task: object = field(default=None, repr=False, compare=False)   # what it was fitted to, where that is in memory; never saved
 
     @property
     def score(self) -> float | None: return self.rounds[-1].score   # of the last round
@@ -166,4 +167,17 @@ def _report(self: Run, path: str | Path) -> Path:
     return write_report([self], path)
 
 
+def _explore(self: Run, other: Run | None = None, *, task=None, live: bool = False):
+    "The run explorer (`pseudolab.explore`); beside it another run, where one is given"
+    from pseudolab.explore import explore
+    return explore(self, other, task=task, live=live)
+
+
+def _export(self: Run, path: str | Path, other: Run | None = None, *, task=None) -> Path:
+    "Write this run as one file for the page that opens runs"
+    from pseudolab.explore import export
+    return export(self, path, other, task=task)
+
+
+Run.explore, Run.export = _explore, _export
 Run.save, Run.load, Run.report = _save, staticmethod(_load), _report
