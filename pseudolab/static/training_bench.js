@@ -137,10 +137,23 @@ function scoreOf(predictions, truth, seen) {
   return a && b ? 2 / (1 / a + 1 / b) : 0;
 }
 
-// Mean change of the n classes that were weakest and of those that were strongest
-function quarterChanges(before, after, n) {
-  const order = range(before.length).sort((a, b) => before[a] - before[b]), mean = classes => sum(classes.map(c => after[c] - before[c])) / classes.length;
-  return [mean(order.slice(0, n)), mean(order.slice(-n))];
+// Accuracy of each class among the images that `counts` takes
+function classAccuracy(predictions, truth, nClasses, counts = () => true) {
+  const right = new Float64Array(nClasses), all = new Float64Array(nClasses);
+  for (let i = 0; i < truth.length; i++) if (counts(i)) { all[truth[i]] += 1; right[truth[i]] += predictions[i] === truth[i]; }
+  return range(nClasses).map(c => (all[c] ? right[c] / all[c] : null));
+}
+
+// Mean change of the n weakest and of the n strongest classes: ranked on one half of the test images, measured on the other, over 16 ways of halving (bits of `halves`)
+function quarterChanges(before, after, truth, halves, nClasses, n) {
+  const weak = [], strong = [], mean = numbers => sum(numbers) / numbers.length;
+  for (const bit of range(16)) {
+    const first = i => (halves[i] >> bit) & 1, other = i => !first(i);
+    const rank = classAccuracy(before, truth, nClasses, first), from = classAccuracy(before, truth, nClasses, other), to = classAccuracy(after, truth, nClasses, other);
+    const order = range(nClasses).sort((a, b) => rank[a] - rank[b]), change = order.map(c => to[c] - from[c]);
+    weak.push(...change.slice(0, n)); strong.push(...change.slice(-n));
+  }
+  return [mean(weak), mean(strong)];
 }
 
 const HIGHEST = 60;   // places of the sliders of gamma and lambda: 0, then from 0.05 to 100 in equal ratios
@@ -170,11 +183,10 @@ function dotsKey(earlier) {
 function mount(root, data) {
   const { names, width, scale, seen } = data, nClasses = names.length;
   const x = unitRows(unpack(data.images), width), start = unitRows(unpack(data.vectors), width);
-  const labels = unpack(data.labels), truth = unpack(data.truth), nTrain = labels.length, testRows = range(truth.length).map(i => nTrain + i);
+  const labels = unpack(data.labels), truth = unpack(data.truth), halves = unpack(data.halves), nTrain = labels.length, testRows = range(truth.length).map(i => nTrain + i);
   const kept = Object.fromEntries(Object.entries(data.kept).map(([ratio, packed]) => [ratio, [...unpack(packed)]]));
   const predict = w => { const logits = logitsOf(x, testRows, w, width, scale); return range(truth.length).map(i => argmax(logits.subarray(i * nClasses, (i + 1) * nClasses))); };
-  const byClass = predictions => range(nClasses).map(c => shareRight(predictions, truth, label => label === c));
-  const atFirst = predict(start), before = byClass(atFirst), even = Math.max(1, Math.floor(nTrain / nClasses));
+  const atFirst = predict(start), before = classAccuracy(atFirst, truth, nClasses), even = Math.max(1, Math.floor(nTrain / nClasses));
   const state = { paradigm: "ul", grows: true, k: Math.min(16, even), selector: "top_k", threshold: .95, gamma: 0, lambda: 1, byHand: false, rounds: 10, shots: 2, seed: 0, ratio: "1" };
   let history = [], current = null, running = false, stopped = false, runs = 0;
 
@@ -235,7 +247,7 @@ function mount(root, data) {
     const split = splitNow(), seenNow = state.paradigm === "trzsl" ? seen : null, planned = state.rounds, poolTruth = split.pool.map(i => labels[i]);
     const job = classVectorTuning({ x, width, start, scale, labels, split, weights: state.byHand ? weightsByHand(state.gamma, state.lambda) : weightsOf(state.paradigm), k: scheduleNow(), rounds: planned, select: state.selector, threshold: state.threshold, rate: data.rate, steps: data.steps });
     if (current) history = [...history, current];
-    current = { number: ++runs, name: describe(), seen: seenNow, records: [], scores: [scoreOf(atFirst, truth, seenNow)], precision: [null], zeroShot: [null], after: before };
+    current = { number: ++runs, name: describe(), seen: seenNow, records: [], scores: [scoreOf(atFirst, truth, seenNow)], precision: [null], zeroShot: [null], after: before, ends: [0, 0] };
     running = true; stopped = false; button.textContent = "Stop"; live.tell("Training has begun.", 0);
     let began = performance.now(), trouble = null;
     try {
@@ -262,14 +274,14 @@ function mount(root, data) {
     current.scores.push(scoreOf(predictions, truth, current.seen));
     current.precision.push(auditOf(record.chosen, poolTruth, nClasses).precision);
     current.zeroShot.push(auditOf(record.zeroShot, poolTruth, nClasses).precision);
-    current.after = byClass(predictions);
+    current.after = classAccuracy(predictions, truth, nClasses);
+    current.ends = quarterChanges(atFirst, predictions, truth, halves, nClasses, data.quarter);
     paint();
   }
 
   const last = numbers => numbers[numbers.length - 1];
   const metric = run => (run.seen ? "harmonic mean" : "accuracy");
-  const ends = run => quarterChanges(before, run.after, data.quarter);
-  const sentence = () => { if (!current) return "Nothing trained yet."; const [weak, strong] = ends(current); return `Weakest quarter of the classes ${points(weak)} points, strongest quarter ${points(strong)}.`; };
+  const sentence = () => { if (!current) return "Nothing trained yet."; const [weak, strong] = current.ends; return `Weakest quarter of the classes ${points(weak)} points, strongest quarter ${points(strong)}.`; };
 
   function paint() {
     const run = current ?? { scores: [scoreOf(atFirst, truth, null)], seen: null };
@@ -300,7 +312,7 @@ function mount(root, data) {
     const earlier = history.length ? last(history).after : null;
     dots.replaceChildren(make("h4", {}, "Test accuracy by class"), dotsKey(earlier),
       make("ul", { class: "class-list" }, ...range(nClasses).sort((a, b) => before[a] - before[b]).map(c => dotsRow(names[c], before[c], current?.after[c], earlier?.[c]))),
-      make("p", { class: "quiet" }, "Weakest class first. The order and the change come from the same images, so part of what the weakest gain is chance."));
+      make("p", { class: "quiet" }, "Weakest class first. For the quarters, classes are ranked on one half of the test images and measured on the other, so that chance does not pass for a gain."));
   }
 
   function paintPast() {
@@ -309,7 +321,7 @@ function mount(root, data) {
     past.replaceChildren(make("div", { class: "row", style: "margin-top:12px" }, make("h4", {}, "Outcomes so far"),
       make("button", { type: "button", disabled: running, onclick: () => { history = []; current = null; progress.value = 0; status.textContent = ""; paint(); button.focus(); live.tell("Outcomes cleared."); } }, "Clear")),
     plainTable("Outcomes so far", ["outcome", "accuracy", "gain", "weakest quarter", "strongest quarter", "right pseudolabels"],
-      runsNow.map(run => [`${run.number}. ${run.name}`, percent(last(run.scores)) + (run.seen ? " (harmonic)" : ""), points(last(run.scores) - run.scores[0]), ...ends(run).map(points), percent(last(run.precision))])));
+      runsNow.map(run => [`${run.number}. ${run.name}`, percent(last(run.scores)) + (run.seen ? " (harmonic)" : ""), points(last(run.scores) - run.scores[0]), ...run.ends.map(points), percent(last(run.precision))])));
   }
 
   function paintTable() {
