@@ -225,7 +225,7 @@ def bench_from_features(train: np.ndarray, labels: np.ndarray,    # (n, D), int 
     kept = {str(ratio): pack(np.arange(len(labels)) if ratio == 1 else long_tail(labels, C, ratio), "u2") for ratio in IMBALANCES}
     data = dict(names=list(names), width=vectors.shape[1], images=pack(np.concatenate([to_bytes(train), to_bytes(test)]), "i1"), labels=pack(labels, "i2"), truth=pack(truth, "i2"), vectors=pack(vectors, "f4"),
                 scale=scale, kept=kept, seen=seen_classes(C).tolist(), quarter=max(1, round(.25 * C)), halves=pack(half_bits(truth), "u2"), rate=RATE, steps=STEPS, title=title, about=about,
-                tryThis="Press Train: ten rounds of GRIP without a label. Then let K stay at 16 and train again. Which one keeps its pseudolabels right, and which one gains more?")
+                tryThis="Press Train: ten rounds of GRIP without a label. Then thin the pool out to 50 : 1 and train again: what becomes of the pseudolabels, and of which classes? Does a K that stays small help?")
     return Widget("training_bench", data, _still_accuracy((unit_rows(test) @ unit_rows(vectors).T).argmax(1), truth, names), title)
 
 # %% ../nbs/lab/05_benches.ipynb #c036

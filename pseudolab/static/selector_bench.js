@@ -38,7 +38,7 @@ function mount(root, data) {
   function soon() {
     if (waiting) return;
     waiting = true;
-    requestAnimationFrame(() => { waiting = false; paint(); });
+    requestAnimationFrame(() => { waiting = false; paint(); tell(); });
   }
 
   function paint() {
@@ -56,6 +56,9 @@ function mount(root, data) {
     if (sprite && state.selected !== null) showPictures(chosen);
     if (details.open) table.replaceChildren(plainTable("Pseudolabels by class", ["class", "given", "right", "precision", "in the pool"],
       names.map((name, c) => [name, result.classes[c].given, result.classes[c].right, percent(result.classes[c].precision), present[c]])));
+  }
+
+  function tell() {
     live.tell(`${nameOf(state.selector)}, ${setting()}: ${result.given} labels, ${percent(result.precision)} right, ${result.covered} of ${n} images with a label, ${result.double} double labels.`);
   }
 
