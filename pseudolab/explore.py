@@ -6,7 +6,7 @@ Docs: https://pseudolab.github.io/pseudolab/lab/explore.html.md"""
 
 # %% auto #0
 __all__ = ['MOST_PICTURES', 'SPRITE_BYTES', 'SPRITES', 'SCHEMA', 'ESM', 'task_of', 'halves_possible', 'quarters', 'frame',
-           'sprite', 'run_data', 'still_of', 'explore', 'live_class', 'export', 'opener']
+           'sprite', 'start_of', 'run_data', 'still_of', 'explore', 'live_class', 'export', 'opener']
 
 # %% ../nbs/lab/05_explore.ipynb #c002
 import json
@@ -134,6 +134,9 @@ def _pool(run: Run, split: Split, most: int) -> dict:
 SCHEMA = 1   # version of what `run_data` makes
 
 
+def start_of(run: Run) -> str: return run.settings.get("start", "zero-shot CLIP")   # what round 0 is
+
+
 def _titles(run: Run, other: Run | None) -> tuple[str, str | None]:
     "Names that tell the two runs apart"
     if other is None: return heading(run), None
@@ -162,8 +165,8 @@ def run_data(run: Run, other: Run | None = None, task: Task | None = None,
     labels, counts = None if task is None else task.test.labels, test_counts(run)
     pool = _pool(run, split_of(task, run.settings), pictures) if task is not None and pictures and len(task.train) < 2**16 else None
     frames = lambda r: [frame(one, r.rounds[0], counts, labels) for one in r.rounds]
-    data = {"kind": "pseudolab run", "schema": SCHEMA, "title": title, "about": about(run), "metric": metric(run), "classes": run.class_names, "intervals": counts is not None,
-            "rounds": frames(run), "pool": pool, "other": None if other is None else {"title": other_title, "rounds": frames(other)}, "notes": _notes(run, task, pool)}
+    data = {"kind": "pseudolab run", "schema": SCHEMA, "title": title, "about": about(run), "metric": metric(run), "start": start_of(run), "classes": run.class_names, "intervals": counts is not None,
+            "rounds": frames(run), "pool": pool, "other": None if other is None else {"title": other_title, "start": start_of(other), "rounds": frames(other)}, "notes": _notes(run, task, pool)}
     return json.loads(to_json(data))
 
 # %% ../nbs/lab/05_explore.ipynb #c024

@@ -94,12 +94,12 @@ class Explorer {
     const { data } = this, pick = round => { this.stop(); this.set({ round }); };
     const left = make("div", {}, this.gain = make("div"));
     if (this.scored) {
-      const lines = () => [{ name: "zero-shot CLIP", values: data.rounds.map(() => this.first.score), colour: INK, dashed: true },
+      const lines = () => [{ name: data.start, values: data.rounds.map(() => this.first.score), colour: INK, dashed: true },
         ...(data.other ? [{ name: data.other.title, values: data.other.rounds.map(r => r.score), colour: PURPLE, marker: "diamond", hollow: true }] : []),
         { name: data.title, values: data.rounds.map(r => r.score), colour: BLUE, marker: "circle" }];
       const xs = range(Math.max(data.rounds.length, data.other?.rounds.length ?? 0));
       left.append(make("h4", {}, `${data.metric[0].toUpperCase()}${data.metric.slice(1)} by round`), this.box(width => lineChart(width, lines(), { label: data.metric, at: this.round, xs, pick, height: 150 })),
-        legend([["this run", BLUE, "circle"], ...(data.other ? [["the other", PURPLE, "diamond", false, true]] : []), ["zero-shot", INK, null, true]]));
+        legend([["this run", BLUE, "circle"], ...(data.other ? [["the other", PURPLE, "diamond", false, true]] : []), [data.start, INK, null, true]]));
     }
     if (data.rounds.some(r => r.right)) {
       const series = [{ name: "zero-shot CLIP's labels at the same K", values: data.rounds.map(r => this.precision(r, "zero_right")), colour: ORANGE, marker: "square", dashed: true, hollow: true },
@@ -114,9 +114,9 @@ class Explorer {
     const panels = make("div", { class: data.other ? "panels several" : "panels" }, this.box(width => this.dumbbells(width, data.rounds, true)));
     if (data.other) panels.append(this.box(width => this.dumbbells(width, data.other.rounds, false)));
     const few = data.classes.length > MOST_ROWS ? make("button", { type: "button", "aria-pressed": "false", onclick: () => { this.all = !this.all; few.setAttribute("aria-pressed", this.all); few.textContent = this.all ? "Fewer" : `All ${data.classes.length} classes`; this.paint(); } }, `All ${data.classes.length} classes`) : null;
-    const what = this.scored ? "Accuracy of each class, weakest under zero-shot first" : "Images of the pool given to each class";
+    const what = this.scored ? `Accuracy of each class, weakest under ${data.start} first` : "Images of the pool given to each class";
     return make("div", {}, make("div", { class: "row" }, make("h4", {}, what), few), panels,
-      legend([["zero-shot", INK, "circle", false, true], ["this round, up", BLUE, "right"], ["down", RED, "left"]]),
+      legend([[data.other ? "its start" : data.start, INK, "circle", false, true], ["this round, up", BLUE, "right"], ["down", RED, "left"]]),
       this.scored && data.intervals ? make("p", { class: "quiet" }, "Grey line: 95 % interval of this round's accuracy, for the number of test images.") : null);
   }
   buildChooser() {
@@ -141,7 +141,7 @@ class Explorer {
   paint() {
     const { data, frame } = this;
     this.slider.value = this.round;
-    const K = frame.k ? `K = ${frame.k}` : frame.number ? "labelled images alone" : "zero-shot";
+    const K = frame.k ? `K = ${frame.k}` : frame.given_labels ? "chosen by threshold" : frame.number ? "labelled images alone" : data.start;
     this.slider.setAttribute("aria-valuetext", `round ${frame.number} of ${data.rounds[data.rounds.length - 1].number}, ${K}`);
     this.says.textContent = `Round ${frame.number} of ${data.rounds[data.rounds.length - 1].number} \u00b7 ${K}`;
     this.sentence.setAttribute("aria-live", this.timer ? "off" : "polite");
@@ -161,12 +161,12 @@ class Explorer {
     if (!this.scored) return [];
     const gain = this.frame.score - this.first.score;
     return [make("div", { class: `big ${gain < 0 ? "down" : "up"}`, "data-value": "gain" }, `${points(gain)} points`),
-      make("p", { class: "quiet" }, make("b", { "data-value": "score" }, percent(this.frame.score)), ` ${this.data.metric}; zero-shot CLIP ${percent(this.first.score)}`)];
+      make("p", { class: "quiet" }, make("b", { "data-value": "score" }, percent(this.frame.score)), ` ${this.data.metric}; ${this.data.start} ${percent(this.first.score)}`)];
   }
   classWords() {
     const c = this.selected, [a, b] = [this.values(this.first)[c], this.values(this.frame)[c]];
     const words = [make("b", {}, make("bdi", {}, this.data.classes[c])), ": "];
-    if (!this.scored) return [...words, `${a} images of the pool by zero-shot CLIP, ${b} in this round`];
+    if (!this.scored) return [...words, `${a} images of the pool by ${this.data.start}, ${b} in this round`];
     words.push(`${percent(a)} \u2192 `, make("b", { "data-value": "class" }, percent(b)));
     if (this.frame.low) words.push(make("span", { class: "quiet" }, ` (95 %: ${Math.round(100 * this.frame.low[c])}\u2013${Math.round(100 * this.frame.high[c])} %)`));
     const other = this.otherFrame();
@@ -202,8 +202,8 @@ class Explorer {
     const axis = (top, bottom) => [0, .25, .5, .75, 1].flatMap(share => [draw("line", { class: "grid", x1: x(share * most), x2: x(share * most), y1: top - 3, y2: bottom }),
       width - left > 270 || share === 0 || share === 1 || (share === .5 && width - left > 150) ? draw("text", { class: "quiet", x: x(share * most), y: top - 8, "text-anchor": share === 1 ? "end" : "middle" }, this.scored ? `${100 * share} %` : Math.round(share * most)) : ""]);
     const title = main ? this.data.title : this.data.other.title;
-    const panel = this.rows(width, this.order(), { label: `${title}, classes by zero-shot accuracy`, left: main ? left : 0, axis,
-      describe: c => `${this.data.classes[c]}: zero-shot ${format(before[c])}, now ${format(now[c])}`,
+    const panel = this.rows(width, this.order(), { label: `${title}, classes by their accuracy under ${this.data.start}`, left: main ? left : 0, axis,
+      describe: c => `${this.data.classes[c]}: ${(main ? this.data : this.data.other).start} ${format(before[c])}, now ${format(now[c])}`,
       drawRow: (c, y) => {
         const up = now[c] >= before[c], colour = up ? BLUE : RED, parts = [];
         if (this.scored && frame.low) parts.push(draw("line", { x1: x(frame.low[c]), x2: x(frame.high[c]), y1: y, y2: y, stroke: "var(--quiet)", "stroke-width": 7, "stroke-opacity": .22, "stroke-linecap": "round" }));
@@ -212,7 +212,7 @@ class Explorer {
         return parts;
       } });
     if (!this.data.other) return panel;
-    return make("div", {}, make("p", { class: "quiet", style: "font-weight:650" }, make("bdi", {}, title)), panel);
+    return make("div", {}, make("p", { class: "quiet" }, make("b", {}, make("bdi", {}, title)), `, from ${(main ? this.data : this.data.other).start}`), panel);
   }
 
   paintTab(width) {
@@ -253,7 +253,7 @@ class Explorer {
     const few = this.root.clientWidth < 520 ? 20 : 48, shown = kinds[this.filter].slice(0, this.every ? undefined : few), fresh = new Set(kinds.in), flipped = new Set(kinds.flipped), truth = pool.truthArray;
     const list = make("ul", { class: "pictures" }, ...shown.map(image => this.picture(image, truth, fresh, flipped)));
     const more = kinds[this.filter].length - shown.length;
-    const empty = this.frame.k === 0 ? "Round 0 is zero-shot CLIP: nothing was pseudolabelled yet." : "No picture.";
+    const empty = this.frame.given_labels ? "No picture." : this.unlabelled();
     return [make("p", { class: "quiet" }, "Pictures of the pool that this round pseudolabelled as ", make("b", {}, make("bdi", {}, classes[this.selected])), pool.carried < pool.size ? ` (of ${pool.carried} of ${pool.size} pictures that are carried along)` : "", "."),
       bar, shown.length ? list : make("p", {}, empty), ...(more > 0 ? [make("button", { type: "button", "data-key": "every", onclick: () => { this.every = true; this.paintTab(); } }, `${more} more`)] : []),
       make("p", { class: "quiet", "aria-live": "polite" }, ...(this.trail === null ? ["\u2713 right, \u2715 wrong, + newly in, \u21c4 flipped from another class. Choose a picture to see its labels round by round."] : this.trailWords(this.trail)))];
@@ -274,9 +274,11 @@ class Explorer {
     return [`Picture ${pool.names[image]}`, ...(truth >= 0 ? [", truly ", make("b", {}, make("bdi", {}, classes[truth]))] : []), ". Its label in round", ...steps, "."];
   }
 
+  unlabelled() { return `Round ${this.frame.number}${this.round ? "" : ` is ${this.data.start}`}: nothing was pseudolabelled.`; }
+
   labels(width) {
     const { frame } = this;
-    if (!frame.given_labels) return [make("p", {}, "Round 0 is zero-shot CLIP: nothing was pseudolabelled yet.")];
+    if (!frame.given_labels) return [make("p", {}, this.unlabelled())];
     const left = Math.min(150, .34 * width), most = Math.max(1, ...this.data.rounds.flatMap(r => r.given_labels ?? [0])), x = scale(0, most, left + 4, width - 14);
     const tick = Math.max(1, Math.round(most / 4)), hatch = freshId();
     const axis = (top, bottom) => [draw("defs", {}, draw("pattern", { id: hatch, width: 5, height: 5, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" }, draw("rect", { width: 5, height: 5, fill: BLUE }), draw("line", { x1: 0, x2: 0, y1: 0, y2: 5, stroke: "var(--paper)", "stroke-width": 2 }))),
@@ -316,7 +318,7 @@ class Explorer {
 
   table() {
     const { frame, first, data } = this, a = this.values(first), b = this.values(frame), format = this.scored ? percent : value => value;
-    const heads = ["class", "zero-shot", `round ${frame.number}`, "change", ...(frame.given_labels ? ["labels given"] : []), ...(frame.right ? ["right", "right, zero-shot"] : [])];
+    const heads = ["class", data.start, `round ${frame.number}`, "change", ...(frame.given_labels ? ["labels given"] : []), ...(frame.right ? ["right", "right, zero-shot"] : [])];
     const rows = range(data.classes.length).map(c => [data.classes[c], format(a[c]), format(b[c]), this.scored ? (known(a[c]) ? points(b[c] - a[c]) : "no labels") : b[c] - a[c],
       ...(frame.given_labels ? [frame.given_labels[c]] : []), ...(frame.right ? [frame.right[c], frame.zero_right[c]] : [])]);
     const table = plainTable(`Every class in round ${frame.number}`, heads, rows);
@@ -339,7 +341,7 @@ function faultOf(data) {
   const sound = r => r && Number.isInteger(r.number) && Number.isInteger(r.k) && list(r.accuracy) && list(r.given) && [r.low, r.high, r.given_labels, r.chosen, r.right, r.zero_chosen, r.zero_right].every(part => part === undefined || list(part));
   if (C < 2 || !data.classes.every(name => typeof name === "string")) return "it names no classes";
   for (const part of [data, data.other]) if (part && (!Array.isArray(part.rounds) || !part.rounds.length || !part.rounds.every(sound))) return "a round of it is damaged";
-  if (!Array.isArray(data.notes) || !["title", "about", "metric"].every(key => typeof data[key] === "string")) return "its head is damaged";
+  if (!Array.isArray(data.notes) || !["title", "about", "metric", "start"].every(key => typeof data[key] === "string")) return "its head is damaged";
   if (data.pool && !/^data:image\/webp;base64,[A-Za-z0-9+/=]+$/.test(data.pool.pictures?.src)) return "its pictures are damaged";
   return null;
 }
