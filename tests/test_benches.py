@@ -14,6 +14,7 @@ from pseudolab.equity import quarter_changes, split_half
 from pseudolab.loss import term_weights
 from pseudolab.paradigms import score
 from pseudolab.pseudolabels import audit, audit_rounds, log_probabilities, precision, select_argmax_top_k, select_leaderboard, select_threshold, select_top_k
+from pseudolab.settings import PACKAGE
 from pseudolab.strategies import constant, growing
 from pseudolab.tasks import Images, long_tail
 from pseudolab.widgets import module
@@ -207,6 +208,19 @@ def test_a_bench_says_what_does_not_fit():
 def test_a_bench_is_the_same_twice(): assert training_widget()[1].html() == training_widget()[1].html()
 
 
+def test_style_sheets_stay_with_their_widget():
+    "Two widgets can stand on one page"
+    sheets = {path.stem: re.sub(r"\{[^{}]*\}", ";", path.read_text(encoding="utf-8")) for path in (PACKAGE / "static").glob("*.css")}
+    ours = {name for name in sheets if "bench" in name}
+    for name in ours:
+        rules = [rule.strip() for rule in re.split(r"[;{},]", re.sub(r"@[^{]*", "", re.sub(r"\([^()]*\)", "", sheets[name])))]
+        assert all(rule.startswith(".plab.bench") for rule in rules if rule), name
+    classes = lambda text: set(re.findall(r"\.([a-z][\w-]*)", text))
+    used = {word for name in ours for found in re.findall(r'class: ?"([^"]*)', (PACKAGE / "static" / f"{name}.js").read_text(encoding="utf-8")) for word in found.split()}
+    foreign = set().union(*(classes(text) for name, text in sheets.items() if name not in ours | {"base", "report"})) - classes(sheets["base"])
+    assert not used & foreign, "another widget's style sheet would dress ours"
+
+
 # The script against Python
 
 LABELLED = "const list = ({ index, label }) => [index, label];"
@@ -358,7 +372,7 @@ def test_what_is_drawn_is_what_the_audit_counts(browser, tmp_path):
             assert [tile(page, what) for what in ("labels given", "right", "precision", "images with a label")] == [str(len(chosen)), str(table.right.sum()), f"{precision(table):.1%}".replace("%", " %"), f"{len(set(chosen.index))} of 50"]
             rows = page.locator(".classes .counts").all_inner_texts()
             assert [re.findall(r"\d+", row)[:2] for row in rows] == [[str(row.right), str(row.chosen)] if row.chosen else [] for row in table.itertuples()]
-            widths = page.locator(".classes .track").evaluate_all("tracks => tracks.map(track => track.querySelector('.right').offsetWidth / Math.max(1, track.querySelector('.given').offsetWidth))")
+            widths = page.locator(".classes .lane").evaluate_all("lanes => lanes.map(lane => lane.querySelector('.hatched').offsetWidth / Math.max(1, lane.querySelector('.given').offsetWidth))")
             assert widths == pytest.approx(table.precision.fillna(0).tolist(), abs=.03)
 
 
@@ -425,7 +439,7 @@ def test_training_by_keyboard_ends_where_python_ends(browser, tmp_path):
         assert row.count() == 1 and row.locator("th").inner_text() == "1. UL; top-K, K 6 to 20; 3 rounds"
         assert row.locator("td").first.inner_text() == f"{100 * score(predictions, made['truth']):.1f} %" == page.locator(".big").first.inner_text()
         assert row.locator("td").last.inner_text() == f"{100 * precision(audit(last.chosen, right, 6)):.1f} %"
-        page.wait_for_function("() => document.querySelector('[aria-live]').textContent === document.querySelector('.sentence').textContent")
+        page.wait_for_function("() => document.querySelector('[aria-live]').textContent === document.querySelector('.quarters-line').textContent")
         tab_to(page, "node.tagName === 'SUMMARY'")
         page.keyboard.press("Enter")
         assert page.get_by_role("region", name="By round").locator("tbody tr").count() == 3

@@ -29,6 +29,7 @@ function mount(root, data) {
   if (sprite) classes.firstElementChild.tabIndex = 0;
   const numbers = make("div"), key = make("div"), axis = make("div", { class: "axis quiet", "aria-hidden": "true" }), pictures = make("div", { class: "chosen-pictures" }), table = make("div"), live = announcer();
   const details = make("details", { ontoggle: () => soon() }, make("summary", {}, "The same as a table"), table);
+  root.classList.add("bench");
   root.append(make("h3", {}, data.title), make("p", { class: "quiet" }, data.about),
     make("p", { class: "try" }, data.tryThis),
     make("div", { class: "controls" }, field("Selector", selectors), make("div", {}, kSlider, cutSlider)),
@@ -64,8 +65,8 @@ function mount(root, data) {
 
   // One class: its name, a bar of labels given (outlined) and right (hatched), and the numbers
   function makeRow(name, c) {
-    const given = make("span", { class: "given" }), right = make("span", { class: "right" }), here = make("span", { class: "present" }), before = make("span", { class: "before" }), counts = make("span", { class: "counts" });
-    const box = make("span", { class: "class-row" }, make("bdi", { class: "name" }, name), make("span", { class: "track", "aria-hidden": "true" }, given, right, labelled ? here : null, before), counts);
+    const given = make("span", { class: "given" }), right = make("span", { class: "hatched" }), here = make("span", { class: "present" }), before = make("span", { class: "before" }), counts = make("span", { class: "counts" });
+    const box = make("span", { class: "class-row" }, make("bdi", { class: "name" }, name), make("span", { class: "lane", "aria-hidden": "true" }, given, right, labelled ? here : null, before), counts);
     const paintRow = (row, was, end) => {
       const share = count => `${100 * count / end}%`;
       given.style.width = share(row.given); right.style.width = share(row.right); here.style.left = share(present[c]);
@@ -77,8 +78,8 @@ function mount(root, data) {
   }
 
   function keyOf() {
-    const entry = (kind, text) => make("span", { class: "key" }, make("span", { class: "track", "aria-hidden": "true" }, make("span", { class: kind, style: kind === "given" || kind === "right" ? "width:100%" : "left:50%" })), text);
-    return make("div", { class: "row quiet keys" }, entry("given", "given"), ...(labelled ? [entry("right", "right"), entry("present", "images of the class in the pool")] : []),
+    const entry = (kind, text) => make("span", { class: "key" }, make("span", { class: "lane", "aria-hidden": "true" }, make("span", { class: kind, style: kind === "given" || kind === "hatched" ? "width:100%" : "left:50%" })), text);
+    return make("div", { class: "row quiet keys" }, entry("given", "given"), ...(labelled ? [entry("hatched", "right"), entry("present", "images of the class in the pool")] : []),
       labelled && state.before ? entry("before", `right before: ${state.wasNamed}`) : null);
   }
 
@@ -88,7 +89,7 @@ function mount(root, data) {
     pictures.replaceChildren(
       make("h4", {}, "Pictures called ", make("bdi", {}, names[c])),
       make("p", { class: "quiet" }, images.length === 0 ? "None with this setting." : `${images.length > PICTURES ? `The first ${PICTURES} of ${images.length}` : `All ${images.length}`}${state.selector === "leaderboard" ? "" : ", surest first"}. ${labelled ? "A crossed, dashed frame: wrong." : ""}`),
-      make("ul", { class: "sprites" }, ...shown.map(image => make("li", { class: truth[image] >= 0 && truth[image] !== c ? "wrong" : "", title: tell(image) },
+      make("ul", { class: "sprites" }, ...shown.map(image => make("li", { class: truth[image] >= 0 && truth[image] !== c ? "miss" : "", title: tell(image) },
         make("span", { class: "sprite", style: `background-position:${-sprite.size * (image % sprite.columns)}px ${-sprite.size * Math.floor(image / sprite.columns)}px` }),
         make("span", { class: "visually-hidden" }, tell(image) || "not known")))));
   }

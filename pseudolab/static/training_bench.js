@@ -168,8 +168,8 @@ function dotsRow(name, before, now, earlier) {
   const place = (share, ...content) => make("span", { class: "dot", style: `left:${100 * share}%` }, ...content), rate = share => Math.round(100 * share);
   const gained = now >= before, colour = gained ? "var(--blue)" : "var(--vermilion)";
   return make("li", { class: "class-row" }, make("bdi", { class: "name", title: name }, name),
-    make("span", { class: "track dots", "aria-hidden": "true" }, known(earlier) ? make("span", { class: "was", style: `left:${100 * earlier}%` }) : null,
-      known(now) ? make("span", { class: "bar", style: `left:${100 * Math.min(now, before)}%;width:${100 * Math.abs(now - before)}%;background:${colour}` }) : null,
+    make("span", { class: "lane dots", "aria-hidden": "true" }, known(earlier) ? make("span", { class: "was", style: `left:${100 * earlier}%` }) : null,
+      known(now) ? make("span", { class: "span-of-change", style: `left:${100 * Math.min(now, before)}%;width:${100 * Math.abs(now - before)}%;background:${colour}` }) : null,
       place(before, symbol("circle", "var(--ink)", true)), known(now) ? place(now, symbol(gained ? "right" : "left", colour)) : null),
     make("span", { class: "counts" }, known(now) ? `${rate(before)} to ${rate(now)} %` : `${rate(before)} %`));
 }
@@ -217,11 +217,12 @@ function mount(root, data) {
 
   // Results
   const headline = make("div"), chartBox = make("div"), chartKey = make("div"), dots = make("div"), past = make("div"), table = make("div"), live = announcer();
+  root.classList.add("bench");
   root.append(make("h3", {}, data.title), make("p", { class: "quiet" }, data.about), make("p", { class: "try" }, data.tryThis),
     make("div", { class: "controls" }, make("div", {}, field("Paradigm: what is labelled", paradigms), shots, seed), make("div", {}, field("K by round", schedules), kSlider, rounds),
       make("div", {}, field("Selector", selectors), thresholds, field("Imbalance of the pool", ratios)), make("div", {}, gamma, lambda)),
     make("div", { class: "row", style: "margin-bottom:10px" }, button, progress, status),
-    make("div", { class: "halves" }, make("div", {}, headline, chartBox, chartKey), dots), past,
+    make("div", { class: "bench-halves" }, make("div", {}, headline, chartBox, chartKey), dots), past,
     make("details", { ontoggle: event => { if (event.target.open) paintTable(); } }, make("summary", {}, "The rounds and the classes as tables"), table), live);
   const chart = onWidth(chartBox, paintChart);
 
@@ -288,7 +289,7 @@ function mount(root, data) {
     const from = run.scores[0], to = last(run.scores), doubt = run.seen ? "" : `, \u00b1 ${(196 * Math.sqrt(to * (1 - to) / truth.length)).toFixed(1)}`;
     headline.replaceChildren(make("div", { class: "row" }, make("span", { class: "big" }, percent(to)), current ? make("span", { class: to < from ? "big down" : "big up" }, points(to - from)) : null),
       make("p", { class: "quiet" }, current ? `outcome ${run.number}: ${metric(run)} on ${truth.length} test images${doubt}; zero-shot ${percent(from)}` : `zero-shot accuracy on ${truth.length} test images${doubt}`),
-      make("p", { class: "sentence" }, current ? sentence() : "The circles are zero-shot CLIP's accuracy, class by class."));
+      make("p", { class: "quarters-line" }, current ? sentence() : "The circles are zero-shot CLIP's accuracy, class by class."));
     chart();
     chartKey.replaceChildren(legend([["accuracy", "var(--blue)", "circle"], ["zero-shot accuracy", "var(--quiet)", null, true], ["right pseudolabels", "var(--green)", "diamond"], ["zero-shot's at the same K", "var(--orange)", "square", true, true], ...(history.length ? [["accuracy of earlier outcomes", "var(--faint)", null]] : [])]));
     paintDots();
