@@ -140,6 +140,7 @@ def start_of(run: Run) -> str: return run.settings.get("start", "zero-shot CLIP"
 def _titles(run: Run, other: Run | None) -> tuple[str, str | None]:
     "Names that tell the two runs apart"
     if other is None: return heading(run), None
+    if heading(run) != heading(other): return heading(run), heading(other)
     differing = [key for key in ("prompt", "paradigm", "selector", "seed") if run.settings.get(key) != other.settings.get(key)]
     words = lambda r: ", ".join([heading(r), *(f"seed {r.settings.get(key)}" if key == "seed" else str(r.settings.get(key)) for key in differing)])
     return words(run), words(other)

@@ -185,6 +185,16 @@ class TestCurve:
             page.mouse.click(*places(page, [.8] * 6)[5])
             assert heights(page) == pytest.approx(np.linspace(TRUTH[0], .8, 6), abs=.011)
 
+    def test_a_stroke_too_fast_for_the_columns_is_a_straight_line(self, browser, tmp_path):
+        with opened(browser, curve(), tmp_path) as page:
+            with_mouse(page, [TRUTH[0], .2, .2, .2, .2, .2])
+            points = places(page, [0, .4, 0, 0, .7, 0])
+            page.mouse.move(*points[4])
+            page.mouse.down()
+            page.mouse.move(*points[1])                         # backwards, over two columns at once
+            page.mouse.up()
+            assert heights(page) == pytest.approx([TRUTH[0], .4, .5, .6, .7, .2], abs=.011)
+
     def test_two_curves_one_after_the_other(self, browser, tmp_path):
         with opened(browser, curve(other={"precision": OTHER}), tmp_path) as page:
             with_mouse(page, [TRUTH[0], .5, .5, .5, .5, .5])
@@ -339,8 +349,10 @@ class TestOrder:
             x = page.locator(".grip").nth(4).bounding_box()["x"] + 8
             if finger:
                 session = page.context.new_cdp_session(page)
-                for kind, y in [("touchStart", start), *(("touchMove", float(y)) for y in np.linspace(start, end - 5, 8)), ("touchEnd", None)]:
-                    session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [] if y is None else [{"x": x, "y": y}]})
+                for across in (x + 60, x):                      # beside the grip a finger scrolls the page and moves nothing
+                    assert self.names(page) == sorted(NAMES) and "Drag the names" in outcome(page)
+                    for kind, y in [("touchStart", start), *(("touchMove", float(y)) for y in np.linspace(start, end - 5, 8)), ("touchEnd", None)]:
+                        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [] if y is None else [{"x": across, "y": y}]})
             else:
                 page.mouse.move(x + 60, start)
                 page.mouse.down()

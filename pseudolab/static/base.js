@@ -22,6 +22,10 @@ function dress(node, options, children) {
   return node;
 }
 
+// Headings without a tag of their own: pages have rules for <h3>
+const title = (...text) => make("div", { class: "title", role: "heading", "aria-level": 3 }, ...text);
+const part = (...text) => make("div", { class: "part", role: "heading", "aria-level": 4 }, ...text);
+
 const known = value => value !== null && value !== undefined && !Number.isNaN(value);
 const percent = share => (known(share) ? `${(100 * share).toFixed(1)} %` : "no labels");
 const points = change => (known(change) ? `${change < 0 ? "\u2212" : "+"}${Math.abs(100 * change).toFixed(1)}` : "no labels");

@@ -77,7 +77,7 @@ class Explorer {
       make("div", { class: "row stepper" }, step("One round back", "\u2039", -1), this.playButton, step("One round on", "\u203a", 1)), this.slider, this.says = make("span", { class: "round" }));
     this.sentence = make("p", { class: "sentence", "aria-live": "polite" });
     this.root.replaceChildren(
-      make("h3", {}, make("bdi", {}, data.title)), make("p", { class: "quiet" }, make("bdi", {}, data.about)), this.controls, this.sentence,
+      title(make("bdi", {}, data.title)), make("p", { class: "quiet" }, make("bdi", {}, data.about)), this.controls, this.sentence,
       make("div", { class: "halves" }, this.buildLeft(), this.buildRight()), this.buildChooser(), this.buildTabs(),
       ...data.notes.map(note => make("p", { class: "note" }, note)));
     this.showPlaying();
@@ -98,13 +98,13 @@ class Explorer {
         ...(data.other ? [{ name: data.other.title, values: data.other.rounds.map(r => r.score), colour: PURPLE, marker: "diamond", hollow: true }] : []),
         { name: data.title, values: data.rounds.map(r => r.score), colour: BLUE, marker: "circle" }];
       const xs = range(Math.max(data.rounds.length, data.other?.rounds.length ?? 0));
-      left.append(make("h4", {}, `${data.metric[0].toUpperCase()}${data.metric.slice(1)} by round`), this.box(width => lineChart(width, lines(), { label: data.metric, at: this.round, xs, pick, height: 150 })),
+      left.append(part(`${data.metric[0].toUpperCase()}${data.metric.slice(1)} by round`), this.box(width => lineChart(width, lines(), { label: data.metric, at: this.round, xs, pick, height: 150 })),
         legend([["this run", BLUE, "circle"], ...(data.other ? [["the other", PURPLE, "diamond", false, true]] : []), [data.start, INK, null, true]]));
     }
     if (data.rounds.some(r => r.right)) {
       const series = [{ name: "zero-shot CLIP's labels at the same K", values: data.rounds.map(r => this.precision(r, "zero_right")), colour: ORANGE, marker: "square", dashed: true, hollow: true },
         { name: "labels this round learned from", values: data.rounds.map(r => this.precision(r, "right")), colour: BLUE, marker: "circle" }];
-      left.append(make("h4", { style: "margin-top:12px" }, "Pseudolabels that are right"), this.box(width => lineChart(width, series, { label: "right pseudolabels", at: this.round, pick, height: 130 })),
+      left.append(make("div", { style: "margin-top:12px" }, part("Pseudolabels that are right")), this.box(width => lineChart(width, series, { label: "right pseudolabels", at: this.round, pick, height: 130 })),
         legend([["learned from", BLUE, "circle"], ["zero-shot's, same K", ORANGE, "square", true, true]]));
     }
     return left;
@@ -115,7 +115,7 @@ class Explorer {
     if (data.other) panels.append(this.box(width => this.dumbbells(width, data.other.rounds, false)));
     const few = data.classes.length > MOST_ROWS ? make("button", { type: "button", "aria-pressed": "false", onclick: () => { this.all = !this.all; few.setAttribute("aria-pressed", this.all); few.textContent = this.all ? "Fewer" : `All ${data.classes.length} classes`; this.paint(); } }, `All ${data.classes.length} classes`) : null;
     const what = this.scored ? `Accuracy of each class, weakest under ${data.start} first` : "Images of the pool given to each class";
-    return make("div", {}, make("div", { class: "row" }, make("h4", {}, what), few), panels,
+    return make("div", {}, make("div", { class: "row" }, part(what), few), panels,
       legend([[data.other ? "its start" : data.start, INK, "circle", false, true], ["this round, up", BLUE, "right"], ["down", RED, "left"]]),
       this.scored && data.intervals ? make("p", { class: "quiet" }, "Grey line: 95 % interval of this round's accuracy, for the number of test images.") : null);
   }
@@ -201,8 +201,8 @@ class Explorer {
     const x = scale(0, most, left + 6, width - 12), format = this.scored ? percent : value => `${value}`;
     const axis = (top, bottom) => [0, .25, .5, .75, 1].flatMap(share => [draw("line", { class: "grid", x1: x(share * most), x2: x(share * most), y1: top - 3, y2: bottom }),
       width - left > 270 || share === 0 || share === 1 || (share === .5 && width - left > 150) ? draw("text", { class: "quiet", x: x(share * most), y: top - 8, "text-anchor": share === 1 ? "end" : "middle" }, this.scored ? `${100 * share} %` : Math.round(share * most)) : ""]);
-    const title = main ? this.data.title : this.data.other.title;
-    const panel = this.rows(width, this.order(), { label: `${title}, classes by their accuracy under ${this.data.start}`, left: main ? left : 0, axis,
+    const name = main ? this.data.title : this.data.other.title;
+    const panel = this.rows(width, this.order(), { label: `${name}, classes by their accuracy under ${this.data.start}`, left: main ? left : 0, axis,
       describe: c => `${this.data.classes[c]}: ${(main ? this.data : this.data.other).start} ${format(before[c])}, now ${format(now[c])}`,
       drawRow: (c, y) => {
         const up = now[c] >= before[c], colour = up ? BLUE : RED, parts = [];
@@ -212,7 +212,7 @@ class Explorer {
         return parts;
       } });
     if (!this.data.other) return panel;
-    return make("div", {}, make("p", { class: "quiet" }, make("b", {}, make("bdi", {}, title)), `, from ${(main ? this.data : this.data.other).start}`), panel);
+    return make("div", {}, make("p", { class: "quiet" }, make("b", {}, make("bdi", {}, name)), `, from ${(main ? this.data : this.data.other).start}`), panel);
   }
 
   paintTab(width) {
@@ -338,9 +338,9 @@ function faultOf(data) {
   if (data?.kind !== "pseudolab run") return "it is not a run that run.export(path) has written";
   if (data.schema !== 1) return `its format is ${data.schema}; this page reads format 1, so export the run again with the pseudolab of this page`;
   const C = Array.isArray(data.classes) ? data.classes.length : 0, list = value => Array.isArray(value) && value.length === C;
-  const sound = r => r && Number.isInteger(r.number) && Number.isInteger(r.k) && list(r.accuracy) && list(r.given) && [r.low, r.high, r.given_labels, r.chosen, r.right, r.zero_chosen, r.zero_right].every(part => part === undefined || list(part));
+  const sound = r => r && Number.isInteger(r.number) && Number.isInteger(r.k) && list(r.accuracy) && list(r.given) && [r.low, r.high, r.given_labels, r.chosen, r.right, r.zero_chosen, r.zero_right].every(values => values === undefined || list(values));
   if (C < 2 || !data.classes.every(name => typeof name === "string")) return "it names no classes";
-  for (const part of [data, data.other]) if (part && (!Array.isArray(part.rounds) || !part.rounds.length || !part.rounds.every(sound))) return "a round of it is damaged";
+  for (const one of [data, data.other]) if (one && (!Array.isArray(one.rounds) || !one.rounds.length || !one.rounds.every(sound))) return "a round of it is damaged";
   if (!Array.isArray(data.notes) || !["title", "about", "metric", "start"].every(key => typeof data[key] === "string")) return "its head is damaged";
   if (data.pool && !/^data:image\/webp;base64,[A-Za-z0-9+/=]+$/.test(data.pool.pictures?.src)) return "its pictures are damaged";
   return null;
