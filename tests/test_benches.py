@@ -386,7 +386,9 @@ def test_a_class_shows_its_pictures(browser, tmp_path):
         images = chosen.index[chosen.label == 2]
         assert page.locator(".sprites li .visually-hidden").all_inner_texts() == ["right" if labels[i] == 2 else f"wrong: class {labels[i]}" for i in images]
         page.locator("summary").click()
-        assert page.get_by_role("region", name="Pseudolabels by class").locator("tbody tr").count() == 5
+        table = page.get_by_role("region", name="Pseudolabels by class").locator("tbody tr")
+        table.first.wait_for()
+        assert table.count() == 5
 
 
 @browser_test
@@ -442,8 +444,9 @@ def test_training_by_keyboard_ends_where_python_ends(browser, tmp_path):
         page.wait_for_function("() => document.querySelector('[aria-live]').textContent === document.querySelector('.quarters-line').textContent")
         tab_to(page, "node.tagName === 'SUMMARY'")
         page.keyboard.press("Enter")
-        assert page.get_by_role("region", name="By round").locator("tbody tr").count() == 3
-        assert page.get_by_role("region", name="By round").locator("tbody tr").last.locator("td").nth(2).inner_text() == f"{last.loss:.4f}"
+        rounds = page.get_by_role("region", name="By round").locator("tbody tr")
+        rounds.first.wait_for()
+        assert rounds.count() == 3 and rounds.last.locator("td").nth(2).inner_text() == f"{last.loss:.4f}"
 
 
 @browser_test
@@ -503,7 +506,7 @@ def test_names_are_text(browser, tmp_path, bench):
         if bench == "selector":
             for c in range(5):
                 page.locator(".classes button").nth(c).click()
-                page.locator(".chosen-pictures h4 bdi").filter(has_text=HOSTILE[c]).wait_for()
+                page.locator(".chosen-pictures .part bdi").filter(has_text=HOSTILE[c]).wait_for()
         else:
             page.get_by_role("button", name="Train").click()
             wait_until_trained(page)

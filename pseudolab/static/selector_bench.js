@@ -30,7 +30,7 @@ function mount(root, data) {
   const numbers = make("div"), key = make("div"), axis = make("div", { class: "axis quiet", "aria-hidden": "true" }), pictures = make("div", { class: "chosen-pictures" }), table = make("div"), live = announcer();
   const details = make("details", { ontoggle: () => soon() }, make("summary", {}, "The same as a table"), table);
   root.classList.add("bench");
-  root.append(make("h3", {}, data.title), make("p", { class: "quiet" }, data.about),
+  root.append(title(data.title), make("p", { class: "quiet" }, data.about),
     make("p", { class: "try" }, data.tryThis),
     make("div", { class: "controls" }, field("Selector", selectors), make("div", {}, kSlider, cutSlider)),
     numbers, key, classes, axis, sprite ? pictures : null, details, live);
@@ -87,7 +87,7 @@ function mount(root, data) {
     const c = state.selected, images = index.filter((_, at) => label[at] === c), shown = images.slice(0, PICTURES);
     const tell = image => (truth[image] < 0 ? "" : truth[image] === c ? "right" : `wrong: ${names[truth[image]]}`);
     pictures.replaceChildren(
-      make("h4", {}, "Pictures called ", make("bdi", {}, names[c])),
+      part("Pictures called ", make("bdi", {}, names[c])),
       make("p", { class: "quiet" }, images.length === 0 ? "None with this setting." : `${images.length > PICTURES ? `The first ${PICTURES} of ${images.length}` : `All ${images.length}`}${state.selector === "leaderboard" ? "" : ", surest first"}. ${labelled ? "A crossed, dashed frame: wrong." : ""}`),
       make("ul", { class: "sprites" }, ...shown.map(image => make("li", { class: truth[image] >= 0 && truth[image] !== c ? "miss" : "", title: tell(image) },
         make("span", { class: "sprite", style: `background-position:${-sprite.size * (image % sprite.columns)}px ${-sprite.size * Math.floor(image / sprite.columns)}px` }),

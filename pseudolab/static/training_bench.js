@@ -218,7 +218,7 @@ function mount(root, data) {
   // Results
   const headline = make("div"), chartBox = make("div"), chartKey = make("div"), dots = make("div"), past = make("div"), table = make("div"), live = announcer();
   root.classList.add("bench");
-  root.append(make("h3", {}, data.title), make("p", { class: "quiet" }, data.about), make("p", { class: "try" }, data.tryThis),
+  root.append(title(data.title), make("p", { class: "quiet" }, data.about), make("p", { class: "try" }, data.tryThis),
     make("div", { class: "controls" }, make("div", {}, field("Paradigm: what is labelled", paradigms), shots, seed), make("div", {}, field("K by round", schedules), kSlider, rounds),
       make("div", {}, field("Selector", selectors), thresholds, field("Imbalance of the pool", ratios)), make("div", {}, gamma, lambda)),
     make("div", { class: "row", style: "margin-bottom:10px" }, button, progress, status),
@@ -311,7 +311,7 @@ function mount(root, data) {
 
   function paintDots() {
     const earlier = history.length ? last(history).after : null;
-    dots.replaceChildren(make("h4", {}, "Test accuracy by class"), dotsKey(earlier),
+    dots.replaceChildren(part("Test accuracy by class"), dotsKey(earlier),
       make("ul", { class: "class-list" }, ...range(nClasses).sort((a, b) => before[a] - before[b]).map(c => dotsRow(names[c], before[c], current?.after[c], earlier?.[c]))),
       make("p", { class: "quiet" }, "Weakest class first. For the quarters, classes are ranked on one half of the test images and measured on the other, so that chance does not pass for a gain."));
   }
@@ -319,7 +319,7 @@ function mount(root, data) {
   function paintPast() {
     const runsNow = [...history, current].filter(run => run && run.scores.length > 1);
     if (!runsNow.length) { past.replaceChildren(); return; }
-    past.replaceChildren(make("div", { class: "row", style: "margin-top:12px" }, make("h4", {}, "Outcomes so far"),
+    past.replaceChildren(make("div", { class: "row", style: "margin-top:12px" }, part("Outcomes so far"),
       make("button", { type: "button", disabled: running, onclick: () => { history = []; current = null; progress.value = 0; status.textContent = ""; paint(); button.focus(); live.tell("Outcomes cleared."); } }, "Clear")),
     plainTable("Outcomes so far", ["outcome", "accuracy", "gain", "weakest quarter", "strongest quarter", "right pseudolabels"],
       runsNow.map(run => [`${run.number}. ${run.name}`, percent(last(run.scores)) + (run.seen ? " (harmonic)" : ""), points(last(run.scores) - run.scores[0]), ...run.ends.map(points), percent(last(run.precision))])));
