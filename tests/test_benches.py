@@ -356,17 +356,22 @@ def pool_bench(names=None, pictures=True, truth=True, C=5):
 def tile(page, name): return page.locator(".tiles > div").filter(has=page.get_by_text(name, exact=True)).locator("dd").inner_text()
 
 
+def painted(page):
+    "Wait until the page has drawn what it was told"
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))")
+
+
 @browser_test
 def test_what_is_drawn_is_what_the_audit_counts(browser, tmp_path):
     logits, labels, widget = pool_bench()
     with Visit(browser, widget, tmp_path) as page:
         for name, said in (("top_k", "top-K"), ("leaderboard", "leaderboard"), ("argmax_top_k", "argmax-only top-K"), ("threshold", "threshold")):
             page.get_by_role("radio", name=said, exact=True).click()
-            slider = page.get_by_role("slider")
+            painted(page)
             argument = .5 if name == "threshold" else 13
-            slider.fill(str(THRESHOLDS.index(.5)) if name == "threshold" else "13")
-            page.wait_for_function("text => document.querySelector('.slider:not([hidden]) b').textContent === text", arg=str(argument))
-            page.wait_for_function("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))")
+            page.get_by_role("slider").fill(str(THRESHOLDS.index(.5) if name == "threshold" else argument))
+            painted(page)
+            assert page.locator(".slider:not([hidden]) b").inner_text() == str(argument)
             chosen = SELECTORS[name](logits, argument)
             table = audit(chosen, labels, 5)
             assert [tile(page, what) for what in ("labels given", "right", "precision", "images with a label")] == [str(len(chosen)), str(table.right.sum()), f"{precision(table):.1%}".replace("%", " %"), f"{len(set(chosen.index))} of 50"]
@@ -411,6 +416,7 @@ def test_selector_bench_by_keyboard(browser, tmp_path):
     with Visit(browser, pool_bench()[2], tmp_path) as page:
         tab_to(page, "node.dataset.value === 'top_k'")
         page.keyboard.press("ArrowRight")
+        painted(page)
         assert page.get_by_role("radio", name="argmax-only top-K").get_attribute("aria-checked") == "true"
         tab_to(page, "node.type === 'range'")
         page.keyboard.press("ArrowRight")
