@@ -7,9 +7,9 @@ Docs: https://pseudolab.github.io/pseudolab/lab/causes.html.md"""
 # %% auto #0
 __all__ = ['LEARNERS', 'SELECTIONS', 'SOURCES', 'ROUNDS', 'EQUITY_FILE', 'WALK_FILE', 'STEPS', 'learn_probe', 'learn_prompt',
            'by_threshold', 'by_top_k', 'Cause', 'cause_cells', 'pack', 'unpack', 'play_cause', 'run_cause', 'Method',
-           'method_cells', 'run_method', 'run_causes', 'run_methods', 'equity_rows', 'equity_frame', 'round_rows',
-           'write_equity', 'read_equity', 'walk', 'Step', 'step_cells', 'run_step', 'run_walk', 'walk_frame',
-           'write_walk', 'read_walk']
+           'method_cells', 'run_method', 'run_causes', 'run_methods', 'equity_rows', 'class_rows', 'equity_frame',
+           'round_rows', 'write_equity', 'read_equity', 'walk', 'Step', 'step_cells', 'run_step', 'run_walk',
+           'walk_frame', 'write_walk', 'read_walk']
 
 # %% ../nbs/lab/12_causes.ipynb #c003
 import base64
@@ -36,7 +36,7 @@ from .tasks import Task, load_task
 from .text_prompt import TemplatePrompt, TextPrompt
 from .training import Term, fit_prompt
 from .tuner import PromptTuner, stream
-from .zero_shot import accuracy
+from .zero_shot import accuracy, per_class_accuracy
 
 # %% ../nbs/lab/12_causes.ipynb #c005
 def learn_probe(task: Task, clip: Clip, features: np.ndarray, labels: np.ndarray, n_labelled: int, seed: int, round: int) -> Callable[[np.ndarray], np.ndarray]:
@@ -155,19 +155,26 @@ def method_cells(tasks: Sequence[str] = POCKET_TASKS, seeds: Sequence[int] = (0,
     "Textual FPL and GRIP with and without labels"
     return [Method(task, paradigm, strategy, seed) for seed in seeds for task in tasks for paradigm in ("ul", "ssl") for strategy in ("fpl", "grip")]
 
+# %% ../nbs/lab/12_causes.ipynb #c017a
+def _ideal(task: Task, clip: Clip, seed: int) -> np.ndarray:  # int64 (N,)
+    "What a textual prompt says that was given the true label of every training image"
+    train, test = (clip.image_features(s.images).cpu().numpy() for s in (task.train, task.test))
+    return learn_prompt(task, clip, train, task.train.labels, len(train), seed, 0)(test).argmax(1)
+
 
 def _play_method(method: Method, tuner: PromptTuner, task: Task) -> dict:
     run = tuner.fit(task, progress=False)
-    return asdict(method) | dict(scores=[r.score for r in run.rounds], zero_shot=pack(run.rounds[0].predictions), final=pack(run.rounds[-1].predictions))
+    predictions = dict(zero_shot=run.rounds[0].predictions, final=run.rounds[-1].predictions, ideal=_ideal(task, tuner.clip, method.seed))
+    return asdict(method) | dict(scores=[r.score for r in run.rounds]) | {name: pack(said) for name, said in predictions.items()}
 
 
 def run_method(method: Method, folder: str | Path, clip: Clip) -> dict:
     "Read a result from `folder`, or make it and keep it there"
     task, tuner = load_task(method.task), PromptTuner(clip, paradigm=method.paradigm, strategy=method.strategy, seed=method.seed)
-    key = digest("methods 1", asdict(method), asdict(tuner.recipe), clip.digest, task.train.digest(), task.test.digest(), task.template, list(task.class_names))
+    key = digest("methods 2", asdict(method), asdict(tuner.recipe), clip.digest, task.train.digest(), task.test.digest(), task.template, list(task.class_names))
     return keep_result(Path(folder) / f"{method.name}.json", key, lambda: _play_method(method, tuner, task))
 
-
+# %% ../nbs/lab/12_causes.ipynb #c017b
 def run_causes(folder: str | Path, tasks: Sequence[str] = POCKET_TASKS, seeds: Sequence[int] = (0, 1, 2), **how) -> list[dict]:  # how: as for `run_cells`
     "Every cell of the factorial that `folder` does not hold yet"
     return run_cells(run_cause, folder, cause_cells(tasks, seeds), **how)
@@ -178,10 +185,12 @@ def run_methods(folder: str | Path, tasks: Sequence[str] = POCKET_TASKS, seeds: 
     return run_cells(run_method, folder, method_cells(tasks, seeds), **how)
 
 # %% ../nbs/lab/12_causes.ipynb #c019
+def _about(result: dict) -> dict: return {key: result[key] for key in ("task", "source", "selection", "learner", "paradigm", "strategy", "seed") if key in result}
+
+
 def equity_rows(result: dict, labels: np.ndarray) -> list[dict]:   # labels int (N,): of the test images
     "A row a reference and measure: value, interval, null, naive"
-    cell = {key: result[key] for key in ("task", "source", "selection", "learner", "paradigm", "strategy", "seed") if key in result}
-    rows = []
+    cell, rows = _about(result), []
     for reference in ("zero_shot", "supervised"):
         if reference not in result: continue
         before, after = unpack(result[reference]), unpack(result["final"])
@@ -191,10 +200,16 @@ def equity_rows(result: dict, labels: np.ndarray) -> list[dict]:   # labels int 
     return rows
 
 
-def equity_frame(results: Sequence[dict]) -> pd.DataFrame:
+def class_rows(result: dict, labels: np.ndarray) -> list[dict]:
+    "A row a class for a method: accuracy by zero-shot CLIP, at the end, and by the prompt that had all true labels"
+    named = {name: per_class_accuracy(unpack(result[name]), labels, int(labels.max()) + 1).round(4) for name in ("zero_shot", "final", "ideal") if "ideal" in result}
+    return [_about(result) | {"class": c} | dict(zip(named, values)) for c, values in enumerate(zip(*named.values()))]
+
+
+def equity_frame(results: Sequence[dict], rows: Callable[[dict, np.ndarray], list[dict]] = equity_rows) -> pd.DataFrame:   # rows: equity_rows, class_rows
     "The rows of all results"
     labels = {name: load_task(name).test.labels for name in {result["task"] for result in results}}
-    return pd.DataFrame([row for result in results for row in equity_rows(result, labels[result["task"]])])
+    return pd.DataFrame([row for result in results for row in rows(result, labels[result["task"]])])
 
 # %% ../nbs/lab/12_causes.ipynb #c022
 EQUITY_FILE, WALK_FILE = STATIC / "equity.json", STATIC / "walk.json"
@@ -208,11 +223,11 @@ def round_rows(result: dict) -> list[dict]:
 
 def write_equity(results: Sequence[dict], path: str | Path):
     "The figures of all results in one JSON file"
-    frames = {"measures": equity_frame(results), "rounds": pd.DataFrame([row for result in results if "rounds" in result for row in round_rows(result)])}
+    frames = {"measures": equity_frame(results), "classes": equity_frame(results, class_rows), "rounds": pd.DataFrame([row for result in results if "rounds" in result for row in round_rows(result)])}
     write_frames(frames, path)
 
 
-def read_equity(path: str | Path = EQUITY_FILE) -> dict[str, pd.DataFrame]:   # measures, rounds
+def read_equity(path: str | Path = EQUITY_FILE) -> dict[str, pd.DataFrame]:   # measures, classes, rounds
     "What `write_equity` wrote"
     return read_frames(path)
 

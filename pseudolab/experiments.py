@@ -1,4 +1,4 @@
-"""Many runs, one folder each; a run that is finished is not repeated, and a table is read from the files.
+"""Many runs, one file each; a run that is finished is not repeated, and a table is read from the files.
 
 Docs: https://pseudolab.github.io/pseudolab/lab/experiments.html.md"""
 
@@ -13,11 +13,12 @@ __all__ = ['DEMO', 'SEEDS', 'STATIC', 'GRID_FILE', 'PAPER_FILE', 'CELL', 'ORDER'
 # %% ../nbs/lab/09_experiments.ipynb #c003
 import json
 import os
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any
 
@@ -108,12 +109,18 @@ def cell_result(cell: Cell, run: Run, key: str) -> dict:
                                seconds=round(sum(r.seconds for r in run.rounds), 1), recipe=run.settings["recipe"]["name"], versions=run.settings["versions"])
 
 # %% ../nbs/lab/09_experiments.ipynb #c012
+def _kept_result(path: Path, key: str) -> dict:
+    "The result in `path`; complain where it is damaged, or not the one that is asked for"
+    try: there = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error: raise ValueError(f"{path} is damaged ({error}). Remove the file, and its run is made again.") from error
+    if not isinstance(there, dict) or there.get("key") != key:
+        raise ValueError(f"{path} holds a result of another recipe, other weights or other pictures. Give another folder, or remove the file.")
+    return there
+
+
 def keep_result(path: Path, key: str, make: Callable[[], dict]) -> dict:
     "The result in `path` if it has this key; else what `make` gives, kept there"
-    if path.is_file():
-        there = json.loads(path.read_text(encoding="utf-8"))
-        if there["key"] != key: raise ValueError(f"{path} holds a result of another recipe, other weights or other pictures. Give another folder, or remove the file.")
-        return there
+    if path.is_file(): return _kept_result(path, key)
     result = make() | {"key": key}
     with write_atomically(path) as part: part.write_text(json.dumps(result), encoding="utf-8")
     return result
@@ -127,8 +134,17 @@ def run_cell(cell: Cell, folder: str | Path, clip: Clip, recipe: str = "pocket")
     return keep_result(Path(folder) / f"{cell.name}.json", key, lambda: cell_result(cell, tuner.fit(task, progress=False), key))
 
 # %% ../nbs/lab/09_experiments.ipynb #c014
+def _end_with_parent():
+    "A worker whose parent was killed would wait for its next cell for ever"
+    def wait():
+        parent_process().join()
+        os._exit(1)
+    threading.Thread(target=wait, daemon=True).start()
+
+
 def _start_worker(name: str | None, pretrained: str | None):
     global _CLIP
+    _end_with_parent()
     torch.set_num_threads(1)
     _CLIP = load_clip(name, pretrained)
 

@@ -8,11 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pseudolab import causes
-from pseudolab.causes import LEARNERS, SELECTIONS, SOURCES, Cause, Method, by_threshold, by_top_k, cause_cells, equity_frame, method_cells, pack, play_cause, read_equity, round_rows, run_cause, run_method, unpack, write_equity
+from pseudolab.causes import LEARNERS, SELECTIONS, SOURCES, Cause, Method, by_threshold, by_top_k, cause_cells, class_rows, equity_frame, learn_prompt, method_cells, pack, play_cause, read_equity, round_rows, run_cause, run_method, unpack, write_equity
 from pseudolab.clip import load_clip
 from pseudolab.paradigms import semi_supervised
 from pseudolab.probe import self_train
 from pseudolab.recipe import Recipe
+from pseudolab.settings import POCKET_TASKS
 from pseudolab.tasks import load_task
 
 
@@ -64,6 +65,15 @@ def test_every_combination_runs_and_counts_add_up(clip, source, learner):
         if selection == "top-K": assert all(row["fewest"] == row["most"] for row in round_rows(result))
 
 
+def test_for_the_prompt_too_every_image_counts_the_same(clip, monkeypatch):
+    task, given = causes.load_task("satellite"), []
+    monkeypatch.setattr(causes, "fit_prompt", lambda prompt, terms, recipe, generator: given.extend(terms))
+    features = clip.image_features(task.train.images[:50]).numpy()
+    learn_prompt(task, clip, features, task.train.labels[:50], 20, 0, 1)
+    assert [(len(term.labels), term.pseudo) for term in given] == [(20, False), (30, True)]
+    assert given[0].weight / 20 == pytest.approx(given[1].weight / 30)
+
+
 def test_finished_cells_are_read_and_changed_ones_refused(clip, tmp_path, monkeypatch):
     cause, method = Cause("satellite", "CLIP", "top-K", "prompt", 0), Method("satellite", "ul", "fpl", 0)
     results = [run_cause(cause, tmp_path, clip), run_method(method, tmp_path, clip)]
@@ -85,6 +95,32 @@ def test_results_are_collected_with_both_references(clip, tmp_path):
     labels = causes.load_task("satellite").test.labels
     final, supervised = (unpack(results[0][name]) for name in ("final", "supervised"))
     assert gains["supervised"] == pytest.approx(((final == labels).mean() - (supervised == labels).mean()))
+
+
+def test_a_methods_classes_are_counted_again_and_its_ideal_had_all_true_labels(clip, tmp_path):
+    result = run_method(Method("satellite", "ul", "fpl", 1), tmp_path, clip)
+    task = causes.load_task("satellite")
+    train, test = (clip.image_features(s.images).numpy() for s in (task.train, task.test))
+    ideal = learn_prompt(task, clip, train, task.train.labels, len(train), 1, 0)(test).argmax(1)
+    said = {"zero_shot": unpack(result["zero_shot"]), "final": unpack(result["final"]), "ideal": ideal}
+    rows = class_rows(result, task.test.labels)
+    for c, row in enumerate(rows):
+        assert row["class"] == c and row["task"] == "satellite" and row["paradigm"] == "ul"
+        for name, predictions in said.items(): assert row[name] == pytest.approx(np.mean([p == c for p, truth in zip(predictions, task.test.labels) if truth == c]), abs=1e-4)
+    write_equity([result], tmp_path / "equity.json")
+    assert len(rows) == len(read_equity(tmp_path / "equity.json")["classes"]) == 10
+    assert class_rows(run_cause(Cause("satellite", "probe", "top-K", "probe", 0), tmp_path, clip), task.test.labels) == []       # of the methods alone
+
+
+def test_the_shipped_figures_hold_every_run():
+    tables = read_equity()
+    methods, ways = tables["measures"].dropna(subset=["strategy"]), tables["measures"].dropna(subset=["source"])
+    assert len(methods) == 72 * 4 and len(ways) == 144 * 8 and len(tables["rounds"]) == 144 * causes.ROUNDS
+    counts = tables["classes"].groupby(["task", "paradigm", "strategy", "seed"]).size()
+    assert len(counts) == 72 and (counts == counts.index.get_level_values("task").map({name: len(load_task(name).class_names) for name in POCKET_TASKS})).all()
+    gains = tables["classes"].groupby(["task", "paradigm", "strategy", "seed"])[["zero_shot", "final"]].mean().eval("final - zero_shot").drop("digits")      # as many test images of each class
+    shipped = methods[methods["measure"] == "slope"].set_index(["task", "paradigm", "strategy", "seed"])["gain"]
+    assert np.allclose(gains, shipped[gains.index], atol=2e-4)
 
 
 def test_the_whole_design_is_crossed():

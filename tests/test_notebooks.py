@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 LESSONS = sorted(ROOT.glob("nbs/lessons/*.ipynb"))
-OTHERS = sorted([*ROOT.glob("nbs/lab/*.ipynb"), *ROOT.glob("nbs/pocket/*.ipynb"), ROOT / "nbs/index.ipynb"])
+OTHERS = sorted([*ROOT.glob("nbs/lab/*.ipynb"), *ROOT.glob("nbs/guides/*.ipynb"), *ROOT.glob("nbs/pocket/*.ipynb"), ROOT / "nbs/index.ipynb"])
 
 
 def without_network() -> list[str]:

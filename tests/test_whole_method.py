@@ -1,5 +1,11 @@
 "The whole method: selectors, schedules, every switch of the recipe both ways, the nine cells, the grid."
 import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import fields
 from fractions import Fraction
 from math import floor, sqrt
@@ -15,7 +21,7 @@ from hypothesis import strategies as st
 
 import pseudolab.tuner as tuner_module
 from pseudolab.clip import load_clip
-from pseudolab.experiments import GRID_FILE, Cell, beside_the_paper, cell_key, grid_cells, grid_means, grid_table, paper_gains, paper_scores, read_grid, result_row, run_cell, run_grid, write_grid
+from pseudolab.experiments import GRID_FILE, Cell, beside_the_paper, cell_key, grid_cells, grid_means, grid_table, keep_result, paper_gains, paper_scores, read_grid, result_row, run_cell, run_grid, write_grid
 from pseudolab.loss import term_weights
 from pseudolab.multimodal_prompt import MultimodalPrompt
 from pseudolab.paradigms import semi_supervised, transductive
@@ -155,6 +161,17 @@ def test_every_switch_that_parts_the_recipes_is_on_the_recipe_page():
     assert len(parts) == 10 and all(f"`{name}`" in page for name in parts)
 
 
+def test_the_recipe_page_sends_the_reader_to_lessons_that_turn_the_switch():
+    nbs = Path(__file__).parents[1] / "nbs"
+    rows = re.findall(r"^\s*\"\| (`[^|]+) \|[^|]*\|([^|]*lessons/[^|]*)\|", (nbs / "lab" / "03_recipe.ipynb").read_text(encoding="utf-8"), re.M)
+    pairs = [(switch, lesson) for names, links in rows for switch in re.findall(r"`(\w+)`", names) for lesson in re.findall(r"lessons/(\w+\.ipynb)", links)]
+    assert len(rows) == 9 and len(pairs) >= 11
+    walked = (nbs / "lessons" / "14_when_it_breaks.ipynb").read_text(encoding="utf-8")
+    for switch, lesson in pairs:
+        assert switch in (nbs / "lessons" / lesson).read_text(encoding="utf-8"), (switch, lesson)
+        assert switch == "square_root" or f"`{switch}`" in walked, switch
+
+
 @pytest.mark.parametrize("change", [dict(epochs=0), dict(epochs=1.5), dict(batch_size=0), dict(accumulate=0), dict(least_steps=-1), dict(learning_rate=0), dict(learning_rate=float("nan")), dict(warmup=1),
                                     dict(hold_out=1), dict(hold_out=-.1), dict(clip_gradient=0), dict(sampler="sorted"), dict(learning_rate_multimodal=-1)])
 def test_a_switch_out_of_range_is_refused(change):
@@ -274,6 +291,31 @@ def test_what_a_warm_start_carries_over(clip, task, monkeypatch, prompt, carried
         for name in fresh: assert not torch.equal(second["start"][name], first["end"][name])
 
 
+def test_prompts_start_where_the_paper_starts_them(clip, task):
+    names, generator = task.class_names, lambda: torch.Generator().manual_seed(5)
+    width = clip.image_tower().class_embedding.shape[0]
+    visual = VisualPrompt(clip, names, n_tokens=200, generator=generator()).tokens.detach()
+    assert abs(visual.std() * width ** .5 - 1) < .05 and abs(visual.mean()) < .1 * width ** -.5
+    joint = MultimodalPrompt(clip, names, n_tokens=16, generator=generator())
+    bound = sqrt(6 / (3 * 8 * 8 + width))                                                # patches of 8 x 8 pixels
+    assert .95 * bound < joint.visual_tokens.abs().max() <= bound and abs(joint.visual_tokens.std() * sqrt(3) / bound - 1) < .05     # uniform
+    for text in (joint.text_tokens, TextPrompt(clip, names, n_tokens=16, generator=generator()).context): assert abs(text.std() / .02 - 1) < .1
+
+
+@pytest.mark.parametrize("attention", ["paired", "full"])
+def test_the_joint_network_by_hand(clip, task, attention):
+    "Token by token (paired), or all in one row, and each comes out at its own place"
+    prompt = MultimodalPrompt(clip, task.class_names, attention=attention, generator=torch.Generator().manual_seed(1))
+    joint, M = prompt.joint, 4
+    with torch.no_grad():
+        inside = torch.cat([joint.text_in(prompt.text_tokens), joint.visual_in(prompt.visual_tokens)])                                # (2M, 128)
+        rows = [[i, M + i] for i in range(M)] if attention == "paired" else [list(range(2 * M))]
+        seen = torch.empty_like(inside)
+        for row in rows: seen[row] = joint.block(inside[row][None])[0]
+        text, visual = joint(prompt.text_tokens, prompt.visual_tokens)
+        assert torch.allclose(text, joint.text_out(seen[:M]), atol=1e-5) and torch.allclose(visual, joint.visual_out(seen[M:]), atol=1e-5)
+
+
 def test_the_labelled_only_baseline_of_trzsl_knows_the_seen_classes_alone(clip, task, monkeypatch):
     calls = spied(monkeypatch)
     run = PromptTuner(clip, paradigm="trzsl", strategy="labelled", recipe=SMALL).fit(task, progress=False)
@@ -375,6 +417,20 @@ def test_a_finished_run_is_not_repeated_and_a_foreign_one_not_believed(clip, tmp
     with pytest.raises(ValueError, match="another recipe"): run_cell(cell, tmp_path, clip, recipe="paper")
 
 
+@pytest.mark.parametrize("content, what", [(b"", "damaged"), (b'{"key": "a", "sco', "damaged"), (b"\xff\xfe\x00", "damaged"), (b"[]", "another recipe"), (b"{}", "another recipe"), (b'{"key": "b"}', "another recipe")])
+def test_a_result_that_cannot_be_used_is_named_and_left_alone(tmp_path, content, what):
+    path = tmp_path / "digits-text-ul-fpl-0.json"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=what) as error: keep_result(path, "a", lambda: pytest.fail("made again"))
+    assert path.name in str(error.value) and "emove the file" in str(error.value) and path.read_bytes() == content
+
+
+def test_a_run_that_fails_leaves_no_result(tmp_path):
+    def fail(): raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt): keep_result(tmp_path / "a.json", "a", fail)
+    assert list(tmp_path.iterdir()) == [] and keep_result(tmp_path / "a.json", "a", lambda: {"score": 1}) == {"score": 1, "key": "a"}
+
+
 def test_a_grid_side_by_side_gives_what_one_after_the_other_gives(clip, tmp_path):
     cells = grid_cells(["satellite"], ["text"], ["ssl"], ["fpl"])
     results = run_grid(tmp_path / "a", cells, workers=2, progress=False)
@@ -382,6 +438,38 @@ def test_a_grid_side_by_side_gives_what_one_after_the_other_gives(clip, tmp_path
     assert [r["seed"] for r in results] == [0, 1, 2] and results[1]["scores"] == alone["scores"]
     write_grid(results, tmp_path / "grid.json")
     assert read_grid(tmp_path / "grid.json")["score"].tolist() == [r["scores"][-1] for r in results]
+
+
+KILLED = """
+import os, time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pseudolab.experiments import _end_with_parent
+if __name__ == "__main__":
+    pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_end_with_parent)
+    print(pool.submit(os.getpid).result(), flush=True)
+    time.sleep(600)
+"""
+
+
+def is_running(pid):
+    try: return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError: return False
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
+def test_workers_end_with_a_parent_that_is_killed(tmp_path):
+    (tmp_path / "killed.py").write_text(KILLED)
+    parent = subprocess.Popen([sys.executable, str(tmp_path / "killed.py")], stdout=subprocess.PIPE, text=True)
+    worker = int(parent.stdout.readline())
+    assert is_running(worker)
+    parent.kill()
+    parent.wait()
+    for _ in range(300):
+        if not is_running(worker): return
+        time.sleep(.1)
+    os.kill(worker, signal.SIGKILL)
+    pytest.fail("the worker still waits")
 
 
 def test_the_table_says_where_zero_shot_is_not_beaten():
