@@ -11,6 +11,7 @@ import base64
 import io
 import json
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,8 +22,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 # %% auto #0
-__all__ = ['PACKED', 'pack', 'to_json', 'still_image', 'still_table', 'static_text', 'styles', 'module', 'fragment', 'Widget',
-           'page']
+__all__ = ['PACKED', 'pack', 'to_json', 'still_image', 'still_table', 'static_text', 'scripts', 'styles', 'module', 'fragment',
+           'Widget', 'page']
 
 # %% ../nbs/lab/05_widgets.ipynb #c003
 from .cache import digest, write_atomically
@@ -86,15 +87,19 @@ def static_text(name: str) -> str:
     return (PACKAGE / "static" / name).read_text(encoding="utf-8")
 
 
+def scripts(script: str) -> list[str]:   # names of files, in the order in which they stand on the page
+    "`base`, the files that lines `// needs NAME` of the script ask for, the script"
+    return ["base", *re.findall(r"^// needs (\w+)$", static_text(f"{script}.js"), re.MULTILINE), script]
+
+
 def styles(script: str) -> str:   # name of the script, without its ending
-    "base.css and the style sheet of the script, where it has one"
-    own = PACKAGE / "static" / f"{script}.css"
-    return static_text("base.css") + (static_text(own.name) if own.is_file() else "")
+    "The style sheets of the scripts, where they have one"
+    return "".join(static_text(f"{name}.css") for name in scripts(script) if (PACKAGE / "static" / f"{name}.css").is_file())
 
 
 def module(script: str) -> str:
     "The script with what it needs in front of it; it defines `mount`"
-    return f"{static_text('base.js')}\n{static_text(f'{script}.js')}"
+    return "\n".join(static_text(f"{name}.js") for name in scripts(script))
 
 # %% ../nbs/lab/05_widgets.ipynb #c016
 def fragment(script: str,    # of pseudolab/static/, without its ending

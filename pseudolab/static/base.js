@@ -84,7 +84,7 @@ function choice(name, options, value, change) {
     value = chosen;
     for (const button of group.children) {
       const on = button.dataset.value === String(chosen);
-      button.setAttribute("aria-checked", on); button.setAttribute("aria-pressed", on); button.tabIndex = on ? 0 : -1;
+      button.setAttribute("aria-checked", on); button.tabIndex = on ? 0 : -1;
     }
   };
   options.forEach(([key, label], at) => group.append(make("button", {
