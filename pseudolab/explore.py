@@ -6,7 +6,7 @@ Docs: https://pseudolab.github.io/pseudolab/lab/explore.html.md"""
 
 # %% auto #0
 __all__ = ['MOST_PICTURES', 'SPRITE_BYTES', 'SPRITES', 'SCHEMA', 'ESM', 'task_of', 'halves_possible', 'quarters', 'frame',
-           'sprite', 'start_of', 'run_data', 'still_of', 'explore', 'live_class', 'export', 'opener']
+           'sprite', 'start_of', 'run_data', 'still_of', 'explore', 'live_class', 'live_explorer', 'export', 'opener']
 
 # %% ../nbs/lab/05_explore.ipynb #c002
 import json
@@ -187,7 +187,7 @@ def explore(run: Run,
             live: bool = False):          # True: an anywidget whose `round` and `selected_class` stay in step with Python
     "The run explorer: a `Widget`, or with `live` a widget of ipywidgets' kind"
     data = run_data(run, other, task)
-    return live_class()(data=data) if live else Widget("explorer", data, still_of(run), heading(run))
+    return live_explorer(data) if live else Widget("explorer", data, still_of(run), heading(run))
 
 # %% ../nbs/lab/05_explore.ipynb #c031
 ESM = """
@@ -203,12 +203,11 @@ function render({ model, el }) {
     model.set({ round, selected_class: classes()[selected] });
     model.save_changes();
   };
-  if (model.get("round") >= 0) take();
+  take();
   view.onchange = give;
-  give(view);
   model.on("change:round", take);
   model.on("change:selected_class", take);
-  model.on("change:data", () => { view.update(model.get("data")); give(view); });
+  model.on("change:data", () => view.update(model.get("data")));
 }
 export default { render };
 """
@@ -221,14 +220,18 @@ def live_class() -> type:
     import traitlets
 
     class LiveExplorer(anywidget.AnyWidget):
-        "The run explorer with a kernel: `data` from `run_data`; `round`, a position in the run's rounds (-1: the last); `selected_class`, a name"
+        "The run explorer with a kernel: `data` from `run_data`; `round`, a position in the run's rounds; `selected_class`, a name"
         _esm, _css = f"{module('explorer')}\n{ESM}", styles("explorer")
-        data, round = traitlets.Dict().tag(sync=True), traitlets.Int(-1).tag(sync=True)
+        data, round = traitlets.Dict().tag(sync=True), traitlets.Int(0).tag(sync=True)
         selected_class = traitlets.Unicode("").tag(sync=True)
+
+        def show(self, data: dict):
+            "Another run, or one more round of this one: the last round is chosen"
+            with self.hold_sync(): self.data, self.round = data, len(data["rounds"]) - 1
 
         @traitlets.validate("round")
         def _known_round(self, proposal):
-            if -1 <= proposal["value"] < max(1, len(self.data.get("rounds", []))): return proposal["value"]
+            if 0 <= proposal["value"] < max(1, len(self.data.get("rounds", []))): return proposal["value"]
             raise traitlets.TraitError(f"round is {proposal['value']}; this run has the rounds 0 to {len(self.data['rounds']) - 1}.")
 
         @traitlets.validate("selected_class")
@@ -237,6 +240,13 @@ def live_class() -> type:
             raise traitlets.TraitError(f"selected_class is {proposal['value']!r}; choose one of {self.data['classes']}.")
 
     return LiveExplorer
+
+
+def live_explorer(data: dict):   # from `run_data`
+    "The anywidget, on the last round and on the class that changed most"
+    first, last = (np.array(data["rounds"][at]["accuracy" if data["rounds"][0]["score"] is not None else "given"], dtype=float) for at in (0, -1))
+    most = int(np.argmax(np.nan_to_num(np.abs(last - first), nan=-1.)))
+    return live_class()(data=data, round=len(data["rounds"]) - 1, selected_class=data["classes"][most])
 
 # %% ../nbs/lab/05_explore.ipynb #c035
 def export(run: Run, path: str | Path, other: Run | None = None, *, task: Task | None = None) -> Path:

@@ -17,7 +17,7 @@ from html import escape
 import ipywidgets as widgets
 
 from .clip import Clip, load_clip
-from .explore import live_class, run_data
+from .explore import live_explorer, run_data
 from .plots import percent, points
 from .run import Round, Run
 from .settings import POCKET_TASKS
@@ -88,9 +88,9 @@ def show(self: LiveBench):
     "The run so far in the explorer"
     data, last = run_data(self.run, pictures=400), self.run.rounds[-1]
     if self.explorer is None:
-        self.explorer = live_class()(data=data)
+        self.explorer = live_explorer(data)
         self.place.children = (self.explorer,)
-    else: self.explorer.data = data
+    else: self.explorer.show(data)
     gain = "" if last.score is None else f": {percent(last.score)}, {points(last.score - self.run.rounds[0].score)} points to zero-shot CLIP"
     self.tell(f"Round {last.number} of {self.tuner.strategy.rounds}{gain}." + (" This was the last." if self.done else ""))
 

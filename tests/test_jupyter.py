@@ -73,7 +73,7 @@ def opened(browser, server, name):
     page.goto(f"{server}/lab/tree/{name}?token={TOKEN}&reset")
     page.wait_for_selector(".jp-Notebook .jp-Cell")
     page.wait_for_function("document.querySelector('.jp-Notebook-ExecutionIndicator')?.getAttribute('data-status') === 'idle'")
-    begun = "/\\[(\\*|\\d+)\\]/.test(document.querySelector('.jp-Notebook .jp-InputPrompt').textContent)"
+    begun = "[...document.querySelectorAll('.jp-Notebook .jp-CodeCell .jp-InputPrompt')].some(prompt => /\\[(\\*|\\d+)\\]/.test(prompt.textContent))"
     for _ in range(30):          # a kernel that is not there yet is asked for in a dialog, and the command is forgotten
         if page.evaluate(begun): return page
         if page.locator(".jp-Dialog .jp-mod-accept").count(): page.locator(".jp-Dialog .jp-mod-accept").first.click()
