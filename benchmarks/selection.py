@@ -9,7 +9,7 @@ import numpy as np
 
 from measure import Line, PeakMemory, interleaved, neighbours, read_bandwidth, seconds
 from pseudolab.pseudolabels import log_probabilities, select_leaderboard, select_top_k
-from streamed_select import CHUNK, _chunks as chunks, stream_argmax_top_k, stream_top_k
+from pseudolab.scale import CHUNK, _blocks as chunks, stream_argmax_top_k, stream_top_k
 
 CLASSES, WRITTEN = 1000, 10_000    # classes; images that are made together
 SORTED, BOARDED = 8, 2000          # classes of the full sort, images of the leaderboard, that are measured

@@ -177,31 +177,32 @@ def stream_prior(logits, classes: np.ndarray, *, iterations: int = 20_000, toler
     return settled(lambda prior: column_sums(logits, classes, torch.from_numpy(np.log(prior / start)), 1., chunk).numpy() / len(logits), start, iterations, tolerance)
 
 # %% ../nbs/lab/15_scale.ipynb #c024
-def _next_choice(plan: np.ndarray, column: np.ndarray, value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:  # (n, A), (n,), (n,) -> (n,), (n,)
-    "The best entry below the one asked last (`value` at `column`), ties by lowest column; -inf where there is none"
+def _next_choice(plan: np.ndarray, column: np.ndarray, value: np.ndarray, bar: np.ndarray) -> tuple[np.ndarray, np.ndarray]:  # (n, A), (n,), (n,), (A,) -> (n,), (n,)
+    "The best entry below the one asked last (`value` at `column`) and not below the `bar`, ties by lowest column; -inf where there is none"
     below = (plan < value[:, None]) | ((plan == value[:, None]) & (np.arange(plan.shape[1]) > column[:, None]))
-    plan = np.where(below, plan, -np.inf)
+    plan = np.where(below & (plan >= bar), plan, -np.inf)
     column = plan.argmax(axis=1)
     return column, plan[np.arange(len(plan)), column]
 
 
-def _ask(images: np.ndarray, column: np.ndarray, value: np.ndarray, plan_of, chunk: int) -> np.ndarray:  # those of `images` who ask
+def _ask(images: np.ndarray, column: np.ndarray, value: np.ndarray, bar: np.ndarray, plan_of, chunk: int) -> np.ndarray:  # those of `images` who ask
     "Move `images` on to their next choice, in place"
-    for part in np.split(images, range(chunk, len(images), chunk)): column[part], value[part] = _next_choice(plan_of(part), column[part], value[part])
+    for part in np.split(images, range(chunk, len(images), chunk)): column[part], value[part] = _next_choice(plan_of(part), column[part], value[part], bar)
     return images[value[images] > -np.inf]
 
 
 def stream_match(n: int, places: np.ndarray, plan_of, chunk: int = CHUNK) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # (n,) column, (n,) value, bool (n,) got a place
     "Deferred acceptance (Gale and Shapley, 1962); `plan_of(images)` gives their rows (m, A)"
     column, value, held, free = np.full(n, -1), np.full(n, np.inf), np.zeros(n, dtype=bool), np.arange(n)
-    while len(free := _ask(free, column, value, plan_of, chunk)):
-        busy = np.zeros(len(places), dtype=bool)
-        busy[column[free]] = True
+    bar = np.where(places > 0, -np.inf, np.inf)                # a full class's worst
+    while len(free := _ask(free, column, value, bar, plan_of, chunk)):
         held[free] = True
+        busy = np.bincount(column[free], minlength=len(places)) > 0
         rivals = (held & busy[column]).nonzero()[0]            # ascending, so that ties go to the lowest image
-        out = rivals[rank_in_class(column[rivals], value[rivals], len(places)) >= places[column[rivals]]]
-        held[out] = False
-        free = out
+        rank, room = rank_in_class(column[rivals], value[rivals], len(places)), places[column[rivals]]
+        last, free = rivals[rank == room - 1], rivals[rank >= room]
+        bar[column[last]] = value[last]
+        held[free] = False
     return column, value, held
 
 # %% ../nbs/lab/15_scale.ipynb #c025

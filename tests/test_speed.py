@@ -1,5 +1,4 @@
-"""Every fast way is held to the plain one: texts encoded from their common prefix, selection streamed from a file; and what a start may cost."""
-import importlib.util
+"""Every fast way is held to the plain one: texts encoded from their common prefix, pictures that stay on disk, threads that decode; and what a start may cost. Selection: test_scale.py."""
 import json
 import os
 import subprocess
@@ -15,7 +14,6 @@ from open_clip.tokenizer import SimpleTokenizer
 
 from pseudolab.clip import Clip, load_clip
 from pseudolab.multimodal_prompt import MultimodalPrompt
-from pseudolab.pseudolabels import select_argmax_top_k, select_top_k
 from pseudolab.text_prompt import ClassTexts, TextPrompt, encode_after_prefix, name_rows, prefix_fault
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
@@ -202,65 +200,6 @@ def test_towers_without_textual_prompts_are_refused_as_before(change, words):
 
 def test_no_tokens_are_refused_as_before():
     with pytest.raises(ValueError, match="at least one learned token"): TextPrompt(TINY, NAMES, n_tokens=0)
-
-
-# ---- selection, streamed from a file -----------------------------------------------------------------------------------------------------------
-
-def module(name):
-    "A module of benchmarks/"
-    spec = importlib.util.spec_from_file_location(name, BENCHMARKS / f"{name}.py")
-    found = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(found)
-    return found
-
-
-STREAMED = module("streamed_select")
-BOTH = [(select_top_k, STREAMED.stream_top_k), (select_argmax_top_k, STREAMED.stream_argmax_top_k)]
-
-
-def same(a, b): return all(np.array_equal(getattr(a, name), getattr(b, name)) and getattr(a, name).dtype == getattr(b, name).dtype for name in ("index", "label", "confidence"))
-
-
-@pytest.mark.parametrize("plain, streamed", BOTH, ids=lambda f: f.__name__)
-@given(data=st.data())
-def test_streamed_selection_equals_the_plain_one(plain, streamed, data):
-    "Few different values make ties; the allowed classes may stand in any order"
-    U, C, chunk = data.draw(st.integers(1, 40)), data.draw(st.integers(1, 6)), data.draw(st.integers(1, 50))
-    rng = np.random.default_rng(data.draw(st.integers(0, 999)))
-    logits = (rng.integers(-2, 3, (U, C)) if data.draw(st.booleans()) else rng.normal(0, 4, (U, C))).astype(np.float16)
-    allowed = data.draw(st.none() | st.permutations(range(C)).flatmap(lambda order: st.integers(1, C).map(lambda n: order[:n])))
-    k = data.draw(st.integers(1, U))
-    assert same(plain(logits, k, allowed=allowed), streamed(logits, k, allowed=allowed, chunk=chunk))
-    assert same(plain(torch.from_numpy(logits), k, allowed=allowed), streamed(torch.from_numpy(logits), k, allowed=allowed, chunk=chunk))
-
-
-@pytest.mark.parametrize("order", ["rising", "falling", "constant"])
-@pytest.mark.parametrize("plain, streamed", BOTH, ids=lambda f: f.__name__)
-def test_streamed_selection_of_the_worst_orders(plain, streamed, order):
-    "Rising: every image beats all before it, and all of them are offered"
-    logits = np.zeros((3000, 3), np.float16)
-    if order != "constant": logits[:, 0] = np.linspace(-4, 4, 3000)[::1 if order == "rising" else -1]
-    for k in (1, 7, 3000): assert same(plain(logits, k), streamed(logits, k, chunk=64))
-
-
-@pytest.mark.parametrize("plain, streamed", BOTH, ids=lambda f: f.__name__)
-def test_streamed_selection_complains_as_the_plain_one(plain, streamed):
-    ones = np.ones((4, 3), np.float16)
-    for logits, k, allowed in ((np.ones((0, 3)), 1, None), (np.ones(3), 1, None), (ones, 0, None), (ones, 5, None), (ones, 1.5, None), (ones, 1, [3]), (ones, 1, [0, 0]), (ones, 1, []), (ones * np.nan, 1, None)):
-        with pytest.raises(ValueError) as want: plain(logits, k, allowed=allowed)
-        with pytest.raises(ValueError) as got: streamed(logits, k, allowed=allowed)
-        assert str(got.value) == str(want.value)
-
-
-@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="how much memory is anonymous is known on Linux alone")
-def test_streamed_selection_stays_small(tmp_path):
-    "A pool whose probabilities alone would take 320 MB"
-    path = tmp_path / "logits.npy"
-    file = np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=(200_000, 200))
-    for start in range(0, len(file), 10_000): file[start:start + 10_000] = np.random.default_rng(start).normal(0, 3, (10_000, 200))
-    file.flush()
-    with module("measure").PeakMemory() as peak: chosen = STREAMED.stream_top_k(np.load(path, mmap_mode="r"), 50)
-    assert len(chosen) == 50 * 200 and peak.bytes < 100e6
 
 
 # ---- start-up: what is not loaded costs nothing. Seconds stand in the benchmarks -----------------------------------------------------------------
