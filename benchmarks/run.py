@@ -18,7 +18,7 @@ import typer
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
-ROWS = {"a": "text_step", "b": "grip_run", "d": "selection", "e": "visual_step", "f": "start_up"}
+ROWS = {"a": "text_step", "b": "grip_run", "c": "self_training", "d": "selection", "e": "visual_step", "f": "start_up", "g": "decoding"}
 
 
 @dataclass
