@@ -2,7 +2,7 @@
 
     python benchmarks/run.py                     all rows
     python benchmarks/run.py --row a --row f     some
-    python benchmarks/run.py --ship              what results/ holds, to the package and its docs
+    python benchmarks/run.py --ship              all rows, then the table for the package and its docs
     python benchmarks/run.py --help
 
 Results are kept in benchmarks/results/, one JSON file a row and device, with a description of the machine."""
@@ -57,13 +57,14 @@ def main(row: Annotated[list[str] | None, typer.Option(help=f"Measure this row a
          device: Annotated[str, typer.Option(help="auto, cpu or cuda, for rows that compute with a model.")] = "cpu",
          threads: Annotated[int | None, typer.Option(help="Of the processor.", show_default="torch's", min=1)] = None,
          clock: Annotated[str, typer.Option(help="wall, or cpu: the processor's time, for a machine that others use too; rows f and g always take the wall's.")] = "wall",
-         ship: Annotated[bool, typer.Option("--ship", help="Put what results/ holds where the package and its docs read it; with no --row nothing is measured.")] = False,
+         ship: Annotated[bool, typer.Option("--ship", help="Then put all that results/ holds where the package and its docs read it.")] = False,
+         only_ship: Annotated[bool, typer.Option("--only-ship", help="That alone; nothing is measured.")] = False,
          classes: Annotated[int, typer.Option(help="Row a: classes.", min=2)] = 100,
          images: Annotated[int, typer.Option(help="Row d: images of the pool; 1000 classes.", min=1000)] = 1_280_000,
          batch: Annotated[int, typer.Option(help="Row e: pictures of a step.", min=1)] = 16,
          folder: Annotated[Path, typer.Option(help="Row d: where the file of logits is made, and removed again.", show_default="the system's temporary folder")] = None):
     "Measure the rows of the table."
-    wanted = list(dict.fromkeys(row or ([] if ship else ROWS)))
+    wanted = list(dict.fromkeys(row or ([] if only_ship else ROWS)))
     if unknown := [name for name in wanted if name not in ROWS]: raise typer.BadParameter(f"There is no row {', '.join(unknown)}; the rows are {', '.join(ROWS)}.")
     if threads:
         for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"): os.environ[name] = str(threads)
@@ -80,7 +81,7 @@ def main(row: Annotated[list[str] | None, typer.Option(help=f"Measure this row a
         keep(name, lines, measure.machine(place), place.type)
         found += lines
     if found: show(found)
-    if ship:
+    if ship or only_ship:
         from pseudolab.benchmarks import ship_benchmarks
         print(f"{ship_benchmarks(HERE / 'results')} written")
 

@@ -130,7 +130,7 @@ def _map_file(path: Path) -> dict[str, np.ndarray]:
         header = json.loads(file.read(length))
     return {name: _map_array(path, 8 + length, entry) for name, entry in header.items() if name != "__metadata__"}
 
-
+# %% ../nbs/lab/01_cache.ipynb #c017a
 def _read_arrays(path: Path, mapped: bool) -> dict[str, np.ndarray]:
     "The arrays of one file; a ValueError if it is not as it was written"
     try:
@@ -174,7 +174,7 @@ def _kept(path: Path, mapped: bool) -> dict[str, np.ndarray] | None:  # None: th
     except ValueError as error: warnings.warn(f"{path} is damaged ({error}); it is made again.", stacklevel=3)
     return None
 
-
+# %% ../nbs/lab/01_cache.ipynb #c019a
 def cached_arrays(key: str,                                  # names the file: letters, digits, "-", "_" and "."; end it with a `digest` of all inputs
                   make: Callable[[], dict[str, np.ndarray]], # called when there is no whole file of that name
                   folder: Path | str | None = None,          # where the file stands; None: `cache_folder()`

@@ -475,7 +475,7 @@ def read_size(text: str) -> int:  # bytes
 
 def write_size(n: int) -> str: return f"{n / 1e9:,.1f} GB" if n >= 1e9 else f"{n / 1e6:,.1f} MB"
 
-
+# %% ../nbs/lab/08_cli.ipynb #c038d
 def print_cache():
     "A row for each kind of file: how many, how large, used last"
     from datetime import datetime

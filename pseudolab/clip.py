@@ -37,6 +37,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torchvision import transforms
 
+# %% ../nbs/lessons/01_clip.ipynb #c003a
 from .cache import cached_arrays, cached_rows, digest, write_atomically
 from .settings import PACKAGE, read_settings
 
@@ -216,7 +217,7 @@ def pixels(self: Clip, images) -> torch.Tensor:  # float32 (N, 3, H, W)
     images = [images] if isinstance(images, Image.Image) else images
     return torch.cat(list(_pixel_batches(self, images, 256)))
 
-
+# %% ../nbs/lessons/01_clip.ipynb #c019c
 @torch.no_grad()
 def encode_images(self: Clip, images,             # a sequence of PIL images, or preprocessed float (N, 3, H, W)
                   batch_size: int = 256) -> torch.Tensor:  # float32 (N, D)
@@ -242,7 +243,7 @@ def _from_stored(array: np.ndarray, kept_as: str) -> torch.Tensor:  # float32
     features = torch.from_numpy(array)
     return (features.view(torch.bfloat16) if kept_as == "bfloat16" else features).float()
 
-
+# %% ../nbs/lessons/01_clip.ipynb #c020a
 def image_features(self: Clip, images) -> torch.Tensor:  # float32 (N, D)
     "`encode_images`, remembered: a collection with a `digest()` is encoded once for this CLIP, then read from the cache, where float32 is mapped and not copied"
     if not hasattr(images, "digest"): return self.encode_images(images)
@@ -464,7 +465,7 @@ def _read_pixels(self: PatchRows) -> torch.Tensor:  # float32 (N, 3, H, W), on t
 PatchRows.pixels = _read_pixels
 PatchRows.patches = lambda self: _cut(self.clip, self.pixels())   # float32 (N, 1 + P, width)
 
-
+# %% ../nbs/lessons/01_clip.ipynb #c033c
 def patches(self: Clip, images) -> PatchRows | torch.Tensor:  # N of them, each (1 + P, width)
     "`embed_patches` for training. A collection with a `digest()` stays on disk, whatever its size, if this CLIP's preprocessing is one of open_clip's; else the patches are computed now, and held"
     self.image_tower()

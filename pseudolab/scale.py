@@ -158,7 +158,7 @@ def column_sums(logits, classes: np.ndarray,      # (A,): the classes that the s
     if not torch.isfinite(total).all(): raise ValueError("logits hold NaN or infinity: the model that made them has diverged. Lower the learning rate, or look at its input.")
     return total
 
-
+# %% ../nbs/lab/15_scale.ipynb #c021a
 def balanced_bias(logits, classes: np.ndarray, prior: np.ndarray, *, temperature: float = 1., iterations: int = 20_000, tolerance: float = 1e-6, chunk: int = CHUNK) -> torch.Tensor:  # float64 (A,)
     "The biases of the plan whose columns add up to prior * U; one pass an iteration"
     if not (0 < temperature < np.inf): raise ValueError(f"temperature is {temperature}, but must be a positive number; 1 leaves the probabilities as they are.")
@@ -190,7 +190,7 @@ def _ask(images: np.ndarray, column: np.ndarray, value: np.ndarray, bar: np.ndar
     for part in np.split(images, range(chunk, len(images), chunk)): column[part], value[part] = _next_choice(plan_of(part), column[part], value[part], bar)
     return images[value[images] > -np.inf]
 
-
+# %% ../nbs/lab/15_scale.ipynb #c024a
 def stream_match(n: int, places: np.ndarray, plan_of, chunk: int = CHUNK) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # (n,) column, (n,) value, bool (n,) got a place
     "Deferred acceptance (Gale and Shapley, 1962); `plan_of(images)` gives their rows (m, A)"
     column, value, held, free = np.full(n, -1), np.full(n, np.inf), np.zeros(n, dtype=bool), np.arange(n)

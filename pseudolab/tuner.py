@@ -95,8 +95,7 @@ class PromptTuner:
         self.seed, self.shots, self.shots_seed, self.split_seed = seed, shots, shots_seed, split_seed
         self.clip = clip if clip is not None else load_clip()
         self.prompt_: Prompt | None = None             # what fit has learned
-        self.task_: Task | None = None                 # what it was fitted to
-        self.inputs_: dict = {}                        # what its prompts are fed, by collection
+        self.task_, self.inputs_ = None, {}            # what it was fitted to; what prompts are fed, by collection
 
 # %% ../nbs/lessons/07_unified_loss.ipynb #c031
 def _make_split(self: PromptTuner, task: Task) -> Split:
@@ -134,7 +133,7 @@ def _weights(self: PromptTuner, n_labelled: int, n_pseudo: int) -> tuple[float, 
     return term_weights(self.paradigm, n_labelled, n_pseudo, inverted=self.recipe.inverted_weights and not is_fpl,
                         square_root=self.recipe.square_root and is_fpl and self.prompt == "multimodal")
 
-
+# %% ../nbs/lessons/07_unified_loss.ipynb #c033a
 def _inputs(self: PromptTuner, prompt: Prompt, images):
     "`prompt.inputs`, asked once a fit for each kind of prompt: no round has to find out again which pictures these are"
     key = type(prompt).inputs, id(images)

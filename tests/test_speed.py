@@ -417,7 +417,7 @@ def test_kept_results_name_no_host_and_no_path():
 
 def test_what_is_shipped_is_what_was_measured(tmp_path):
     shipped, again = read_benchmarks(), read_benchmarks(ship_benchmarks(BENCHMARKS / "results", tmp_path / "benchmarks.json"))
-    assert shipped.equals(again), "run `python benchmarks/run.py --ship`"
+    assert shipped.equals(again), "run `python benchmarks/run.py --only-ship`"
     measured = {line["what"] for path in (BENCHMARKS / "results").glob("[a-z]-*.json") for line in json.loads(path.read_text(encoding="utf-8"))["lines"]}
     assert set(shipped["what"]) == measured and len(aims_table(shipped)) == len(AIMS)
 
