@@ -44,7 +44,7 @@ def check_shape(shape: Sequence[int]):
 
 def log_probabilities(logits: torch.Tensor | np.ndarray) -> np.ndarray:  # (U, C) -> float64 (U, C)
     "Log-softmax over the classes, in 64 bits"
-    logits = torch.as_tensor(np.ascontiguousarray(logits) if isinstance(logits, np.ndarray) else logits)
+    logits = torch.as_tensor(np.require(logits, requirements=["C", "W"]) if isinstance(logits, np.ndarray) else logits)   # W: torch warns of memory that cannot be written to
     check_shape(logits.shape)
     if not torch.isfinite(logits).all(): raise ValueError("logits hold NaN or infinity: the model that made them has diverged. Lower the learning rate, or look at its input.")
     return logits.detach().cpu().double().log_softmax(dim=1).numpy()

@@ -27,7 +27,7 @@ CHUNK = 1024        # images that are looked at together
 
 def _taken(logits: torch.Tensor | np.ndarray, which) -> torch.Tensor | np.ndarray:
     rows = logits[which]
-    return np.array(rows) if isinstance(rows, np.ndarray) else rows      # a copy: torch does not like memory that cannot be written to
+    return np.array(rows) if isinstance(rows, np.ndarray) else rows      # one copy, whatever the rows are
 
 
 def _blocks(logits: torch.Tensor | np.ndarray, size: int) -> Iterator[tuple[slice, np.ndarray]]:
