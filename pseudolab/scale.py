@@ -167,7 +167,7 @@ def balanced_bias(logits, classes: np.ndarray, prior: np.ndarray, *, temperature
         sums = column_sums(logits, classes, bias, temperature, chunk)
         missed = (sums - wanted).abs().max().item()
         if missed <= tolerance: return bias
-        bias = bias + wanted.log() - sums.log()
+        bias = torch.where(wanted > 0, bias + wanted.log() - sums.log(), -torch.inf)      # a share of 0: nothing comes into that column again
     raise no_plan(iterations, missed, tolerance)
 
 
