@@ -1,4 +1,6 @@
 """What every row of the table needs: timings side by side, the machine's own rates, and a description of the machine that names no host and no path."""
+import ctypes
+import gc
 import os
 import platform
 import threading
@@ -84,10 +86,18 @@ def anonymous_memory() -> int:
     raise OSError("This system does not say how much memory of a process is anonymous; the row on selection needs Linux for it.")
 
 
+def give_back():
+    "Hand memory that is free back to the system (glibc keeps it), so that what is used next is seen"
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None: trim(0)
+
+
 class PeakMemory:
     "`with PeakMemory() as peak: ...`, then peak.bytes: the most anonymous memory above the beginning, looked at every 5 ms"
 
     def __enter__(self):
+        give_back()
         self.start, self.bytes, self._done = anonymous_memory(), 0, threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
