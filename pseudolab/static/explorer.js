@@ -212,7 +212,7 @@ class Explorer {
         return parts;
       } });
     if (!this.data.other) return panel;
-    return make("div", {}, make("p", { class: "quiet" }, make("b", {}, make("bdi", {}, name)), `, from ${(main ? this.data : this.data.other).start}`), panel);
+    return make("div", {}, make("p", { class: "quiet oneline", title: name }, make("b", {}, make("bdi", {}, name)), `, from ${(main ? this.data : this.data.other).start}`), panel);
   }
 
   paintTab(width) {
