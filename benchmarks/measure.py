@@ -1,4 +1,6 @@
 """What every row of the table needs: timings side by side, the machine's own rates, and a description of the machine that names no host and no path."""
+import ctypes
+import gc
 import os
 import platform
 import threading
@@ -13,6 +15,8 @@ import numpy as np
 import torch
 
 MATMUL_SIDE = 1536               # of the square matrices that the floor's rate is measured with
+CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}     # cpu: the processor's time in this process, which says more where others are at work
+clock = "wall"                   # which of them `seconds` reads
 
 
 @dataclass
@@ -34,7 +38,7 @@ class Line:
 def waited(device: torch.device | None = None) -> float:
     "The time, once the device has done what it was asked to do"
     if device is not None and device.type == "cuda": torch.cuda.synchronize(device)
-    return time.perf_counter()
+    return CLOCKS[clock]()
 
 
 def seconds(run: Callable, device: torch.device | None = None) -> float:
@@ -82,10 +86,18 @@ def anonymous_memory() -> int:
     raise OSError("This system does not say how much memory of a process is anonymous; the row on selection needs Linux for it.")
 
 
+def give_back():
+    "Hand memory that is free back to the system (glibc keeps it), so that what is used next is seen"
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None: trim(0)
+
+
 class PeakMemory:
     "`with PeakMemory() as peak: ...`, then peak.bytes: the most anonymous memory above the beginning, looked at every 5 ms"
 
     def __enter__(self):
+        give_back()
         self.start, self.bytes, self._done = anonymous_memory(), 0, threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
@@ -113,7 +125,8 @@ def machine(device: torch.device) -> dict:
     return {"processor": _processor(), "cores": os.cpu_count(), "threads": torch.get_num_threads(), "memory_gib": round(memory / 2**30, 1) if memory else None,
             "gpu": torch.cuda.get_device_name(device) if device.type == "cuda" else None, "system": platform.system(), "python": platform.python_version(),
             "versions": {name: version(name) for name in ("torch", "open_clip_torch", "numpy", "pseudolab")},
-            "load_average": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None}       # others at work beside the benchmark
+            "load_average": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,       # others at work beside the benchmark
+            "clock": clock}
 
 
 def read_bandwidth(array: np.ndarray) -> float:

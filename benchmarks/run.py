@@ -2,6 +2,7 @@
 
     python benchmarks/run.py                     all rows
     python benchmarks/run.py --row a --row f     some
+    python benchmarks/run.py --ship              all rows, then the table for the package and its docs
     python benchmarks/run.py --help
 
 Results are kept in benchmarks/results/, one JSON file a row and device, with a description of the machine."""
@@ -18,7 +19,7 @@ import typer
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
-ROWS = {"a": "text_step", "b": "grip_run", "d": "selection", "e": "visual_step", "f": "start_up"}
+ROWS = {"a": "text_step", "b": "grip_run", "c": "self_training", "d": "selection", "e": "visual_step", "f": "start_up", "g": "decoding"}
 
 
 @dataclass
@@ -55,26 +56,34 @@ def main(row: Annotated[list[str] | None, typer.Option(help=f"Measure this row a
          repetitions: Annotated[int, typer.Option(help="Turns of each comparison; the median counts.", min=1)] = 5,
          device: Annotated[str, typer.Option(help="auto, cpu or cuda, for rows that compute with a model.")] = "cpu",
          threads: Annotated[int | None, typer.Option(help="Of the processor.", show_default="torch's", min=1)] = None,
+         clock: Annotated[str, typer.Option(help="wall, or cpu: the processor's time, for a machine that others use too; rows f and g always take the wall's.")] = "wall",
+         ship: Annotated[bool, typer.Option("--ship", help="Then put all that results/ holds where the package and its docs read it.")] = False,
+         only_ship: Annotated[bool, typer.Option("--only-ship", help="That alone; nothing is measured.")] = False,
          classes: Annotated[int, typer.Option(help="Row a: classes.", min=2)] = 100,
          images: Annotated[int, typer.Option(help="Row d: images of the pool; 1000 classes.", min=1000)] = 1_280_000,
          batch: Annotated[int, typer.Option(help="Row e: pictures of a step.", min=1)] = 16,
          folder: Annotated[Path, typer.Option(help="Row d: where the file of logits is made, and removed again.", show_default="the system's temporary folder")] = None):
     "Measure the rows of the table."
-    wanted = list(dict.fromkeys(row or ROWS))
+    wanted = list(dict.fromkeys(row or ([] if only_ship else ROWS)))
     if unknown := [name for name in wanted if name not in ROWS]: raise typer.BadParameter(f"There is no row {', '.join(unknown)}; the rows are {', '.join(ROWS)}.")
     if threads:
         for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"): os.environ[name] = str(threads)
+    import measure
     import torch
-    from measure import machine
     from pseudolab.clip import resolve_device
+    if clock not in measure.CLOCKS: raise typer.BadParameter(f"--clock {clock} is neither of {', '.join(measure.CLOCKS)}.")
     if threads: torch.set_num_threads(threads)
     place, found = resolve_device(device), []
     options = Options(place, repetitions, classes, images, batch, folder)
     for name in wanted:
+        measure.clock = "wall" if name in ("f", "g") else clock        # those two wait for other processes and threads
         lines = import_module(ROWS[name]).measure(options)
-        keep(name, lines, machine(place), place.type)
+        keep(name, lines, measure.machine(place), place.type)
         found += lines
-    show(found)
+    if found: show(found)
+    if ship or only_ship:
+        from pseudolab.benchmarks import ship_benchmarks
+        print(f"{ship_benchmarks(HERE / 'results')} written")
 
 
 if __name__ == "__main__": typer.run(main)

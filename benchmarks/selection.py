@@ -1,5 +1,6 @@
-"""Row (d): pseudolabels for a pool of ImageNet's size, 1.28 million images by 1000 classes, from a file of float16 logits that is mapped into memory.
-Against a full sort of every class, and against the leaderboard image by image; both are measured on a part and reckoned up, for they would take minutes and hours."""
+"""Row (d): pseudolabels for a pool of ImageNet's size, 1.28 million images by 1000 classes, from a file of float16 logits that is mapped into memory: every selector of
+`pseudolab.scale`, its time and the memory that it needs beside the file. Top-K against a full sort of every class, the leaderboard against the published way, image by image, and the others against
+their plain twins, which hold 10 GB of probabilities; what is measured on a part is reckoned up."""
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -7,12 +8,14 @@ from statistics import median
 
 import numpy as np
 
-from measure import Line, PeakMemory, interleaved, neighbours, read_bandwidth, seconds
-from pseudolab.pseudolabels import log_probabilities, select_leaderboard, select_top_k
-from streamed_select import CHUNK, _chunks as chunks, stream_argmax_top_k, stream_top_k
+from measure import Line, PeakMemory, interleaved, read_bandwidth, seconds
+from pseudolab.pseudolabels import PseudoLabels, log_probabilities
+from pseudolab.scale import CHUNK, STREAMED, _blocks as blocks
+from pseudolab.tuner import SELECTORS
 
-CLASSES, WRITTEN = 1000, 10_000    # classes; images that are made together
-SORTED, BOARDED = 8, 2000          # classes of the full sort, images of the leaderboard, that are measured
+CLASSES, WRITTEN = 1000, 10_000                     # classes; images that are made together
+SORTED, PART = 8, 8000                              # classes of the full sort, images of the plain selectors, that are measured
+QUICK, SLOW = ("top_k", "argmax_top_k", "leaderboard"), ("balanced", "candidates")      # SLOW: measured once
 
 
 def make_logits(path: Path, images: int):
@@ -26,11 +29,18 @@ def make_logits(path: Path, images: int):
     file.flush()
 
 
-def check_equal(logits: np.ndarray, k: int):
-    "On the first images, where the plain selection is at hand"
-    part = np.array(logits[:5000])
-    fast, plain = stream_top_k(part, k), select_top_k(part, k)
-    if not all(np.array_equal(getattr(fast, name), getattr(plain, name)) for name in ("index", "label", "confidence")): raise ValueError("The streamed selection differs from select_top_k.")
+def same(fast: PseudoLabels, plain: PseudoLabels) -> bool: return np.array_equal(fast.index, plain.index) and np.array_equal(fast.label, plain.label)
+
+
+def plain_times(logits: np.ndarray, k: int) -> dict[str, float]:
+    "Seconds of the plain selectors on the first images, reckoned up; that they give the same labels there is checked"
+    part, found = np.array(logits[:PART]), {}
+    k = max(1, k * len(part) // len(logits))
+    for name in (*QUICK, *SLOW):
+        fast, plain = STREAMED[name](part, k), []
+        found[name] = seconds(lambda: plain.append(SELECTORS[name](part, k))) * len(logits) / len(part)
+        if not same(fast, plain[0]): raise ValueError(f"The streamed {name} differs from the plain one: a comparison of their speed would mean nothing.")
+    return found
 
 
 def full_sort(logits: np.ndarray) -> Callable:
@@ -39,29 +49,25 @@ def full_sort(logits: np.ndarray) -> Callable:
     return lambda: [np.argsort(column[:, c], kind="stable") for c in range(SORTED)]
 
 
-def peak_of(run: Callable) -> float:
-    "GiB beside the mapped file"
-    with PeakMemory() as peak: run()
-    return peak.bytes / 2**30
+def watched(name: str, logits: np.ndarray, k: int, peaks: dict[str, float]) -> Callable:
+    "A selector whose peak of memory, in GiB beside the mapped file, is noted"
+    def run():
+        with PeakMemory() as peak: STREAMED[name](logits, k)
+        peaks[name] = max(peaks.get(name, 0), peak.bytes / 2**30)
+    return run
 
 
 def lines_of(logits: np.ndarray, k: int, repetitions: int) -> list[Line]:
-    U, what = len(logits), f"{len(logits):,} x {CLASSES:,}, K = {k}"
-    ours = {"ours": lambda: stream_top_k(logits, k), "argmax": lambda: stream_argmax_top_k(logits, k), "sort": full_sort(logits)}
-    peak = {name: peak_of(ours[name]) for name in ("ours", "argmax")}
-    ours["probabilities"] = lambda: [None for _ in chunks(logits, CHUNK)]
-    found = interleaved(ours, repetitions, warm_up=False)
-    found["sort"] = [t * CLASSES / SORTED for t in found["sort"]]
-    board = seconds(lambda: select_leaderboard(logits[:BOARDED], min(k, BOARDED))) * U / BOARDED
-    floor = logits.nbytes / read_bandwidth(logits[:U // 4])
-    floors, times = dict(floor=floor), {name: median(found[name]) for name in found}
-    details = dict(k=k, images=U, seconds=found, peak_gib=peak, leaderboard_reckoned=board)
-    return [Line("d", f"top-K, {what}; against a full sort of each class", times["ours"], times["sort"], neighbours(found, "sort", "ours"), **floors, over_floor=times["ours"] / floor,
-                 note=f"peak {peak['ours']:.2f} GiB beside the file; {times['probabilities']:.3g} s of it are the probabilities; the sort, without them, reckoned from {SORTED} classes", details=details),
-            Line("d", f"top-K, {what}; against the leaderboard image by image", times["ours"], board, board / times["ours"], **floors, over_floor=times["ours"] / floor,
-                 note=f"reckoned from the first {BOARDED} images", details=details),
-            Line("d", f"argmax-only top-K, {what}; against a full sort", times["argmax"], times["sort"], neighbours(found, "sort", "argmax"), **floors, over_floor=times["argmax"] / floor,
-                 note=f"peak {peak['argmax']:.2f} GiB beside the file", details=details)]
+    what, peaks = f"{len(logits):,} x {CLASSES:,}, K = {k}", {}
+    runs = {name: watched(name, logits, k, peaks) for name in QUICK}
+    found = interleaved(runs | {"sort": full_sort(logits), "probabilities": lambda: [None for _ in blocks(logits, CHUNK)]}, repetitions, warm_up=False)
+    found |= {name: [seconds(watched(name, logits, k, peaks))] for name in SLOW}
+    plain = plain_times(logits, k) | {"top_k": median(found.pop("sort")) * CLASSES / SORTED}
+    against = {"top_k": f"a full sort, reckoned from {SORTED} classes", "leaderboard": f"the published way, reckoned from {PART} images"}
+    floor, times = logits.nbytes / read_bandwidth(logits[:len(logits) // 4]), {name: median(values) for name, values in found.items()}
+    note = lambda name: f"peak {peaks[name]:.2f} GiB beside the file; against {against.get(name, f'the plain selector, reckoned from {PART} images')}"
+    return [Line("d", f"{name}, {what}", times[name], plain[name], plain[name] / times[name], floor, times[name] / floor, note(name),
+                 dict(selector=name, k=k, images=len(logits), peak_gib=peaks[name], seconds=found[name], seconds_of_probabilities=times["probabilities"])) for name in (*QUICK, *SLOW)]
 
 
 def measure(options) -> list[Line]:
@@ -69,5 +75,4 @@ def measure(options) -> list[Line]:
         path = Path(folder) / "logits.npy"
         make_logits(path, options.images)
         logits = np.load(path, mmap_mode="r")
-        check_equal(logits, 16)
         return [line for k in (16, options.images // CLASSES) for line in lines_of(logits, k, options.repetitions)]

@@ -1,11 +1,18 @@
 """Row (e): one step of visual and of multimodal prompt learning, forward and backward, against the floor. The plain way decodes and preprocesses the pictures in every step,
-and sends every row through the whole image tower."""
+and sends every row through the whole image tower. Ours reads them from the file of pixels, so reading, normalising and cutting are in the time. A last line says what `torch.compile` would do to a step, where this machine has a compiler."""
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from measure import Line, compared
+from measure import Line, compared, interleaved, neighbours
+from pseudolab.clip import PatchRows, load_clip
 from pseudolab.multimodal_prompt import MultimodalPrompt
 from pseudolab.visual_prompt import VisualPrompt
 from text_step import names_of, operations as text_operations, random_clip
@@ -42,9 +49,39 @@ def plain_texts(prompt: MultimodalPrompt, context: torch.Tensor) -> torch.Tensor
     return prompt.clip.encode_embedded(torch.cat([texts.start, context.expand(len(texts.names), -1, -1), texts.names], dim=1), texts.end)
 
 
+def on_disk(clip, images: list[Image.Image]) -> PatchRows:
+    "The pictures as `clip.patches` keeps those of a collection: bytes, mapped"
+    shape = len(images), 3, clip.image_size, clip.image_size
+    with tempfile.TemporaryDirectory() as folder:
+        file = np.memmap(Path(folder) / "pixels", np.uint8, "w+", shape=shape)
+        file[:] = (clip.pixels(images) * torch.tensor(clip.preprocess.transforms[-1].std).view(3, 1, 1) + torch.tensor(clip.preprocess.transforms[-1].mean).view(3, 1, 1)).mul(255).round().byte().numpy()
+        return PatchRows(clip, [file])          # the mapping outlives the file's name
+
+
+def compiled_line(options) -> Line | None:
+    "A visual step of the pocket CLIP, as it is against compiled"
+    if shutil.which("g++") is None and shutil.which("clang++") is None: return None
+    clip = load_clip("pocket", device=str(options.device), precision="fp32")
+    prompt, images = VisualPrompt(clip, names_of(CLASSES)), torch.rand(64, 3, clip.image_size, clip.image_size, generator=torch.Generator().manual_seed(0))
+    patches, target = clip.embed_patches(images), torch.arange(64, device=clip.device) % CLASSES
+    compiled = torch.compile(prompt)
+
+    def step(model):
+        prompt.zero_grad()
+        F.cross_entropy(model(patches), target).backward()
+
+    started = time.perf_counter()               # by the wall's clock: the compiler works in other processes
+    step(compiled)
+    first = time.perf_counter() - started
+    found = interleaved({"ours": lambda: step(prompt), "compiled": lambda: step(compiled)}, max(5, options.repetitions))
+    gained = median(found["ours"]) - median(found["compiled"])
+    return Line("e", "visual step, batch of 64, pocket CLIP, against torch.compile", median(found["ours"]), median(found["compiled"]), neighbours(found, "compiled", "ours"),
+                note=f"compiling takes {first:.0f} s" + (f" and pays after {first / gained:,.0f} steps" if gained > 0 else " and gains nothing"), details={"seconds": found, "seconds_of_compiling": first})
+
+
 def steps(prompt, images: list[Image.Image]) -> dict:
     "One step by each way. Both give the same gradients; that is checked once"
-    target, patches = torch.arange(len(images), device=prompt.clip.device) % CLASSES, prompt.clip.embed_patches(images)
+    target, patches = torch.arange(len(images), device=prompt.clip.device) % CLASSES, on_disk(prompt.clip, images)
 
     def logits(way):
         if way == "ours": return prompt(patches)
@@ -67,5 +104,6 @@ def measure(options) -> list[Line]:
     clip, images = random_clip("ViT-B-32", options.device), pictures(options.batch)
     visual, joint = VisualPrompt(clip, names_of(CLASSES)), MultimodalPrompt(clip, names_of(CLASSES))
     work = {"visual": (visual, operations(visual, 16, len(images))), "multimodal": (joint, operations(joint, 4, len(images)) + text_operations(joint))}
-    return [compared("e", f"{name} step, batch of {len(images)}, ViT-B/32", steps(prompt, images), count, options.repetitions, options.device,
+    lines = [compared("e", f"{name} step, batch of {len(images)}, ViT-B/32", steps(prompt, images), count, options.repetitions, options.device,
                      note="against pictures decoded and preprocessed in every step" if name == "visual" else f"the same; {CLASSES} classes encoded with it") for name, (prompt, count) in work.items()]
+    return lines + [line for line in [compiled_line(options)] if line is not None]

@@ -96,7 +96,7 @@ def frame(round: Round, first: Round, counts: np.ndarray | None, labels: np.ndar
 
 # %% ../nbs/lab/05_explore.ipynb #c016
 MOST_PICTURES = 1200
-SPRITE_BYTES = 190_000                 # base64 makes a third more of it
+SPRITE_BYTES = 150_000                 # base64 makes a third more of it
 SPRITES = tuple((size, quality) for size in (56, 42, 28) for quality in (75, 55)) + ((28, 40), (28, 25), (20, 20))   # pixels a side and WebP quality, the best first
 
 

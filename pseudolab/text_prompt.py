@@ -53,7 +53,7 @@ class Prompt(nn.Module):
 # %% ../nbs/lessons/05_text_prompts.ipynb #c013
 def _image_features(self: Prompt, images) -> torch.Tensor:  # (N, D)
     "Unit vectors of images: a collection of a task, PIL images, or preprocessed float (N, 3, H, W)"
-    return _encode_all(self, self.inputs(images))
+    return self.encode_all(self.inputs(images))
 
 
 def _forward(self: Prompt, inputs: torch.Tensor) -> torch.Tensor:  # (N, C)
@@ -61,7 +61,8 @@ def _forward(self: Prompt, inputs: torch.Tensor) -> torch.Tensor:  # (N, C)
     return cosine_logits(self.clip, self.encode_inputs(inputs), self.class_features())
 
 
-def _encode_all(self: Prompt, inputs: torch.Tensor, batch_size: int = 256) -> torch.Tensor:  # (N, D)
+def _encode_all(self: Prompt, inputs, batch_size: int = 256) -> torch.Tensor:  # (N, D)
+    "Unit vectors of prepared inputs, batch by batch"
     return torch.cat([self.encode_inputs(batch) for batch in inputs.split(batch_size)])
 
 
@@ -70,7 +71,7 @@ def _logits(self: Prompt, images) -> torch.Tensor:  # (N, C)
     return cosine_logits(self.clip, self.image_features(images), self.class_features())
 
 
-Prompt.image_features, Prompt.forward, Prompt.logits = _image_features, _forward, _logits
+Prompt.image_features, Prompt.encode_all, Prompt.forward, Prompt.logits = _image_features, _encode_all, _forward, _logits
 
 # %% ../nbs/lessons/05_text_prompts.ipynb #c015
 def _save(self: Prompt, path: str | Path):

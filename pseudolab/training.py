@@ -23,7 +23,7 @@ from .text_prompt import Prompt
 @dataclass(frozen=True)
 class Term:
     "One of the two terms of the loss: what a prompt is fed, the labels, and what the term weighs"
-    inputs: torch.Tensor     # (n, ...): rows of Prompt.inputs
+    inputs: torch.Tensor     # (n, ...): rows of Prompt.inputs; a tensor, or `PatchRows`
     labels: np.ndarray       # int64 (n,); or bool (n, C), the candidates of each image
     weight: float            # gamma or lambda
     pseudo: bool             # are the labels pseudolabels?
@@ -48,9 +48,14 @@ def _targets(labels: Sequence[np.ndarray], columns: np.ndarray) -> np.ndarray:  
     return np.concatenate([term if term.ndim == 2 else one_hot[term] for term in labels])[:, columns]
 
 
+def _in_one_row(inputs: Sequence):
+    "Tensors, or rows that stay on disk; not both, for one prompt asks for one kind"
+    return torch.cat(inputs) if isinstance(inputs[0], torch.Tensor) else inputs[0].joined(inputs)
+
+
 def _together(terms: Sequence[Term], columns: np.ndarray) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:  # inputs, target, pseudo
     "The images of all terms in one row"
-    inputs = torch.cat([term.inputs for term in terms])
+    inputs = _in_one_row([term.inputs for term in terms])
     target = torch.from_numpy(_targets([term.labels for term in terms], columns))
     pseudo = torch.cat([torch.full((len(term.labels),), term.pseudo) for term in terms])
     return inputs, target.to(inputs.device), pseudo.to(inputs.device)

@@ -96,7 +96,7 @@ class PromptTuner:
         self.seed, self.shots, self.shots_seed, self.split_seed = seed, shots, shots_seed, split_seed
         self.clip = clip if clip is not None else load_clip()
         self.prompt_: Prompt | None = None             # what fit has learned
-        self.task_: Task | None = None                 # what it was fitted to
+        self.task_, self.inputs_ = None, {}            # what it was fitted to; what prompts are fed, by collection
         self.run_: Run | None = None                   # the record of it
 
 # %% ../nbs/lessons/07_unified_loss.ipynb #c031a
@@ -142,6 +142,13 @@ def _weights(self: PromptTuner, n_labelled: int, n_pseudo: int) -> tuple[float, 
     return term_weights(self.paradigm, n_labelled, n_pseudo, inverted=self.recipe.inverted_weights and not is_fpl,
                         square_root=self.recipe.square_root and is_fpl and self.prompt == "multimodal")
 
+# %% ../nbs/lessons/07_unified_loss.ipynb #c033a
+def _inputs(self: PromptTuner, prompt: Prompt, images):
+    "`prompt.inputs`, asked once a fit for each kind of prompt: no round has to find out again which pictures these are"
+    key = type(prompt).inputs, id(images)
+    if key not in self.inputs_: self.inputs_[key] = images, prompt.inputs(images)       # the images are held, so that no others get their id
+    return self.inputs_[key][1]
+
 
 def _terms(self: PromptTuner, prompt: Prompt, split: Split, chosen: PseudoLabels | None, number: int = 1) -> list[Term]:
     "The labelled and the pseudolabelled images, weighted by the paradigm"
@@ -149,8 +156,8 @@ def _terms(self: PromptTuner, prompt: Prompt, split: Split, chosen: PseudoLabels
     taken = np.arange(0) if chosen is None else _kept(self, len(chosen), number, 3) if len(chosen) >= 10 * len(split.allowed) else np.arange(len(chosen))
     gamma, lam = _weights(self, len(shown), len(taken))
     terms = []
-    if gamma > 0: terms.append(Term(prompt.inputs(split.labelled.images)[shown], split.labelled.labels[shown], gamma, pseudo=False))
-    if lam > 0: terms.append(Term(prompt.inputs(split.pool.images)[chosen.index[taken]], (chosen.label if chosen.candidates is None else chosen.candidates)[taken], lam, pseudo=True))
+    if gamma > 0: terms.append(Term(_inputs(self, prompt, split.labelled.images)[shown], split.labelled.labels[shown], gamma, pseudo=False))
+    if lam > 0: terms.append(Term(_inputs(self, prompt, split.pool.images)[chosen.index[taken]], (chosen.label if chosen.candidates is None else chosen.candidates)[taken], lam, pseudo=True))
     return terms
 
 # %% ../nbs/lessons/07_unified_loss.ipynb #c034
@@ -158,10 +165,12 @@ def _terms(self: PromptTuner, prompt: Prompt, split: Split, chosen: PseudoLabels
 def _measure(self: PromptTuner, task: Task, split: Split, number: int, k: int, prompt: Prompt, chosen, chosen_zero_shot, started: float) -> Round:
     "The pool's logits, the test images for the score, the pseudolabels against the answer key"
     C, known = len(task.class_names), (split.answer_key >= 0).any()
-    predictions = prompt.logits(task.test.images).argmax(1).cpu().numpy() if len(task.test) else np.empty(0, np.int64)
+    classes = prompt.class_features()                            # once for both collections
+    logits = lambda images: cosine_logits(self.clip, prompt.encode_all(_inputs(self, prompt, images)), classes)
+    predictions = logits(task.test.images).argmax(1).cpu().numpy() if len(task.test) else np.empty(0, np.int64)
     tables = [audit(labels, split.answer_key, C) if labels is not None and known else None for labels in (chosen, chosen_zero_shot)]
     learned = {name: value.detach().cpu().numpy() for name, value in prompt.state_dict().items()}
-    self.pool_logits_ = prompt.logits(split.pool.images)         # what the next round's labels come from
+    self.pool_logits_ = logits(split.pool.images)         # what the next round's labels come from
     pool = self.pool_logits_.cpu().numpy().astype(np.float16)
     return Round(number, k, score(predictions, task.test.labels, split.seen), per_class_accuracy(predictions, task.test.labels, C), predictions,
                  chosen, *tables, time.perf_counter() - started, pool, learned)
@@ -226,7 +235,7 @@ def _take_up(self: PromptTuner, task: Task, split: Split, run: Run):
 # %% ../nbs/lessons/07_unified_loss.ipynb #c039
 def play(self: PromptTuner, task: Task, out: str | Path | None = None, resume: bool = False) -> Iterator[Round]:   # as for `fit`
     "Play the rounds one by one: yields each as soon as it is done. The run so far is `run_`"
-    split, out = self.split(task), None if out is None else Path(out)
+    split, out, self.inputs_ = self.split(task), None if out is None else Path(out), {}
     run = self.run_ = _open_run(self, _settings(self, task, split), out, resume)
     run.task = self.task_ = task
     self.prompt_ = TemplatePrompt(self.clip, task.class_names, task.template)

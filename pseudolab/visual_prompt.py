@@ -45,6 +45,6 @@ def _visual_encode(self: VisualPrompt, inputs: torch.Tensor) -> torch.Tensor:  #
 
 
 VisualPrompt.class_features = lambda self: self.features
-VisualPrompt.inputs = lambda self, images: self.clip.patches(images)   # computed once; nothing before them is learned
+VisualPrompt.inputs = lambda self, images: self.clip.patches(images)   # nothing before them is learned
 VisualPrompt.encode_inputs = _visual_encode
 VisualPrompt.options = lambda self: {"class_names": self.class_names, "n_tokens": self.tokens.shape[1], "depth": self.depth, "template": self.template}

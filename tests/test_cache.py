@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from pseudolab.cache import cache_folder, cached_arrays, digest, write_atomically
+from pseudolab import cache
+from pseudolab.cache import cache_files, cache_folder, cached_arrays, cached_rows, digest, prune, write_atomically
 
 # --- where files are kept
 
@@ -45,7 +47,6 @@ def test_other_systems(tmp_path, monkeypatch, platform, end):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "Local"))
-    from pseudolab import cache
     monkeypatch.setattr(cache.sys, "platform", platform)
     assert cache._user_cache() == tmp_path.joinpath(*end)
 
@@ -255,3 +256,191 @@ def test_two_processes_at_once(tmp_path):
     errors = [racer.communicate(timeout=120)[1] for racer in racers]
     assert [racer.returncode for racer in racers] == [0, 0], errors
     assert len(list(tmp_path.glob("k*.safetensors"))) == 60 and not list(tmp_path.glob(".*.part"))
+
+
+# --- mapped
+
+
+def test_mapped_arrays_are_views_of_the_file(tmp_path):
+    calls = []
+    cached_arrays("k", lambda: make(calls), tmp_path, mapped=True)
+    arrays, copies = (cached_arrays("k", lambda: make(calls), tmp_path, mapped=mapped) for mapped in (True, False))
+    assert len(calls) == 1 and same(arrays, copies) and same(arrays, make([]))
+    root = arrays["a"]
+    while isinstance(root.base, np.ndarray): root = root.base
+    assert isinstance(root, np.memmap)
+
+
+def test_what_is_written_to_a_mapped_array_stays_in_memory(tmp_path):
+    arrays = cached_arrays("k", lambda: make([]), tmp_path, mapped=True)
+    arrays = cached_arrays("k", dict, tmp_path, mapped=True)
+    arrays["a"][:] = 99
+    assert same(cached_arrays("k", dict, tmp_path), make([]))
+
+
+@pytest.mark.parametrize("damage", ["cut", "flip"])
+def test_damage_is_noticed_in_a_mapped_file(tmp_path, damage):
+    rows = lambda: cached_rows("r", (50, 3), np.uint8, lambda: [np.full((50, 3), 7, np.uint8)], tmp_path)
+    rows()
+    path = tmp_path / "r.safetensors"
+    whole = path.read_bytes()
+    path.write_bytes({"cut": whole[:-1], "flip": whole[:-1] + bytes([whole[-1] ^ 1])}[damage])
+    with pytest.warns(UserWarning, match="damaged"): assert (rows() == 7).all()
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="how much memory is anonymous is known on Linux alone")
+def test_rows_need_no_room_in_memory(tmp_path):
+    "200 MB, of which a block of 1 MB is held at a time; read in a process of its own, with the memory that no file backs looked at before and after"
+    code = """if True:
+        import sys, numpy as np
+        from pathlib import Path
+        from pseudolab.cache import cached_rows
+        used = lambda: next(int(line.split()[1]) * 1024 for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("RssAnon:"))
+        before, most = used(), [0]
+        def blocks():
+            for at in range(200):
+                most[0] = max(most[0], used())
+                yield np.full((1000, 1000), at, np.uint8)
+        rows = cached_rows("r", (200_000, 1000), np.uint8, blocks, sys.argv[1])
+        assert rows[::1000, 0].tolist() == list(range(200))
+        print(max(most[0], used()) - before)"""
+    done = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) < 20e6
+
+
+@given(npst.arrays(st.sampled_from([np.uint8, np.int64, np.float32, np.float16, np.bool_]), npst.array_shapes(min_dims=1, max_dims=3, min_side=0, max_side=5)), st.integers(1, 6))
+def test_rows_block_by_block(rows, size):
+    with tempfile.TemporaryDirectory() as folder:
+        blocks = lambda: (rows[at:at + size] for at in range(0, len(rows), size))
+        first, again = (cached_rows("r", rows.shape, rows.dtype, blocks, folder) for _ in range(2))
+        for got in (first, again): assert got.dtype == rows.dtype and got.shape == rows.shape and got.tobytes() == rows.tobytes()
+        copied = cached_arrays("r", dict, folder)["rows"]            # the file is a safetensors file like the others
+        assert copied.shape == rows.shape and copied.tobytes() == rows.tobytes()
+
+
+@pytest.mark.parametrize("blocks", [[np.zeros((2, 3), np.uint8)], [np.zeros((9, 3), np.uint8)], [np.zeros((5, 4), np.uint8)], [np.zeros((5, 3))], []])
+def test_blocks_that_do_not_make_the_rows(tmp_path, blocks):
+    with pytest.raises(ValueError, match="expected"): cached_rows("r", (5, 3), np.uint8, lambda: blocks, tmp_path)
+    assert not os.listdir(tmp_path)
+
+
+def test_rows_that_fail_half_way_leave_nothing(tmp_path):
+    def blocks():
+        yield np.zeros((2, 3), np.uint8)
+        raise RuntimeError("no")
+    with pytest.raises(RuntimeError): cached_rows("r", (5, 3), np.uint8, blocks, tmp_path)
+    assert not os.listdir(tmp_path)
+
+
+# --- a bound
+
+
+def fill(folder, names):
+    "A file of each name, used one second after the other"
+    for at, name in enumerate(names):
+        cached_arrays(f"{name}-{digest(name)}", lambda: {"a": np.zeros(100)}, folder)
+        os.utime(folder / f"{name}-{digest(name)}.safetensors", (at, at))
+    return cache_files(folder)[0].bytes
+
+
+def test_the_longest_unused_goes_first(tmp_path):
+    size = fill(tmp_path, "abcde")
+    assert [file.kind for file in cache_files(tmp_path)] == list("abcde")
+    cached_arrays(f"b-{digest('b')}", dict, tmp_path)                       # used
+    assert [file.kind for file in prune(3 * size, tmp_path)] == ["a", "c"]
+    assert [file.kind for file in cache_files(tmp_path)] == ["d", "e", "b"]
+
+
+@given(sizes=st.lists(st.integers(0, 50), max_size=6), most=st.integers(0, 40_000))
+def test_what_stays_is_within_the_bound_and_no_smaller_than_it_must_be(sizes, most):
+    with tempfile.TemporaryDirectory() as folder:
+        for at, n in enumerate(sizes):
+            cached_arrays(f"k{at}", lambda: {"a": np.zeros(n * 100)}, folder)
+            os.utime(Path(folder) / f"k{at}.safetensors", (at, at))
+        before = cache_files(folder)
+        gone, left = prune(most, folder), cache_files(folder)
+        assert before == gone + left and sum(file.bytes for file in left) <= most
+        if gone: assert sum(file.bytes for file in left) + gone[-1].bytes > most
+
+
+def test_only_what_the_cache_made_is_deleted(tmp_path):
+    fill(tmp_path, "ab")
+    others = ["notes.txt", "weights.pt", ".hidden"]
+    for name in others: (tmp_path / name).write_text("mine")
+    old, young = tmp_path / ".0123.part", tmp_path / ".4567.part"
+    for part in (old, young): part.write_bytes(b"half")
+    os.utime(old, (time.time() - 2 * cache.STALE,) * 2)
+    prune(0, tmp_path)
+    assert sorted(os.listdir(tmp_path)) == sorted([*others, young.name])    # somebody may still be writing to the young one
+
+
+def test_a_bound_below_nothing(tmp_path):
+    with pytest.raises(ValueError, match="0 or more"): prune(-1, tmp_path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be deleted there, and is passed over")
+def test_whoever_reads_keeps_what_he_has(tmp_path):
+    rows = cached_rows("r", (1000, 1000), np.uint8, lambda: [np.full((1000, 1000), 5, np.uint8)], tmp_path)
+    assert len(prune(0, tmp_path)) == 1 and not cache_files(tmp_path) and (rows == 5).all()
+
+
+READER = """
+import sys, warnings
+import numpy as np
+from pathlib import Path
+from pseudolab.cache import cached_arrays, cached_rows
+warnings.simplefilter("error")
+folder = Path(sys.argv[1])
+(folder / "ready").touch()
+for i in range(300):
+    arrays = cached_arrays(f"k{i % 5}", lambda: {"a": np.full((20, 1000), i % 5)}, folder, mapped=i % 2 == 0)
+    rows = cached_rows(f"r{i % 3}", (500, 40), np.int16, lambda: [np.full((250, 40), i % 3, np.int16)] * 2, folder) if i % 10 == 0 else np.full(1, i % 3)
+    assert (arrays["a"] == i % 5).all() and (rows == i % 3).all()
+"""
+
+
+def test_pruned_again_and_again_while_another_process_reads(tmp_path):
+    reader = subprocess.Popen([sys.executable, "-c", READER, tmp_path], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    deleted = 0
+    while reader.poll() is None:
+        deleted += len(prune(0, tmp_path))
+        time.sleep(.02)
+    assert reader.returncode == 0, reader.stderr.read()
+    assert deleted > 5
+
+
+def test_a_cache_that_may_only_be_read_still_serves(tmp_path, monkeypatch):
+    fill(tmp_path, "a")
+    def refuse(*arguments): raise PermissionError("not yours")
+    monkeypatch.setattr(cache.os, "utime", refuse)
+    assert cached_arrays(f"a-{digest('a')}", dict, tmp_path)["a"].sum() == 0
+
+
+# --- the command
+
+
+def command(*arguments):
+    from typer.testing import CliRunner
+    from pseudolab.cli import app
+    return CliRunner().invoke(app, ["cache", *arguments])
+
+
+def test_the_command_shows_and_prunes(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "settings.ini").write_text("[pseudolab]\ncache = kept\n")
+    (tmp_path / "kept").mkdir()
+    size = fill(tmp_path / "kept", ["features", "pixels"])
+    shown = command()
+    assert shown.exit_code == 0 and all(word in shown.output for word in ("features", "pixels", "2 files", "1970-01-01"))
+    done = command("--prune", f"{size}B")
+    assert done.exit_code == 0 and "1 files deleted" in done.output and "pixels" in done.output and "features" not in done.output
+    assert "0 files" in command("--prune", "0").output and not cache_files()
+
+
+@pytest.mark.parametrize("size", ["much", "-1GB", "1 XB", ""])
+def test_the_command_refuses_what_is_no_size(tmp_path, monkeypatch, size):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "settings.ini").write_text("[pseudolab]\ncache = kept\n")
+    done = command("--prune", size)
+    assert done.exit_code in (1, 2) and isinstance(done.exception, SystemExit)
