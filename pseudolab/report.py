@@ -193,15 +193,15 @@ def class_figure(run: Run, name: str) -> str:
 def run_section(run: Run, name: str,      # `name`: a prefix for ids
                 alone: bool) -> str:      # alone on the page, whose head has said what came out
     "Figures, tables and settings of one run"
-    parts = [] if alone else [f"<h2><bdi>{escape(heading(run))}</bdi></h2>", f"<p>{escape(outcome(run))}</p>"]
+    parts, h = ([], "h2") if alone else ([f"<h2><bdi>{escape(heading(run))}</bdi></h2>", f"<p>{escape(outcome(run))}</p>"], "h3")
     parts.append(f'<p class="quiet"><bdi>{escape(about(run))}</bdi></p>')
     if run.rounds:
         known = extremes(run.rounds[-1]) is not None
-        parts += [run_figures(run, name), "<h3>Rounds</h3>", round_table(run), "<h3>Classes</h3>"]
+        parts += [run_figures(run, name), f"<{h}>Rounds</{h}>", round_table(run), f"<{h}>Classes</{h}>"]
         if known: parts += [f'<div class="figures">{class_figure(run, name)}<div>{class_table(run)}</div></div>']
         else: parts += ["<p>There are no labels to test on, so there is no accuracy.</p>"]
         if not known: parts += [given_table(run)]
-    return "<section>" + "".join(parts + ["<h3>Settings</h3>", settings_list(run)]) + "</section>"
+    return "<section>" + "".join(parts + [f"<{h}>Settings</{h}>", settings_list(run)]) + "</section>"
 
 # %% ../nbs/lab/07_report.ipynb #c030
 def comparison(runs: Sequence[Run]) -> str:
@@ -211,7 +211,7 @@ def comparison(runs: Sequence[Run]) -> str:
         first, last = run.rounds[0].score, run.rounds[-1].score
         rows.append([number(str(i)), named(heading(run), tag="th"), f"<td>{escape(run.settings['prompt'])}, {escape(run.settings['paradigm'])}</td>", number(str(run.settings["seed"])),
                      number(percent(first)), number(percent(last)), number(points(None if last is None else last - first))])
-    parts = [table("The runs of this report. Change in points.", ["#", "run", "switches", "#seed", "#zero-shot", "#last round", "#change"], rows)]
+    parts = [table("The runs of this report. Change in points.", ["#number", "run", "switches", "#seed", "#zero-shot", "#last round", "#change"], rows)]
     if len({metric(run) for run in runs}) == 1 and all(run.score is not None for run in runs) and len(runs) <= len(MARKS):
         def plot(ax):
             for i, run in enumerate(runs): plot_score(run, ax=new_axes(ax), label=f"run {i + 1}", style=i)

@@ -287,6 +287,7 @@ def accessible(page: str) -> str:   # a page as HTML
     for sign, name in NAMES.items():
         page = re.sub(rf'<nav (?=[^>]*{re.escape(sign)})([^>]*?)(?: aria-label="[^"]*")?>', rf'<nav aria-label="{name}" \1>', page)
     page = re.sub(r'(<i class="bi [^"]*") role="img"', r'\1 aria-hidden="true"', page)
+    page = re.sub(r'(<a [^>]*data-bs-target="(#[^"]+)") role="navigation"', r'\1 role="button" href="\2"', page)   # they fold a section
     return page.replace("</body>", f"{SCROLLERS}</body>")
 
 # %% ../nbs/lab/site.ipynb #c044

@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import pandas as pd
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -204,3 +205,70 @@ def test_citation_is_of_this_version():
     here = re.search(r'__version__ = "([^"]+)"', (ROOT / "pseudolab" / "__init__.py").read_text(encoding="utf-8"))[1]
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert (cited["version"], cited["repository-code"], cited["license"]) == (here, settings["urls"]["Repository"], settings["license"])
+
+
+@pytest.mark.slow
+def test_smalldocs_finds_no_fault(tmp_path):
+    from pseudolab.site import find_project, stage
+    stage(find_project(ROOT), tmp_path / "nbs")
+    done = subprocess.run([str(Path(sys.executable).with_name("smalldocs")), "check"], cwd=tmp_path / "nbs", stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+
+
+TAG, ARABIC = "<img src=x onerror=alert(1)>", "بحيرة كبيرة"
+
+
+@pytest.fixture(scope="module")
+def hostile_page(tmp_path_factory):
+    "A site of one notebook, whose stored outputs, an explorer and a table, have classes with a tag and with Arabic for a name; rendered as all the others are"
+    from test_explore import made_up, noise_task
+
+    from pseudolab.site import find_project, render
+    from pseudolab.widgets import still_table
+    root = tmp_path_factory.mktemp("project")
+    for path in ("nbs/_quarto.yml", "nbs/site.css", "nbs/light.css", "nbs/dark.css", "pyproject.toml", "pseudolab/_modidx.py"):
+        (root / path).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / path, root / path)
+    names = [TAG, ARABIC, "town"]
+    outputs = [made_up(noise_task(names, 60, 90)).explore().html(), still_table(pd.DataFrame({"class": names}), TAG)]
+    cells = [{"cell_type": "markdown", "id": "a000", "metadata": {}, "source": "# Names\n\n> What is in a name?"},
+             {"cell_type": "code", "id": "a001", "metadata": {}, "execution_count": None, "source": "run.explore()",
+              "outputs": [{"output_type": "display_data", "metadata": {}, "data": {"text/html": html, "text/plain": "explorer"}} for html in outputs]}]
+    (root / "nbs" / "index.ipynb").write_text(json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}), encoding="utf-8")
+    render(find_project(root), root / "docs")
+    return root / "docs" / "index.html"
+
+
+class Tags(HTMLParser):
+    "Every tag with its attributes, and every text outside scripts"
+    def __init__(self, text):
+        super().__init__()
+        self.found, self.texts = [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes): self.found.append((tag, dict(attributes)))
+
+    def handle_data(self, data):
+        if self.found and self.found[-1][0] not in ("script", "style"): self.texts.append(data.strip())
+
+
+def test_names_of_classes_are_text_on_a_page(hostile_page):
+    read = Tags(hostile_page.read_text(encoding="utf-8"))
+    assert {TAG, ARABIC} <= set(read.texts)
+    assert not [given for _, given in read.found if given.get("src") == "x" or "onerror" in given]
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="no Chromium on this machine; install Debian's package `chromium`")
+def test_names_of_classes_are_text_in_a_browser(hostile_page):
+    api = pytest.importorskip("playwright.sync_api", reason='Playwright is not installed; pip install -e ".[dev]"')
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"])
+        page, said = browser.new_context(offline=True).new_page(), []
+        page.on("dialog", lambda dialog: (said.append(dialog.message), dialog.dismiss()))
+        page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+        page.goto(hostile_page.as_uri(), wait_until="load")
+        page.wait_for_selector(".plab[data-mounted]")
+        seen = page.locator(".plab").inner_text()      # without the table
+        assert TAG in seen and ARABIC in seen and not said and page.locator("img[src=x]").count() == 0
+        browser.close()
