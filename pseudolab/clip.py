@@ -1,4 +1,4 @@
-"""[CLIP](../guides/06_glossary.ipynb#clip) turns pictures and sentences into vectors of one space. What does it take to compare the two?
+"""CLIP turns pictures and sentences into vectors of one space. What does it take to compare the two?
 
 Docs: https://pseudolab.github.io/pseudolab/lessons/clip.html.md"""
 

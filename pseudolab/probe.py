@@ -1,4 +1,4 @@
-"""Two labelled pictures a class, a [pool](../guides/06_glossary.ipynb#pool) without labels, and a model that labels the pool for itself: do the rich get richer?
+"""Two labelled pictures a class, a pool without labels, and a model that labels the pool for itself: do the rich get richer?
 
 Docs: https://pseudolab.github.io/pseudolab/lessons/first_generation.html.md"""
 

@@ -22,7 +22,7 @@ from pseudolab.tuner import PROMPTS, SELECTORS
 ROOT = Path(__file__).resolve().parents[1]
 NBS = ROOT / "nbs"
 GUIDES = sorted((NBS / "guides").glob("*.ipynb"))
-PHOTOS, REAL_CLIP, REPRODUCE, CHOOSING, TROUBLE, GLOSSARY = GUIDES
+PHOTOS, REAL_CLIP, REPRODUCE, CHOOSING, TROUBLE, GLOSSARY, OPENING = GUIDES
 REHEARSAL = json.loads((ROOT / "benchmarks" / "results" / "rehearsal.json").read_text(encoding="utf-8"))
 
 
