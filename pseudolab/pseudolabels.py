@@ -168,6 +168,7 @@ def select_argmax_top_k(logits: torch.Tensor | np.ndarray,   # (U, C): pool by c
 
 # %% ../nbs/lessons/04_pseudolabels.ipynb #c044
 def no_plan(iterations: int, missed: float, tolerance: float) -> ValueError:
+    "What to say when the scaling does not come to an end"
     return ValueError(f"After {iterations} iterations a class is still {missed:.2g} images from its share (tolerance {tolerance:g}). "
                       "The logits are very hard: raise temperature, iterations or tolerance.")
 

@@ -88,7 +88,7 @@ def split_title(source: str) -> tuple[str, str, str]:  # title, description and 
     "Take `# Title` and `> one sentence` off the top of a prose cell"
     head = re.match(r"\s*# +(?P<title>[^\n]+?) *(?:\n+(?P<quote>(?:> ?[^\n]*(?:\n|$))+))?(?:\n|$)", source)
     if not head: return "", "", source
-    quote = re.sub(r"(?m)^> ?", "", head["quote"] or "")
+    quote = re.sub(r"\[([^]]+)\]\([^)]*\)", r"\1", re.sub(r"(?m)^> ?", "", head["quote"] or ""))   # it stands where no link can
     return head["title"], " ".join(quote.split()), source[head.end():].strip("\n")
 
 # %% ../nbs/lab/site.ipynb #c018

@@ -38,12 +38,13 @@ def run():
     return made_up(noise_task(["river", "<img src=x onerror=alert(1)>", "بحيرة كبيرة", "town"], 120, 200))
 
 
-def faults(browser, axe, address: str, scheme: str = "light", awaited: str = "main, .plab[data-mounted]") -> dict[str, list[str]]:
+def faults(browser, axe, address: str, scheme: str = "light", awaited: str = "main", tab: str | None = None) -> dict[str, list[str]]:
     "What axe-core finds on a page: each rule with its impact, and where"
     context = browser.new_context(color_scheme=scheme, offline=True, reduced_motion="reduce", viewport={"width": 1200, "height": 900})
     page = context.new_page()
     page.goto(address, wait_until="load")
     page.wait_for_selector(awaited)
+    if tab: page.get_by_role("tab", name=tab).click()
     page.wait_for_timeout(300)   # what scripts do after loading
     found = axe.run(page, options={"resultTypes": ["violations"]}).response["violations"]
     context.close()
@@ -78,4 +79,4 @@ def test_report(browser, axe, run, tmp_path, several, scheme):
 @pytest.mark.parametrize("tab", ["Pictures", "Pseudolabels", "Confusion", "Table"])
 def test_saved_explorer(browser, axe, run, tmp_path, scheme, tab):
     path = run.explore(made_up(run.task, seed=1)).save(tmp_path / "explorer.html")
-    assert not serious(faults(browser, axe, path.as_uri(), scheme, ".plab[data-mounted]"))
+    assert not serious(faults(browser, axe, path.as_uri(), scheme, ".plab[data-mounted]", tab))
