@@ -98,7 +98,7 @@ def table(caption: str, heads: Sequence[str],    # the title of each column; "#"
     "A table that scrolls by itself where it is wider than the page"
     head = "".join(f'<th scope="col"{" class=number" if title.startswith("#") else ""}>{escape(title.removeprefix("#"))}</th>' for title in heads)
     body = "".join(f"<tr>{''.join(cells)}</tr>" for cells in rows)
-    return (f'<p class="quiet">{escape(caption)}</p><div class="table" role="region" aria-label="{escape(caption)}" tabindex="0"><table aria-label="{escape(caption)}">'
+    return (f'<p class="quiet">{escape(caption)}</p><div class="table" role="group" aria-label="{escape(caption)}" tabindex="0"><table aria-label="{escape(caption)}">'
             f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>")
 
 # %% ../nbs/lab/07_report.ipynb #c017

@@ -167,6 +167,9 @@ def _report(self: Run, path: str | Path) -> Path:
     return write_report([self], path)
 
 
+Run.save, Run.load, Run.report = _save, staticmethod(_load), _report
+
+# %% ../nbs/lessons/06_unsupervised.ipynb #c031b
 def _explore(self: Run, other: Run | None = None, *, task=None, live: bool = False):
     "The run explorer (`pseudolab.explore`); beside it another run, where one is given"
     from pseudolab.explore import explore
@@ -180,4 +183,3 @@ def _export(self: Run, path: str | Path, other: Run | None = None, *, task=None)
 
 
 Run.explore, Run.export = _explore, _export
-Run.save, Run.load, Run.report = _save, staticmethod(_load), _report

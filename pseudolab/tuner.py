@@ -95,9 +95,8 @@ class PromptTuner:
         if self.strategy.name == "labelled" and paradigm == "ul": raise ValueError("Unsupervised learning has no labelled image, so no labelled-only baseline. Use ssl or trzsl.")
         self.seed, self.shots, self.shots_seed, self.split_seed = seed, shots, shots_seed, split_seed
         self.clip = clip if clip is not None else load_clip()
-        self.prompt_: Prompt | None = None             # what fit has learned
+        self.prompt_, self.run_ = None, None           # what fit has learned, and the record of it
         self.task_, self.inputs_ = None, {}            # what it was fitted to; what prompts are fed, by collection
-        self.run_: Run | None = None                   # the record of it
 
 # %% ../nbs/lessons/07_unified_loss.ipynb #c031a
 def task_settings(task: Task) -> dict:
