@@ -38,7 +38,6 @@ UNSHOWN = {
     "Schedule": "a type, for signatures: the lesson shows `constant` and `growing`, which give one",
     "Strategy": "what `strategy` gives, and the lesson shows that",
     "PROMPT_OPTIONS": "a table behind an error message of `PromptTuner`",
-    "task_settings": "what a run keeps of its task: seen as `run.settings['task']`",
     "split_of": "how a saved run finds its split again: the lesson shows `PromptTuner`, which calls it",
     "MEASURES": "a table of functions, each of which the lesson shows",
     **dict.fromkeys(("check_choice", "check_quantiles", "check_room", "check_shape", "no_plan"), "refuses what cannot be: the lesson shows the selectors that call it, tests/test_selectors.py what is refused"),
@@ -152,7 +151,7 @@ def test_runs_in_an_empty_folder(number, tmp_path):
     folder.mkdir()
     shutil.copy(LESSONS[number], folder / "lesson.ipynb")
     given = {"PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(home), "IPYTHONDIR": str(home / "ipython"), "HF_HUB_OFFLINE": "1", "MPLBACKEND": "Agg"}
-    command = [*without_network(), sys.executable, "-m", "nbconvert", "--to", "notebook", "--execute", "--output", "done.ipynb", "lesson.ipynb"]
+    command = [*without_network(), sys.executable, "-m", "nbconvert", "--to", "notebook", "--execute", "--KernelManager.transport=ipc", "--output", "done.ipynb", "lesson.ipynb"]
     done = subprocess.run(command, cwd=folder, env=os.environ | given, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
     assert {path.name for path in folder.iterdir()} == {"lesson.ipynb", "done.ipynb"}, "a lesson leaves nothing behind"
