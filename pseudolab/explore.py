@@ -21,7 +21,7 @@ from PIL import Image, ImageOps
 
 from .cache import write_atomically
 from .equity import class_ranks, quarter_changes, split_half
-from .paradigms import Split
+from .paradigms import Split, seen_classes
 from .plots import about, given_to, heading, metric, percent, plot_per_class, plot_score, points, test_counts
 from .pseudolabels import precision
 from .run import Round, Run
@@ -165,8 +165,9 @@ def run_data(run: Run, other: Run | None = None, task: Task | None = None,
     task, (title, other_title) = task_of(run, task), _titles(run, other)
     labels, counts = None if task is None else task.test.labels, test_counts(run)
     pool = _pool(run, split_of(task, run.settings), pictures) if task is not None and pictures and len(task.train) < 2**16 else None
+    unseen = None if run.settings["paradigm"] != "trzsl" else sorted(set(range(len(run.class_names))) - set(seen_classes(len(run.class_names), run.settings["split_seed"]).tolist()))
     frames = lambda r: [frame(one, r.rounds[0], counts, labels) for one in r.rounds]
-    data = {"kind": "pseudolab run", "schema": SCHEMA, "title": title, "about": about(run), "metric": metric(run), "start": start_of(run), "classes": run.class_names, "intervals": counts is not None,
+    data = {"kind": "pseudolab run", "schema": SCHEMA, "title": title, "about": about(run), "metric": metric(run), "start": start_of(run), "classes": run.class_names, "unseen": unseen, "intervals": counts is not None,
             "rounds": frames(run), "pool": pool, "other": None if other is None else {"title": other_title, "start": start_of(other), "rounds": frames(other)}, "notes": _notes(run, task, pool)}
     return json.loads(to_json(data))
 

@@ -116,7 +116,9 @@ def test_pool_of_other_paradigms_is_that_of_the_split(run, task, paradigm):
     settings = run.settings | {"paradigm": paradigm}
     pool = len(split_of(task, settings).pool)
     cut = [replace(r, pseudolabels=None, audit=None, audit_zero_shot=None, pool_logits=r.pool_logits[:pool]) for r in run.rounds]
-    assert run_data(Run(settings, cut, task))["pool"]["size"] == pool < len(task.train)
+    data = run_data(Run(settings, cut, task))
+    assert data["pool"]["size"] == pool < len(task.train)
+    assert data["unseen"] == (None if paradigm == "ssl" else split_of(task, settings).allowed.tolist())
 
 
 def test_budget_of_the_issue():

@@ -18,6 +18,7 @@ class Explorer {
   get first() { return this.data.rounds[0]; }
   otherFrame() { const rounds = this.data.other?.rounds; return rounds && rounds[Math.min(this.round, rounds.length - 1)]; }
   get scored() { return known(this.first.score); }
+  label(c) { return `${this.data.unseen?.includes(c) ? "* " : ""}${this.data.classes[c]}`; }   // a star: no labelled image of it was trained on
   values(frame) { return this.scored ? frame.accuracy : frame.given; }
   mostChanged() {
     const last = this.data.rounds[this.data.rounds.length - 1], [a, b] = [this.values(this.first), this.values(last)];
@@ -117,6 +118,7 @@ class Explorer {
     const what = this.scored ? `Accuracy of each class, weakest under ${data.start} first` : "Images of the pool given to each class";
     return make("div", {}, make("div", { class: "row" }, part(what), few), panels,
       legend([[data.other ? "its start" : data.start, INK, "circle", false, true], ["this round, up", BLUE, "right"], ["down", RED, "left"]]),
+      data.unseen ? make("p", { class: "quiet" }, `* unseen classes: none of their images is labelled (${data.unseen.length} of ${data.classes.length}).`) : null,
       this.scored && data.intervals ? make("p", { class: "quiet" }, "Grey line: 95 % interval of this round's accuracy, for the number of test images.") : null);
   }
   buildChooser() {
@@ -189,7 +191,7 @@ class Explorer {
     order.forEach((c, i) => {
       const y = top + i * height, row = draw("g", { role: "option", id: `${base}-${c}`, "aria-selected": c === this.selected, "aria-label": describe(c), "data-class": c, onclick: () => this.set({ selected: c }) },
         draw("rect", { class: "hit", x: 0, y, width, height, rx: 4 }));
-      if (left) row.append(draw("text", { x: left - 8, y: y + height / 2 + 4, "text-anchor": "end", style: "unicode-bidi:plaintext" }, fitted(this.data.classes[c], left - 12), draw("title", {}, this.data.classes[c])));
+      if (left) row.append(draw("text", { x: left - 8, y: y + height / 2 + 4, "text-anchor": "end", style: "unicode-bidi:plaintext" }, fitted(this.label(c), left - 12), draw("title", {}, this.label(c))));
       row.append(...drawRow(c, y + height / 2));
       chart.append(row);
     });
@@ -203,7 +205,7 @@ class Explorer {
       width - left > 270 || share === 0 || share === 1 || (share === .5 && width - left > 150) ? draw("text", { class: "quiet", x: x(share * most), y: top - 8, "text-anchor": share === 1 ? "end" : "middle" }, this.scored ? `${100 * share} %` : Math.round(share * most)) : ""]);
     const name = main ? this.data.title : this.data.other.title;
     const panel = this.rows(width, this.order(), { label: `${name}, classes by their accuracy under ${this.data.start}`, left: main ? left : 0, axis,
-      describe: c => `${this.data.classes[c]}: ${(main ? this.data : this.data.other).start} ${format(before[c])}, now ${format(now[c])}`,
+      describe: c => `${this.data.classes[c]}${this.data.unseen?.includes(c) ? ", unseen" : ""}: ${(main ? this.data : this.data.other).start} ${format(before[c])}, now ${format(now[c])}`,
       drawRow: (c, y) => {
         const up = now[c] >= before[c], colour = up ? BLUE : RED, parts = [];
         if (this.scored && frame.low) parts.push(draw("line", { x1: x(frame.low[c]), x2: x(frame.high[c]), y1: y, y2: y, stroke: "var(--quiet)", "stroke-width": 7, "stroke-opacity": .22, "stroke-linecap": "round" }));
@@ -341,6 +343,7 @@ function faultOf(data) {
   const sound = r => r && Number.isInteger(r.number) && Number.isInteger(r.k) && list(r.accuracy) && list(r.given) && [r.low, r.high, r.given_labels, r.chosen, r.right, r.zero_chosen, r.zero_right].every(values => values === undefined || list(values));
   if (C < 2 || !data.classes.every(name => typeof name === "string")) return "it names no classes";
   for (const one of [data, data.other]) if (one && (!Array.isArray(one.rounds) || !one.rounds.length || !one.rounds.every(sound))) return "a round of it is damaged";
+  if (data.unseen && !Array.isArray(data.unseen)) return "its unseen classes are damaged";
   if (!Array.isArray(data.notes) || !["title", "about", "metric", "start"].every(key => typeof data[key] === "string")) return "its head is damaged";
   if (data.pool && !/^data:image\/webp;base64,[A-Za-z0-9+/=]+$/.test(data.pool.pictures?.src)) return "its pictures are damaged";
   return null;
