@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 LESSONS = sorted(ROOT.glob("nbs/lessons/*.ipynb"))
-OTHERS = sorted([*ROOT.glob("nbs/lab/*.ipynb"), *ROOT.glob("nbs/guides/*.ipynb"), *ROOT.glob("nbs/pocket/*.ipynb"), ROOT / "nbs/index.ipynb"])
+GUIDES = sorted(ROOT.glob("nbs/guides/*.ipynb"))
 
 
 def without_network() -> list[str]:
@@ -32,5 +32,5 @@ def test_there_are_lessons(): assert len(LESSONS) >= 6
 def test_lesson_runs(path): play(path)
 
 
-@pytest.mark.parametrize("path", OTHERS, ids=lambda path: path.stem)
-def test_notebook_runs(path): play(path)
+@pytest.mark.parametrize("path", GUIDES, ids=lambda path: path.stem)
+def test_guide_runs(path): play(path)
