@@ -419,7 +419,7 @@ def docs(show: Annotated[bool, typer.Option("--show/--no-show", help="Open the p
     if show and not webbrowser.open(address): raise ValueError(f"No browser was found. Open {address} in one.")
 
 # %% ../nbs/lab/08_cli.ipynb #c036
-PACKAGES = ("torch", "torchvision", "open_clip_torch", "numpy", "pandas", "pillow", "scikit-learn", "scipy", "safetensors", "seaborn", "ipywidgets", "tqdm", "typer", "rich")
+PACKAGES = ("torch", "torchvision", "open_clip_torch", "numpy", "pandas", "pillow", "scikit-learn", "scipy", "safetensors", "seaborn", "ipywidgets", "anywidget", "tqdm", "typer", "rich")
 IMPORTED = {"torch": "torch", "torchvision": "torchvision", "open_clip_torch": "open_clip"}   # a mismatch of these shows only when they are imported
 
 

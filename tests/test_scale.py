@@ -155,7 +155,7 @@ def large(tmp_path_factory):
 @pytest.mark.parametrize("name", ["top_k", "argmax_top_k", "leaderboard", "balanced", "candidates"])
 def test_it_stays_small(large, name):
     with peak_memory() as peak: chosen = STREAMED[name](large, 20)
-    assert 0 < len(chosen) <= 20 * 200 and peak.bytes < 60e6
+    assert 0 < len(chosen) <= 20 * 200 and peak.bytes < 90e6   # less than the probabilities alone
 
 
 def test_a_mapped_file_that_may_only_be_read_is_left_alone(large):
