@@ -21,7 +21,7 @@ import torch
 # %% ../nbs/lab/05_benches.ipynb #c003
 from .clip import Clip
 from .equity import half_mask
-from .explore import MOST_PICTURES, sprite
+from .explore import MOST_PICTURES, spread, sprite
 from .paradigms import seen_classes
 from .pseudolabels import PseudoLabels, audit, log_probabilities, select_top_k
 from .strategies import Schedule, growing
@@ -80,7 +80,7 @@ def selector_bench(clip: Clip, task: Task,
                    *, pictures: bool = True, k: int | None = None) -> Widget:
     "A selector bench for the zero-shot logits of the task's training pool"
     U = len(task.train)
-    kept = np.unique(np.linspace(0, U - 1, min(U, MOST_PICTURES, RANKS_MOST // len(task.class_names))).round().astype(int))
+    kept = spread(U, min(MOST_PICTURES, RANKS_MOST // len(task.class_names)))
     pool = task.train.subset(kept)
     with torch.no_grad(): logits = zero_shot(clip, pool.images, task.class_names, task.template)
     about = f"Zero-shot logits of {clip.name} CLIP for {len(kept)}{'' if len(kept) == U else f' of the {U}'} training images of {task.name}. The selectors do not see the truth; it serves the counts alone."

@@ -6,7 +6,8 @@ Docs: https://pseudolab.github.io/pseudolab/lab/explore.html.md"""
 
 # %% auto #0
 __all__ = ['MOST_PICTURES', 'SPRITE_BYTES', 'SPRITES', 'SCHEMA', 'ESM', 'task_of', 'halves_possible', 'quarters', 'frame',
-           'sprite', 'start_of', 'run_data', 'still_of', 'explore', 'live_class', 'live_explorer', 'export', 'opener']
+           'sprite', 'spread', 'start_of', 'run_data', 'still_of', 'explore', 'live_class', 'live_explorer', 'export',
+           'opener']
 
 # %% ../nbs/lab/05_explore.ipynb #c002
 import json
@@ -22,7 +23,7 @@ from PIL import Image, ImageOps
 from .cache import write_atomically
 from .equity import class_ranks, quarter_changes, split_half
 from .paradigms import Split, seen_classes
-from .plots import about, given_to, heading, metric, percent, plot_per_class, plot_score, points, test_counts
+from .plots import about, given_to, heading, metric, percent, plot_per_class, points, test_counts
 from .pseudolabels import precision
 from .run import Round, Run
 from .settings import POCKET_TASKS
@@ -115,9 +116,14 @@ def sprite(images: Images | Sequence[Image.Image],
     raise ValueError(f"{len(large)} pictures do not fit into {most:,} bytes. Allow more bytes, or take fewer pictures.")
 
 # %% ../nbs/lab/05_explore.ipynb #c018
+def spread(n: int, most: int) -> np.ndarray:   # int64, ascending
+    "At most `most` of the positions 0 to n - 1, spread evenly"
+    return np.unique(np.linspace(0, n - 1, min(most, n)).round().astype(int))
+
+
 def _pool(run: Run, split: Split, most: int) -> dict:
     "Pictures of the pool with their truth and their labels in each round"
-    carried = np.unique(np.linspace(0, len(split.pool) - 1, min(most, len(split.pool))).round().astype(int))
+    carried = spread(len(split.pool), most)
     place = np.full(len(split.pool), -1)
     place[carried] = np.arange(len(carried))
 

@@ -21,7 +21,7 @@ from .explore import live_explorer, run_data
 from .plots import percent, points
 from .run import Round, Run
 from .settings import POCKET_TASKS
-from .strategies import STRATEGIES, strategy
+from .strategies import strategy
 from .tasks import load_task
 from .tuner import PROMPTS, PromptTuner
 
