@@ -191,10 +191,11 @@ def prose(text: str) -> dict:
     return {"cell_type": "markdown", "metadata": {}, "source": text}
 
 
-def open_export(cell: dict, module: str, symbols: Symbols, project: Project) -> list[dict]:
+def open_export(cell: dict, module: str, symbols: Symbols, project: Project) -> list[dict]:  # module: of the page, for cells that name none
     "The cells that show one code cell: an exported one as a head and code for each definition, any other as it is"
     directives, code = cell_directives(cell["source"])
     if "export" not in directives or "hide" in directives or not code.strip(): return [cell]
+    if directives["export"]: module = f"{project.name}.{directives['export']}"     # a lesson may fill a module that another page opens
     if only_imports(code): directives |= {"code-fold": "true", "code-summary": "Imports"}
     kept, cells = "".join(f"#| {name}: {value}\n" for name, value in directives.items() if name != "export"), []
     for piece in split_exports(code):
@@ -206,9 +207,10 @@ def open_export(cell: dict, module: str, symbols: Symbols, project: Project) -> 
 
 # %% ../nbs/lab/site.ipynb #c035
 def exported_module(cells: list[dict], name: str) -> str:  # name: of the package
-    "The module that a notebook is exported to, or the empty string"
-    found = (re.search(r"(?m)^#\|\s*default_exp\s+(\S+)", cell["source"]) for cell in cells if cell["cell_type"] == "code")
-    return next((f"{name}.{match[1]}" for match in found if match), "")
+    "The module that a notebook opens, else the first that it adds to, or the empty string"
+    code = "\n".join(cell["source"] for cell in cells if cell["cell_type"] == "code")
+    found = re.search(r"(?m)^#\| *default_exp +(\S+)", code) or re.search(r"(?m)^#\| *export +(\S+)", code)
+    return f"{name}.{found[1]}" if found else ""
 
 
 def prepare(notebook: dict,                   # as read from its file
