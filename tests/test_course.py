@@ -34,11 +34,8 @@ def exports(cell: str) -> bool: return re.search(r"^#\| *exporti?s?\b", cell, re
 # Not named by any cell that shows something, and why that is enough
 UNSHOWN = {
     "Prompt": "the face of every prompt, never made itself: each TextPrompt of the lesson is one",
-    "NameRows": "what `name_rows` gives, and the lesson shows that",
     "Schedule": "a type, for signatures: the lesson shows `constant` and `growing`, which give one",
-    "Strategy": "what `strategy` gives, and the lesson shows that",
     "PROMPT_OPTIONS": "a table behind an error message of `PromptTuner`",
-    "split_of": "how a saved run finds its split again: the lesson shows `PromptTuner`, which calls it",
     "MEASURES": "a table of functions, each of which the lesson shows",
     **dict.fromkeys(("check_choice", "check_quantiles", "check_room", "check_shape", "no_plan"), "refuses what cannot be: the lesson shows the selectors that call it, tests/test_selectors.py what is refused"),
     **dict.fromkeys(("doubt_of", "one_label_each", "places_of", "rank_in_class", "sets_within", "settled", "shares_of"), "one step of a selector; the lesson builds and shows the selector"),

@@ -19,8 +19,9 @@ from pseudolab.benchmarks import AIMS, aims_table, reached, read_benchmarks, shi
 from pseudolab.clip import STORED, Clip, PatchRows, load_clip
 from pseudolab.multimodal_prompt import MultimodalPrompt
 from pseudolab.recipe import Recipe
+from pseudolab.shared_prefix import encode_after_prefix, name_rows, prefix_fault
 from pseudolab.tasks import Images
-from pseudolab.text_prompt import ClassTexts, TextPrompt, encode_after_prefix, name_rows, prefix_fault
+from pseudolab.text_prompt import ClassTexts, TextPrompt
 from pseudolab.training import Term, fit_prompt
 from pseudolab.visual_prompt import VisualPrompt
 
