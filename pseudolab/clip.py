@@ -178,7 +178,10 @@ Clip.digest = property(_digest)
 WORKERS = min(8, os.cpu_count() or 1)      # threads that decode and preprocess; 1: none beside this one
 
 
-def _batches(n: int, size: int): return [slice(i, min(i + size, n)) for i in range(0, n, size)]
+def _batches(n: int, size: int) -> list[slice]:
+    "The fewest batches of at most `size`, as equal as may be"
+    ends = np.linspace(0, n, -(-n // size) + 1).round().astype(int).tolist()
+    return [slice(*pair) for pair in zip(ends, ends[1:])]
 
 
 def _prepared(images, prepare: Callable, batch_size: int) -> Iterator[list]:
@@ -197,15 +200,32 @@ def _prepared(images, prepare: Callable, batch_size: int) -> Iterator[list]:
         finally: threads.shutdown(cancel_futures=True)
 
 # %% ../nbs/lab/00_clip.ipynb #c019a
+def _halves(preprocess) -> tuple[Callable, torch.Tensor, torch.Tensor] | None:  # PIL -> uint8 (3, H, W); mean and deviation (3, 1, 1)
+    "A preprocessing as what it does to whole numbers and the normalisation behind it; None where it is put together otherwise"
+    *first, to_tensor, normalize = getattr(preprocess, "transforms", None) or [None, None]
+    own = all(type(step).__module__.startswith(("torchvision.", "open_clip.")) and not isinstance(step, transforms.Lambda) for step in first)
+    if not own or type(to_tensor) not in (transforms.ToTensor, MaybeToTensor) or type(normalize) is not transforms.Normalize: return None
+    shape = transforms.Compose(first)
+    return (lambda image: np.asarray(shape(image)).transpose(2, 0, 1), *(torch.tensor(values).view(3, 1, 1) for values in (normalize.mean, normalize.std)))
+
+
+def _normalised(rows: torch.Tensor, mean: torch.Tensor, deviation: torch.Tensor) -> torch.Tensor:  # uint8 (n, 3, H, W) -> float32
+    "What ToTensor and Normalize make of each picture, number for number: the same operations in the same order"
+    return rows.float().div(255).sub(mean.to(rows.device)).div(deviation.to(rows.device))
+
+
 def _pixel_batches(self: Clip, images, batch_size: int) -> Iterator[torch.Tensor]:  # each float32 (n, 3, H, W)
     if isinstance(images, torch.Tensor):
         expected = (3, self.image_size, self.image_size)
         if images.shape[1:] != expected or not images.is_floating_point():
             raise ValueError(f"{self.name} expects preprocessed images as a float tensor (N, {', '.join(map(str, expected))}), not {images.dtype} {tuple(images.shape)}. "
                              "Give PIL images, or put each through clip.preprocess.")
-        yield from images.split(batch_size)
-    else:
+        for batch in _batches(len(images), batch_size): yield images[batch]
+    elif (halves := _halves(self.preprocess)) is None:
         for batch in _prepared(images, self.preprocess, batch_size): yield torch.stack(batch)
+    else:
+        shape, *numbers = halves
+        for batch in _prepared(images, shape, batch_size): yield _normalised(torch.from_numpy(np.stack(batch)), *numbers)
 
 
 def pixels(self: Clip, images) -> torch.Tensor:  # float32 (N, 3, H, W)
@@ -336,18 +356,22 @@ def _read_out(self: Clip, x: torch.Tensor, n: int) -> torch.Tensor:  # (N, L, wi
     return x if tower.proj is None else x @ tower.proj
 
 
-Clip._last_block, Clip._read_out = _last_block, _read_out
+@torch.no_grad()
+def _see(self: Clip, pixels: torch.Tensor) -> torch.Tensor:  # float32 (B, 3, H, W) -> (B, D), of any length
+    "What `model.encode_image` says. Behind the last attention of a standard tower the class token goes on alone"
+    tower = self.model.visual
+    standard = isinstance(tower, VisionTransformer) and tower.attn_pool is None and tower.pool_type == "tok"
+    if not standard or type(tower.transformer.resblocks[-1]) is not ResidualAttentionBlock: return self.model.encode_image(pixels)
+    *blocks, last = tower.transformer.resblocks
+    x = tower.ln_pre(self._cut(pixels))
+    for block in blocks: x = block(x)
+    x = (x + last.ls_1(last.attention(last.ln_1(x))))[:, :1]
+    return self._read_out(x + last.ls_2(last.mlp(last.ln_2(x))), 0)
+
+
+Clip._last_block, Clip._read_out, Clip._see = _last_block, _read_out, _see
 
 # %% ../nbs/lab/00_clip.ipynb #c033
-def _halves(preprocess) -> tuple[Callable, torch.Tensor, torch.Tensor] | None:  # PIL -> uint8 (3, H, W); mean and deviation (3, 1, 1)
-    "A preprocessing as what it does to whole numbers and the normalisation behind it; None where it is put together otherwise"
-    *first, to_tensor, normalize = getattr(preprocess, "transforms", None) or [None, None]
-    own = all(type(step).__module__.startswith(("torchvision.", "open_clip.")) and not isinstance(step, transforms.Lambda) for step in first)
-    if not own or type(to_tensor) not in (transforms.ToTensor, MaybeToTensor) or type(normalize) is not transforms.Normalize: return None
-    shape = transforms.Compose(first)
-    return (lambda image: np.asarray(shape(image)).transpose(2, 0, 1), *(torch.tensor(values).view(3, 1, 1) for values in (normalize.mean, normalize.std)))
-
-
 def _pixel_rows(self: Clip, images) -> np.ndarray:  # uint8 (N, 3, H, W), mapped
     "The pictures decoded, resized and cropped: once, for every CLIP with this preprocessing"
     shape = len(images), 3, self.image_size, self.image_size
@@ -369,7 +393,7 @@ class PatchRows:
 
     def __getitem__(self, which) -> "PatchRows": return PatchRows(self.clip, self.parts, self.index[which.cpu().numpy() if isinstance(which, torch.Tensor) else which])
 
-    def split(self, size: int) -> list["PatchRows"]: return [self[batch] for batch in _batches(len(self), size)]
+    def split(self, size: int) -> list["PatchRows"]: return [self[at:at + size] for at in range(0, len(self), size)]
 
     def __repr__(self) -> str: return f"PatchRows({len(self)} pictures, mapped)"
 
@@ -387,9 +411,8 @@ def _read_rows(self: PatchRows) -> torch.Tensor:  # uint8 (N, 3, H, W)
 
 
 def _read_pixels(self: PatchRows) -> torch.Tensor:  # float32 (N, 3, H, W), on the device
-    "What `clip.pixels` gives, number for number: the same operations in the same order"
-    _, mean, deviation = _halves(self.clip.preprocess)
-    return _read_rows(self).to(self.device).float().div(255).sub(mean.to(self.device)).div(deviation.to(self.device))
+    "What `clip.pixels` gives, number for number"
+    return _normalised(_read_rows(self).to(self.device), *_halves(self.clip.preprocess)[1:])
 
 
 PatchRows.pixels = _read_pixels
@@ -633,13 +656,13 @@ def encode_patches(self: Clip, patches,                               # float (N
 # %% ../nbs/lessons/01_clip.ipynb #c046
 @torch.no_grad()
 def encode_images(self: Clip, images,             # a sequence of PIL images, or preprocessed float (N, 3, H, W)
-                  batch_size: int = 256) -> torch.Tensor:  # float32 (N, D)
+                  batch_size: int | None = None) -> torch.Tensor:  # None: 256, or on a CPU 32, which its cache has room for -> float32 (N, D)
     "Unit vectors of images, computed batch by batch"
     if isinstance(images, Image.Image): images = [images]
     if len(images) == 0: raise ValueError("encode_images was given no image; it needs at least one.")
-    rows = []
-    for batch in self._pixel_batches(images, batch_size):
-        with self.autocast(): rows.append(self.model.encode_image(batch.to(self.device)))
+    rows, size = [], batch_size or (32 if self.device.type == "cpu" else 256)
+    for batch in self._pixel_batches(images, size):
+        with self.autocast(): rows.append(self._see(batch.to(self.device)))
     return F.normalize(torch.cat(rows).float(), dim=-1)
 
 

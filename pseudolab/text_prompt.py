@@ -18,7 +18,7 @@ from torch import nn
 
 from .cache import write_atomically
 from .clip import Clip
-from .shared_prefix import encode_after_prefix, name_rows, prefix_fault
+from .shared_prefix import encode_after_prefix, first_views, name_rows, prefix_fault
 from .tasks import TEMPLATE, check_class_names
 from .zero_shot import class_features as named_class_features, cosine_logits
 
@@ -104,7 +104,7 @@ class ClassTexts(nn.Module):
         end = tokens.argmax(dim=1)                                                   # (C,): the end token has the highest id
         _check_room(clip, class_names, n_tokens, end)
         embedded = clip.embed_tokens(tokens[:, :int(end.max()) + 1])                 # (C, 1 + S, width)
-        self.layout = name_rows(end.to(clip.device))
+        self.layout, self.views = name_rows(end.to(clip.device)), None                # for the short way, below
         for name, value in (("start", embedded[:, :1]), ("names", embedded[:, 1:]), ("end", (end + n_tokens).to(clip.device))):
             self.register_buffer(name, value, persistent=False)
 
@@ -119,7 +119,10 @@ class ClassTexts(nn.Module):
 def _encode_texts(self: ClassTexts, context: torch.Tensor) -> torch.Tensor:  # (M, width), shared by all classes, or (C, M, width) -> (C, D)
     "start, learned context, class name, end: through the text encoder"
     if context.ndim == 2 and prefix_fault(self.clip) is None:                         # the short way, below
-        return encode_after_prefix(self.clip, torch.cat([self.start[0], context]), self.names, self.layout)
+        prefix = torch.cat([self.start[0], context])                                  # (1 + M, width)
+        if self.views is None:
+            with torch.no_grad(): self.views = first_views(self.clip, len(prefix), self.names, self.layout)
+        return encode_after_prefix(self.clip, prefix, self.names, self.layout, self.views)
     context = context.expand(len(self.names), -1, -1)                                # (C, M, width)
     return self.clip.encode_embedded(torch.cat([self.start, context, self.names], dim=1), self.end)
 
