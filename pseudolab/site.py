@@ -196,6 +196,7 @@ def open_export(cell: dict, module: str, symbols: Symbols, project: Project) -> 
     directives, code = cell_directives(cell["source"])
     if "export" not in directives or "hide" in directives or not code.strip(): return [cell]
     if only_imports(code): directives |= {"code-fold": "true", "code-summary": "Imports"}
+    module = f"{project.name}.{directives['export']}" if directives["export"] else module   # `#| export m` adds to a module that another notebook opens
     kept, cells = "".join(f"#| {name}: {value}\n" for name, value in directives.items() if name != "export"), []
     for piece in split_exports(code):
         node = definition(piece)
