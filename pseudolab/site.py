@@ -68,10 +68,11 @@ def page_path(source: PurePosixPath | str) -> PurePosixPath:  # source: a notebo
     return source.with_name(re.sub(r"^\d+[a-z0-9]*_", "", source.name.lower())).with_suffix(".html")
 
 
-def page_order(source: PurePosixPath | str) -> int:  # source: a notebook's path inside nbs/
-    "The number a notebook's name starts with; those without one come last"
-    number = re.match(r"\d+", PurePosixPath(source).name)
-    return int(number[0]) if number else 1000
+def page_order(source: PurePosixPath | str) -> float:  # source: a notebook's path inside nbs/
+    "The number a notebook's name starts with, a little more where a letter stands behind it; those without a number come last"
+    start = re.match(r"(\d+)([a-z]?)", PurePosixPath(source).name)
+    if not start: return 1000
+    return int(start[1]) + ("abcdefghijklmnopqrstuvwxyz".index(start[2]) + 1) / 100 if start[2] else int(start[1])
 
 # %% ../nbs/lab/site.ipynb #c012
 def badge_row(project: Project, source: PurePosixPath | str) -> str:  # source: a notebook's path inside nbs/
@@ -197,6 +198,7 @@ def open_export(cell: dict, module: str, symbols: Symbols, project: Project) -> 
     if "export" not in directives or "hide" in directives or not code.strip(): return [cell]
     if directives["export"]: module = f"{project.name}.{directives['export']}"     # a lesson may fill a module that another page opens
     if only_imports(code): directives |= {"code-fold": "true", "code-summary": "Imports"}
+    module = f"{project.name}.{directives['export']}" if directives["export"] else module   # `#| export m` adds to a module that another notebook opens
     kept, cells = "".join(f"#| {name}: {value}\n" for name, value in directives.items() if name != "export"), []
     for piece in split_exports(code):
         node = definition(piece)

@@ -16,6 +16,7 @@ from test_notebooks import without_network
 ROOT = Path(__file__).resolve().parents[1]
 LESSONS = sorted(ROOT.glob("nbs/lessons/[0-9]*.ipynb"))
 NOTEBOOKS = sorted(path for folder in ("lessons", "guides", "pocket", "lab") for path in ROOT.glob(f"nbs/{folder}/*.ipynb"))
+WALK = [path for path in LESSONS if re.match(r"\d\d_", path.name)]      # an aside has a letter behind its number
 by_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
@@ -38,7 +39,7 @@ UNSHOWN = {
     "PROMPT_OPTIONS": "a table behind an error message of `PromptTuner`",
     "MEASURES": "a table of functions, each of which the lesson shows",
     **dict.fromkeys(("check_choice", "check_quantiles", "check_room", "check_shape", "no_plan"), "refuses what cannot be: the lesson shows the selectors that call it, tests/test_selectors.py what is refused"),
-    **dict.fromkeys(("doubt_of", "one_label_each", "places_of", "rank_in_class", "sets_within", "settled", "shares_of"), "one step of a selector; the lesson builds and shows the selector"),
+    **dict.fromkeys(("one_label_each", "sets_within"), "one step of a selector; the lesson builds and shows the selector"),
     "Split": "what `semi_supervised` and its sisters give, and the lesson shows those",
     "SCHEMA": "the version of a file's format",
     "AUDIT_COLUMNS": "names of columns, in a file's format",
@@ -100,7 +101,9 @@ def test_every_export_has_a_docstring(module):
 # ---- every lesson has its parts
 
 
-def test_all_lessons_are_here(): assert [int(path.name[:2]) for path in LESSONS] == list(range(15))
+def test_all_lessons_are_here():
+    assert [path.name[:2] for path in WALK] == [f"{number:02}" for number in range(15)]
+    assert [path.stem for path in LESSONS if path not in WALK] == ["04b_beyond_top_k"], "asides"
 
 
 @by_lesson
@@ -121,10 +124,13 @@ def test_has_its_sections(path):
 def test_asks_two_to_four_exercises(path): assert 2 <= len(load_exercises(path).exercises) <= 4
 
 
-@pytest.mark.parametrize("path", LESSONS[:-1], ids=lambda path: path.stem)
-def test_leads_to_the_next_lesson(path):
-    following = LESSONS[LESSONS.index(path) + 1].name
-    assert f"]({following})" in cells_of(path, "markdown")[-1] or any(f"]({following})" in cell for cell in cells_of(path, "markdown")[-4:]), f"no link to {following} at the end"
+def ends_with_a_link(path, other): return any(f"]({other.name})" in cell for cell in cells_of(path, "markdown")[-4:])
+
+
+@pytest.mark.parametrize("walk", [LESSONS, WALK], ids=["asides too", "without the asides"])
+def test_each_lesson_leads_to_the_next(walk):
+    missing = [f"{path.name} -> {following.name}" for path, following in zip(walk, walk[1:]) if not ends_with_a_link(path, following)]
+    assert not missing, f"no link at the end: {missing}"
 
 
 # ---- a notebook needs the package alone
@@ -155,7 +161,7 @@ def test_runs_in_an_empty_folder(number, tmp_path):
     "Beside it neither the repository nor its settings; the package comes from where Python finds it"
     folder, home = tmp_path / "alone", tmp_path / "home"
     folder.mkdir()
-    shutil.copy(LESSONS[number], folder / "lesson.ipynb")
+    shutil.copy(WALK[number], folder / "lesson.ipynb")
     given = {"PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(home), "IPYTHONDIR": str(home / "ipython"), "HF_HUB_OFFLINE": "1", "MPLBACKEND": "Agg"}
     command = [*without_network(), sys.executable, "-m", "nbconvert", "--to", "notebook", "--execute", "--KernelManager.transport=ipc", "--output", "done.ipynb", "lesson.ipynb"]
     done = subprocess.run(command, cwd=folder, env=os.environ | given, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600)
