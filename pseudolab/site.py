@@ -198,7 +198,6 @@ def open_export(cell: dict, module: str, symbols: Symbols, project: Project) -> 
     if "export" not in directives or "hide" in directives or not code.strip(): return [cell]
     if directives["export"]: module = f"{project.name}.{directives['export']}"     # a lesson may fill a module that another page opens
     if only_imports(code): directives |= {"code-fold": "true", "code-summary": "Imports"}
-    module = f"{project.name}.{directives['export']}" if directives["export"] else module   # `#| export m` adds to a module that another notebook opens
     kept, cells = "".join(f"#| {name}: {value}\n" for name, value in directives.items() if name != "export"), []
     for piece in split_exports(code):
         node = definition(piece)
