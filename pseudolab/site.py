@@ -9,8 +9,8 @@ __all__ = ['LINK', 'NAME', 'DEFINITIONS', 'MATH', 'NAMES', 'SCROLLERS', 'README_
            'find_project', 'page_path', 'page_order', 'badge_row', 'split_title', 'relink', 'Symbols', 'link_names',
            'definition', 'split_exports', 'reference', 'cell_directives', 'only_imports', 'prose', 'open_export',
            'exported_module', 'prepare', 'developer_tools', 'apply_directives', 'mathml', 'replace_math', 'accessible',
-           'to_markdown', 'readme', 'drop_empty_sections', 'themes', 'licence_text', 'llms_index', 'notebooks', 'stage',
-           'render', 'tools', 'source_digests', 'make', 'stale', 'write', 'main']
+           'mark_solutions', 'to_markdown', 'readme', 'drop_empty_sections', 'themes', 'licence_text', 'llms_index',
+           'notebooks', 'stage', 'render', 'tools', 'source_digests', 'make', 'stale', 'write', 'main']
 
 # %% ../nbs/lab/site.ipynb #c003
 import argparse
@@ -293,6 +293,11 @@ def accessible(page: str) -> str:   # a page as HTML
     page = re.sub(r'(<a [^>]*data-bs-target="(#[^"]+)") role="navigation"', r'\1 role="button" href="\2"', page)   # they fold a section
     return page.replace("</body>", f"{SCROLLERS}</body>")
 
+# %% ../nbs/lab/site.ipynb #c042e
+def mark_solutions(page: str) -> str:   # a page as HTML
+    "The folded code of a solution as a class of its own"
+    return re.sub(r'<details class="code-fold">(\s*<summary>Solution</summary>)', r'<details class="code-fold solution">\1', page)
+
 # %% ../nbs/lab/site.ipynb #c044
 def to_markdown(notebook: dict) -> str:
     "A notebook as Markdown: prose, fenced code, outputs that are text"
@@ -423,7 +428,8 @@ def render(project: Project,
         site.out = Path(out).resolve()
         site.build()
     for page in sorted(Path(out).rglob("*.html")):
-        page.write_text(accessible(replace_math(page.read_text(encoding="utf-8"), page.relative_to(out).as_posix())), encoding="utf-8")
+        made_text = replace_math(page.read_text(encoding="utf-8"), page.relative_to(out).as_posix())
+        page.write_text(mark_solutions(accessible(made_text)), encoding="utf-8")
     _search_as_script(Path(out))
     _plain_copies(made, Path(out))
     (Path(out) / ".nojekyll").touch()
