@@ -16,7 +16,7 @@ CHROMIUM = shutil.which("chromium")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]   # no network but this machine
 
 
-@pytest.fixture(scope="module")     # not of the session: while it is open an event loop runs, which notebooks cannot bear
+@pytest.fixture(scope="module")     # not of the session: while it is open an event loop runs in this thread, and asyncio.run in a later test would fail
 def browser():
     "Chromium with the network cut off; a test that asks for it is marked `browser`, and skipped where there is none"
     if CHROMIUM is None: pytest.skip("no Chromium on this machine; install Debian's package `chromium`")
