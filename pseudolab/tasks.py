@@ -476,7 +476,7 @@ def complain_if_empty(parts: Sequence[Part], root: Path, notes: Sequence[str] = 
 def _passed_over(parts: Sequence[Part], root: Path) -> list[str]:
     "A sentence about folders and images that were passed over; files that are no images need no word"
     passed = [path.relative_to(root) for part in parts for path in part.passed if path.is_dir() or path.suffix.lower() in EXTENSIONS]
-    return [f"{len(passed)} entries stand where no image is looked for and were passed over: {first_few(passed)}"] if passed else []
+    return [f"{len(passed)} {'entry was' if len(passed) == 1 else 'entries were'} passed over, because no image is looked for there: {first_few(passed)}"] if passed else []
 
 
 def folder_task(root, class_names, template: str, seed: int, strict: bool) -> Task:

@@ -1,5 +1,4 @@
 "axe-core finds no serious fault on a page of the docs, in a report and in an explorer that somebody was sent."
-import shutil
 from pathlib import Path
 
 import pytest
@@ -8,22 +7,10 @@ from test_explore import made_up, noise_task
 from pseudolab.report import write_report
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
-CHROMIUM = shutil.which("chromium")
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--host-resolver-rules=MAP * ~NOTFOUND"]
 SERIOUS = ("serious", "critical")
 LESSONS = ("lessons/whole_game.html", "lessons/unified_loss.html")   # one that moves, one with formulas
 
-pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine; install Debian's package `chromium`")]
 in_both_schemes = pytest.mark.parametrize("scheme", ["light", "dark"])
-
-
-@pytest.fixture(scope="module")
-def browser():
-    api = pytest.importorskip("playwright.sync_api", reason='Playwright is not installed; pip install -e ".[dev]"')
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 "The benches: what the page computes is what Python computes, and a reader can use them with no network, by keyboard, on a phone."
 import json
 import re
-import shutil
 from functools import partial
 
 import numpy as np
@@ -19,24 +18,8 @@ from pseudolab.strategies import constant, growing
 from pseudolab.tasks import Images, long_tail
 from pseudolab.widgets import module
 
-CHROMIUM = shutil.which("chromium")
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--host-resolver-rules=MAP * ~NOTFOUND"]
-
-
-def browser_test(test): return pytest.mark.browser(pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine; install Debian's package `chromium`")(test))
-
-
 SELECTORS = {"top_k": select_top_k, "argmax_top_k": select_argmax_top_k, "leaderboard": select_leaderboard, "threshold": select_threshold}
 HOSTILE = ["<img src=x onerror=alert(1)>", "أرض زراعية", "</script><b>bold", "\u202eright to left", "a class name that is much longer than any place where it could ever be shown in full"]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    api = pytest.importorskip("playwright.sync_api", reason='Playwright is not installed; pip install -e ".[dev]"')
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -226,7 +209,6 @@ def test_style_sheets_stay_with_their_widget():
 LABELLED = "const list = ({ index, label }) => [index, label];"
 
 
-@browser_test
 @pytest.mark.parametrize("kind", KINDS)
 def test_selectors_from_ranks_equal_python(script, kind):
     logits = logits_of(kind)
@@ -239,7 +221,6 @@ def test_selectors_from_ranks_equal_python(script, kind):
         assert (index, label) == (chosen.index.tolist(), chosen.label.tolist()), (name, argument)
 
 
-@browser_test
 @pytest.mark.parametrize("kind", KINDS)
 def test_selectors_from_scores_equal_python(script, kind):
     scores = log_probabilities(logits_of(kind))
@@ -265,7 +246,6 @@ def _by_threshold(scores, threshold, allowed):
     return select_threshold(scores, threshold, allowed=list(allowed))
 
 
-@browser_test
 def test_counts_equal_the_audit(script):
     logits, rng = random_logits(80, 6, 4, sharpness=1.), np.random.default_rng(0)
     truth = rng.integers(-1, 6, size=80)
@@ -280,7 +260,6 @@ def test_counts_equal_the_audit(script):
         assert found["weakest"] == (None if table.precision.isna().all() else int(table.precision.idxmin()))
 
 
-@browser_test
 def test_random_numbers_and_splits_equal_python(script):
     labels = np.random.default_rng(1).integers(5, size=90)
     for seed in (0, 1, 77, 999):
@@ -313,7 +292,6 @@ RUNS = [dict(paradigm=paradigm, select=select, grows=grows, ratio=ratio, thresho
     ("trzsl", "leaderboard", False, "10", .95, None), ("ul", "threshold", True, "1", .8, None), ("ssl", "top_k", True, "1", .95, (.5, 3.)), ("ssl", "top_k", False, "1", .95, (0., 1.)), ("ssl", "top_k", False, "1", .95, (1., 0.)))]
 
 
-@browser_test
 @pytest.mark.parametrize("about", RUNS, ids=lambda about: f"{about['paradigm']}-{about['select']}-{about['ratio']}-{about['weights']}")
 def test_training_equals_python(script, about):
     made, widget = training_widget(seed=5)
@@ -336,7 +314,6 @@ def test_training_equals_python(script, about):
         assert there["zero"] == by_zero_shot.index.tolist()
 
 
-@browser_test
 @pytest.mark.parametrize("weights, threshold, complaint", [((1., 1.), 1., "took no image"), ((3., 0.), .5, "Both weights are 0")])
 def test_the_page_says_why_it_cannot_train(script, weights, threshold, complaint):
     about = dict(paradigm="ul", select="threshold", grows=True, ratio="1", threshold=threshold, weights=weights, rounds=2)
@@ -361,7 +338,6 @@ def painted(page):
     page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))")
 
 
-@browser_test
 def test_what_is_drawn_is_what_the_audit_counts(browser, tmp_path):
     logits, labels, widget = pool_bench()
     with Visit(browser, widget, tmp_path) as page:
@@ -381,7 +357,6 @@ def test_what_is_drawn_is_what_the_audit_counts(browser, tmp_path):
             assert widths == pytest.approx(table.precision.fillna(0).tolist(), abs=.03)
 
 
-@browser_test
 def test_a_class_shows_its_pictures(browser, tmp_path):
     logits, labels, widget = pool_bench()
     with Visit(browser, widget, tmp_path) as page:
@@ -396,7 +371,6 @@ def test_a_class_shows_its_pictures(browser, tmp_path):
         assert table.count() == 5
 
 
-@browser_test
 def test_a_pool_without_labels_or_pictures(browser, tmp_path):
     with Visit(browser, pool_bench(pictures=False, truth=False)[2], tmp_path) as page:
         assert tile(page, "precision") == "no labels" and page.locator(".classes .counts").first.inner_text() == "4 given"
@@ -411,7 +385,6 @@ def tab_to(page, done, most=60):
     raise AssertionError(f"no element with {done} within {most} tabs")
 
 
-@browser_test
 def test_selector_bench_by_keyboard(browser, tmp_path):
     with Visit(browser, pool_bench()[2], tmp_path) as page:
         tab_to(page, "node.dataset.value === 'top_k'")
@@ -432,7 +405,6 @@ def test_selector_bench_by_keyboard(browser, tmp_path):
 def wait_until_trained(page): page.wait_for_function("() => document.querySelector('progress + span').textContent === 'done'")
 
 
-@browser_test
 def test_training_by_keyboard_ends_where_python_ends(browser, tmp_path):
     made, widget = training_widget(seed=2)
     with Visit(browser, widget, tmp_path) as page:
@@ -455,7 +427,6 @@ def test_training_by_keyboard_ends_where_python_ends(browser, tmp_path):
         assert rounds.count() == 3 and rounds.last.locator("td").nth(2).inner_text() == f"{last.loss:.4f}"
 
 
-@browser_test
 def test_the_page_answers_while_it_trains_and_stops(browser, tmp_path):
     made, widget = training_widget(C=12, D=64, n_train=60, n_test=20)
     with Visit(browser, widget, tmp_path) as page:
@@ -471,7 +442,6 @@ def test_the_page_answers_while_it_trains_and_stops(browser, tmp_path):
         assert 1 <= done < 15 and page.locator("progress").evaluate("node => node.value") < 1
 
 
-@browser_test
 def test_outcomes_are_kept_and_cleared(browser, tmp_path):
     with Visit(browser, training_widget()[1], tmp_path) as page:
         for times, paradigm in enumerate(("UL", "SSL", "TRZSL"), start=1):
@@ -485,7 +455,6 @@ def test_outcomes_are_kept_and_cleared(browser, tmp_path):
         assert page.locator(".plab table").count() == 0 and page.evaluate("document.activeElement.textContent") == "Train"
 
 
-@browser_test
 def test_paradigms_are_settings_of_the_weights(browser, tmp_path):
     made, widget = training_widget()
     with Visit(browser, widget, tmp_path) as page:
@@ -504,7 +473,6 @@ def test_paradigms_are_settings_of_the_weights(browser, tmp_path):
 BENCHES = {"selector": lambda names: pool_bench(names)[2], "training": lambda names: training_widget(names=names, C=5)[1]}
 
 
-@browser_test
 @pytest.mark.parametrize("bench", BENCHES)
 def test_names_are_text(browser, tmp_path, bench):
     with Visit(browser, BENCHES[bench](HOSTILE), tmp_path) as page:
@@ -522,7 +490,6 @@ def test_names_are_text(browser, tmp_path, bench):
         assert set(page.locator("details table").last.locator("tbody th").all_text_contents()) == set(HOSTILE)
 
 
-@browser_test
 @pytest.mark.parametrize("bench", BENCHES)
 @pytest.mark.parametrize("width", [320, 375, 1200])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -541,7 +508,6 @@ def test_fits_a_phone_and_follows_the_theme(browser, tmp_path, bench, width, sch
         assert page.locator(".plab").get_attribute("data-theme") == scheme
 
 
-@browser_test
 @pytest.mark.parametrize("bench", BENCHES)
 def test_every_control_has_a_name(browser, tmp_path, bench):
     with Visit(browser, BENCHES[bench](None), tmp_path) as page:
@@ -556,7 +522,6 @@ def test_every_control_has_a_name(browser, tmp_path, bench):
             assert group.locator("[tabindex='0']").count() == 1, "one stop of the Tab key a group"
 
 
-@browser_test
 @pytest.mark.parametrize("bench", BENCHES)
 def test_without_scripts_there_is_a_table(browser, tmp_path, bench):
     path = BENCHES[bench](HOSTILE).save(tmp_path / "still.html")

@@ -1,7 +1,6 @@
 """The run explorer: what it is given, and what a browser makes of it with the network cut off."""
 import json
 import re
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,14 +15,6 @@ from pseudolab.run import Round, Run
 from pseudolab.tasks import Images, ImageSet, Task, load_task
 from pseudolab.widgets import to_json
 from pseudolab.zero_shot import per_class_accuracy
-
-CHROMIUM = shutil.which("chromium")
-
-
-def in_browser(test):
-    "Marks a test that needs Chromium"
-    return pytest.mark.browser(pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine; install Debian's package `chromium`")(test))
-
 
 HOSTILE = ["<img src=x onerror=alert(1)>", "أرض زراعية", "a" * 200, "</script><script>alert(2)</script>", "${alert(3)}"]
 
@@ -157,15 +148,6 @@ def test_live_traits_are_checked(run):
 
 # ---- in a browser
 
-@pytest.fixture(scope="module")
-def browser():
-    api = pytest.importorskip("playwright.sync_api", reason='Playwright is not installed; pip install -e ".[dev]"')
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--host-resolver-rules=MAP * ~NOTFOUND"])
-        yield browser
-        browser.close()
-
-
 class Opened:
     "One saved widget in a page; complains at the end about errors, dialogs and requests"
 
@@ -193,7 +175,6 @@ def to_round(page, number): page.locator("input[type=range]").fill(str(number))
 def value(page, name): return page.locator(f"[data-value={name}]").inner_text()
 
 
-@in_browser
 def test_what_is_drawn_is_what_was_computed(browser, run, tmp_path):
     with Opened(browser, run.explore(), tmp_path) as page:
         for r in run.rounds:
@@ -211,7 +192,6 @@ def test_what_is_drawn_is_what_was_computed(browser, run, tmp_path):
         for r in run.rounds[1:]: assert percent(precision(r.audit)) in described and percent(precision(r.audit_zero_shot)) in described
 
 
-@in_browser
 def test_the_slider_changes_what_is_drawn(browser, run, tmp_path):
     with Opened(browser, run.explore(), tmp_path) as page:
         seen = set()
@@ -224,7 +204,6 @@ def test_the_slider_changes_what_is_drawn(browser, run, tmp_path):
         assert "Round 2 of 3" in page.locator(".round").inner_text()
 
 
-@in_browser
 def test_a_class_chosen_anywhere_is_chosen_everywhere(browser, run, tmp_path):
     with Opened(browser, run.explore(made_up(run.task, seed=1)), tmp_path) as page:
         chosen = lambda: page.evaluate("""() => [document.querySelector('select').selectedOptions[0].textContent,
@@ -243,7 +222,6 @@ def test_a_class_chosen_anywhere_is_chosen_everywhere(browser, run, tmp_path):
         assert chosen() == ["river", "0", "0"] and page.locator("tr.chosen th").inner_text() == "river"
 
 
-@in_browser
 def test_pictures_are_those_of_the_round(browser, run, tmp_path):
     truth = run.task.train.labels
     with Opened(browser, run.explore(), tmp_path) as page:
@@ -264,7 +242,6 @@ def test_pictures_are_those_of_the_round(browser, run, tmp_path):
         assert "Its label in round 1:" in page.locator("[role=tabpanel]").inner_text()
 
 
-@in_browser
 def test_the_keyboard_reaches_every_control(browser, run, tmp_path):
     with Opened(browser, run.explore(), tmp_path) as page:
         wanted = page.evaluate("""() => [...document.querySelectorAll('.plab button, .plab select, .plab input, .plab [tabindex="0"]')].filter(n => n.tabIndex >= 0).length""")
@@ -286,7 +263,6 @@ def test_the_keyboard_reaches_every_control(browser, run, tmp_path):
         assert page.evaluate("document.activeElement.textContent") == "Pseudolabels" and page.locator("[role=tab][aria-selected=true]").inner_text() == "Pseudolabels"
 
 
-@in_browser
 def test_it_plays_once_and_not_with_reduced_motion(browser, run, tmp_path):
     says = "document.querySelector('.round').textContent"
     with Opened(browser, run.explore(), tmp_path) as page:
@@ -299,7 +275,6 @@ def test_it_plays_once_and_not_with_reduced_motion(browser, run, tmp_path):
         assert "Round 3 of 3" in page.evaluate(says)
 
 
-@in_browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [320, 375])
 def test_a_phone_has_no_sideways_scroll(browser, run, tmp_path, scheme, width):
@@ -310,7 +285,6 @@ def test_a_phone_has_no_sideways_scroll(browser, run, tmp_path, scheme, width):
         assert page.locator(".plab").get_attribute("data-theme") == scheme
 
 
-@in_browser
 def test_hostile_names_are_text(browser, tmp_path):
     run = made_up(noise_task(HOSTILE, 60, 60))
     with Opened(browser, run.explore(made_up(run.task, seed=1)), tmp_path) as page:
@@ -323,7 +297,6 @@ def test_hostile_names_are_text(browser, tmp_path):
     assert "<img src=x" not in run.explore().html()
 
 
-@in_browser
 def test_large_and_unlabelled_runs_open(browser, tmp_path):
     large = made_up(noise_task([f"class {i}" for i in range(102)], 1200, 1200), 4)
     with Opened(browser, large.explore(), tmp_path) as page:
@@ -341,7 +314,6 @@ def test_large_and_unlabelled_runs_open(browser, tmp_path):
         assert "images of the pool by zero-shot CLIP" in page.locator(".plab").inner_text()
 
 
-@in_browser
 def test_a_dropped_file_is_opened_or_refused_with_a_sentence(browser, run, tmp_path):
     good = export(run, tmp_path / "run.json")
     data = json.loads(good.read_text(encoding="utf-8"))

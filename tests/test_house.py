@@ -258,17 +258,12 @@ def test_names_of_classes_are_text_on_a_page(hostile_page):
     assert not [given for _, given in read.found if given.get("src") == "x" or "onerror" in given]
 
 
-@pytest.mark.browser
-@pytest.mark.skipif(shutil.which("chromium") is None, reason="no Chromium on this machine; install Debian's package `chromium`")
-def test_names_of_classes_are_text_in_a_browser(hostile_page):
-    api = pytest.importorskip("playwright.sync_api", reason='Playwright is not installed; pip install -e ".[dev]"')
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"])
-        page, said = browser.new_context(offline=True).new_page(), []
-        page.on("dialog", lambda dialog: (said.append(dialog.message), dialog.dismiss()))
-        page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
-        page.goto(hostile_page.as_uri(), wait_until="load")
-        page.wait_for_selector(".plab[data-mounted]")
-        seen = page.locator(".plab").inner_text()      # without the table
-        assert TAG in seen and ARABIC in seen and not said and page.locator("img[src=x]").count() == 0
-        browser.close()
+def test_names_of_classes_are_text_in_a_browser(browser, hostile_page):
+    page, said = browser.new_context(offline=True).new_page(), []
+    page.on("dialog", lambda dialog: (said.append(dialog.message), dialog.dismiss()))
+    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+    page.goto(hostile_page.as_uri(), wait_until="load")
+    page.wait_for_selector(".plab[data-mounted]")
+    seen = page.locator(".plab").inner_text()      # without the table
+    assert TAG in seen and ARABIC in seen and not said and page.locator("img[src=x]").count() == 0
+    page.context.close()

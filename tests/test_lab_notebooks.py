@@ -7,4 +7,4 @@ OTHERS = sorted([*ROOT.glob("nbs/lab/*.ipynb"), *ROOT.glob("nbs/pocket/*.ipynb")
 
 
 @pytest.mark.parametrize("path", OTHERS, ids=lambda path: path.stem)
-def test_notebook_runs(path): play(path)
+def test_notebook_runs(path, tmp_path): play(path, tmp_path)

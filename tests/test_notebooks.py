@@ -1,11 +1,10 @@
-"""Every lesson runs from top to bottom, with no network."""
-import os
+"""Every lesson runs from top to bottom, with no network, and puts out what is stored in it (outputs.py says how exactly)."""
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from outputs import differences, exact, execute, gone_stale, outputs
 
 ROOT = Path(__file__).parents[1]
 LESSONS = sorted(ROOT.glob("nbs/lessons/*.ipynb"))
@@ -18,19 +17,20 @@ def without_network() -> list[str]:
     return prefix if shutil.which("unshare") and subprocess.run([*prefix, "true"], capture_output=True).returncode == 0 else []
 
 
-def play(path: Path):
-    "Run a notebook by nbdev-test"
-    command = [*without_network(), str(Path(sys.executable).with_name("nbdev-test")), str(path), "--n-workers", "0"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, env=os.environ | {"HF_HUB_OFFLINE": "1"})
+def play(path: Path, folder: Path):
+    "Run a notebook as nbdev-test does, and lay what it puts out beside what is stored"
+    done = execute(path, folder / path.name, without_network())
     assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+    wrong = (differences if exact() else gone_stale)(outputs(path), outputs(folder / path.name))
+    assert not wrong, "\n".join(wrong)
 
 
 def test_there_are_lessons(): assert len(LESSONS) >= 6
 
 
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
-def test_lesson_runs(path): play(path)
+def test_lesson_runs(path, tmp_path): play(path, tmp_path)
 
 
 @pytest.mark.parametrize("path", GUIDES, ids=lambda path: path.stem)
-def test_guide_runs(path): play(path)
+def test_guide_runs(path, tmp_path): play(path, tmp_path)

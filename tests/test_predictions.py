@@ -8,12 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import kendalltau, spearmanr
-from test_browser import CHROMIUM, browser   # noqa: F401  the fixture
 
 from pseudolab.predictions import predict_curve, predict_number, predict_order
 from pseudolab.widgets import module
 
-in_browser = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine; install Debian's package `chromium`")]
 TRUTH, OTHER = [.4127, .5239, .6341, .7453, .7168, .6874], [.9318, .9072, .8431, .8219, .7746, .7384]
 NAMES, VALUES = ["river", "lake", "forest", "highway", "pasture", "orchard"], [.8312, .2671, .5548, .5548, .1173, .9427]
 HOSTILE = ["<img src=x onerror=alert(1)>", "</script><b>bold</b>", "أرض زراعية", "n" * 200, "\N{RIGHT-TO-LEFT OVERRIDE}turned", "x\" onfocus=\"alert(2)"]
@@ -144,8 +142,6 @@ DRAWN = [.41, .5, .62, .7, .7, .55]
 
 @pytest.mark.parametrize("hand", [with_mouse, with_finger, with_keys])
 class TestDrawing:
-    pytestmark = in_browser
-
     def test_what_is_drawn_is_what_is_painted(self, browser, tmp_path, hand):
         phone = dict(has_touch=True, is_mobile=True, viewport={"width": 375, "height": 740}) if hand is with_finger else {}
         with opened(browser, predict_curve("Draw.", [.41, *TRUTH[1:]]), tmp_path, **phone) as page:
@@ -160,8 +156,6 @@ class TestDrawing:
 
 
 class TestCurve:
-    pytestmark = in_browser
-
     def test_outcome_is_what_numpy_says(self, browser, tmp_path):
         with opened(browser, curve(), tmp_path) as page:
             with_mouse(page, [TRUTH[0], .3, .35, .4, .2, .1])
@@ -247,7 +241,6 @@ class TestCurve:
 
 class TestFrame:
     "What holds for all kinds"
-    pytestmark = in_browser
     KINDS = [("curve", lambda: curve(), TRUTH[1:]), ("two curves", lambda: curve(other={"precision": OTHER}), TRUTH[1:] + OTHER[1:]), ("order", order, VALUES), ("number", number, [.7384])]
 
     @pytest.mark.parametrize("make, truth", [kind[1:] for kind in KINDS], ids=[kind[0] for kind in KINDS])
@@ -305,8 +298,6 @@ class TestFrame:
 
 
 class TestOrder:
-    pytestmark = in_browser
-
     def names(self, page): return page.locator("ol bdi").all_inner_texts()
 
     def expect(self, page, yours):
@@ -370,8 +361,6 @@ class TestOrder:
 
 
 class TestNumber:
-    pytestmark = in_browser
-
     def test_typed(self, browser, tmp_path):
         with opened(browser, number(), tmp_path) as page:
             page.locator("input[type=number]").fill("62.5")
@@ -405,8 +394,6 @@ class TestNumber:
 
 
 class TestCorrelations:
-    pytestmark = in_browser
-
     def test_are_those_of_scipy(self, browser):
         page = browser.new_page()
         run = "(cases) => { const f = new Function('a', 'b', %s); return cases.map(([a, b]) => f(a, b)); }" % json.dumps(f"{module('prediction')}; return [pairs(a, b).tau, spearman(a, b)];")

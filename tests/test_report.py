@@ -1,6 +1,5 @@
 "The report and its figures: what they say is what the run holds, whatever the classes are called and however little is labelled."
 import re
-import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -20,7 +19,6 @@ from pseudolab.zero_shot import wilson_interval
 matplotlib.use("Agg")
 HOSTILE = ["<img src=x onerror=alert(1)>", "بحيرة كبيرة", "</td></table><script>alert(1)</script>", "$\\frac{1}{0}$ & $x", "&amp; \" ' ` {} %s", "a" * 300, "http://example.org/x.png",
            "--><!--", "森の湖", "]]>", "line\nbreak\ttab", "\u202eevil", "url(javascript:alert(1))", "x\x00y\x1b[31m"]
-CHROMIUM = shutil.which("chromium")
 
 
 def some_run(names=("river", "forest", "sea lake"), rounds=3, labelled=True, audited=True, seed=0, counts=True, paradigm="ul", strategy="grip", planned=None) -> Run:
@@ -241,17 +239,6 @@ def test_nothing_to_plot_is_an_error_with_a_reason(plot):
 # --- in a browser
 
 
-@pytest.fixture(scope="module")
-def browser():
-    api = pytest.importorskip("playwright.sync_api", reason='Playwright is not installed; pip install -e ".[dev]"')
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"])
-        yield browser
-        browser.close()
-
-
-@pytest.mark.browser
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine; install Debian's package `chromium`")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1280])
 def test_in_a_browser(browser, tmp_path, scheme, width):
