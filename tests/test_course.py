@@ -39,13 +39,11 @@ UNSHOWN = {
     "Strategy": "what `strategy` gives, and the lesson shows that",
     "PROMPT_OPTIONS": "a table behind an error message of `PromptTuner`",
     "split_of": "how a saved run finds its split again: the lesson shows `PromptTuner`, which calls it",
-    "MEASURES": "a table of functions, each of which the lesson shows",
     **dict.fromkeys(("check_choice", "check_quantiles", "check_room", "check_shape", "no_plan"), "refuses what cannot be: the lesson shows the selectors that call it, tests/test_selectors.py what is refused"),
     **dict.fromkeys(("doubt_of", "one_label_each", "places_of", "rank_in_class", "sets_within", "settled", "shares_of"), "one step of a selector; the lesson builds and shows the selector"),
     "PatchRows": "what `Clip.patches` gives when pictures are kept on disk; the lesson shows `patches`",
     "STORED": "a table of tolerances, for `Clip.kept_as`",
     "WORKERS": "a number of threads, of this machine",
-    "equity_table": "the comparison of saved runs is made with it; tests/test_equity.py holds it to its parts",
 }
 
 
