@@ -1,4 +1,4 @@
-"""The record of a run; built in the lesson on unsupervised learning.
+"""What is kept of a run, so that it can be looked at later, or taken up again after an interruption?
 
 Docs: https://pseudolab.github.io/pseudolab/lab/run.html.md"""
 
@@ -20,7 +20,7 @@ from safetensors.numpy import save_file
 from .cache import write_atomically
 from .pseudolabels import PseudoLabels, precision
 
-# %% ../nbs/lessons/06_unsupervised.ipynb #c021
+# %% ../nbs/lab/04_run.ipynb #c005
 SCHEMA = 1   # version of the run folder's format
 
 
@@ -39,7 +39,7 @@ class Round:
     pool_logits: np.ndarray              # float16 (U, C), by the prompt at the end of the round
     prompt_state: dict[str, np.ndarray] = field(default_factory=dict)   # what the prompt has learned
 
-# %% ../nbs/lessons/06_unsupervised.ipynb #c023
+# %% ../nbs/lab/04_run.ipynb #c009
 def _nulls(values) -> list: return [None if pd.isna(v) else v for v in np.asarray(values).tolist()]
 
 
@@ -59,7 +59,7 @@ def _arrays(round: Round) -> dict[str, np.ndarray]:
     if round.pseudolabels is not None: arrays |= {f"pseudolabels.{name}": value for name, value in vars(round.pseudolabels).items() if value is not None}
     return {name: np.ascontiguousarray(value) for name, value in (arrays | {f"prompt.{n}": v for n, v in round.prompt_state.items()}).items()}
 
-# %% ../nbs/lessons/06_unsupervised.ipynb #c024
+# %% ../nbs/lab/04_run.ipynb #c010
 def save_round(folder: str | Path, round: Round):
     "Write rounds/NN.safetensors, then rounds/NN.json"
     stem = Path(folder) / "rounds" / f"{round.number:02d}"
@@ -76,7 +76,7 @@ def _read_round(stem: Path) -> tuple[dict, dict[str, np.ndarray]]:  # numbers, a
     except (SafetensorError, json.JSONDecodeError, UnicodeDecodeError, OSError) as error:
         raise ValueError(f"{stem}.* is damaged or missing ({error}). Remove it and what comes after it, then resume the run.") from error
 
-# %% ../nbs/lessons/06_unsupervised.ipynb #c025
+# %% ../nbs/lab/04_run.ipynb #c011
 def _under(arrays: dict, prefix: str) -> dict: return {name.removeprefix(prefix): value for name, value in arrays.items() if name.startswith(prefix)}
 
 
@@ -88,7 +88,7 @@ def load_round(folder: str | Path, number: int) -> Round:
                  arrays["predictions"].astype(np.int64), PseudoLabels(**labels) if labels else None,
                  _from_json(about["audit"]), _from_json(about["audit_zero_shot"]), about["seconds"], arrays["pool_logits"], _under(arrays, "prompt."))
 
-# %% ../nbs/lessons/06_unsupervised.ipynb #c027
+# %% ../nbs/lab/04_run.ipynb #c015
 def save_settings(folder: str | Path, settings: dict):
     "Write run.json"
     with write_atomically(Path(folder) / "run.json") as temporary:
@@ -105,7 +105,7 @@ def load_settings(folder: str | Path) -> dict:
     if schema != SCHEMA: raise ValueError(f"{path} has format {schema}; this version of pseudolab reads format {SCHEMA}.")
     return settings
 
-# %% ../nbs/lessons/06_unsupervised.ipynb #c029
+# %% ../nbs/lab/04_run.ipynb #c018
 AUDIT_COLUMNS = ("chosen", "right", "precision", "recall", "mean_confidence")
 
 
@@ -125,7 +125,7 @@ def _summary_row(round: Round, class_names: list[str]) -> dict:
             "zero_shot_precision": None if round.audit_zero_shot is None else precision(round.audit_zero_shot),
             "weakest": extreme(np.nanargmin), "strongest": extreme(np.nanargmax), "seconds": round.seconds}
 
-# %% ../nbs/lessons/06_unsupervised.ipynb #c030
+# %% ../nbs/lab/04_run.ipynb #c019
 @dataclass
 class Run:
     "The history of a fit: `rounds[0]` is zero-shot CLIP, then one record a round"
@@ -147,7 +147,7 @@ class Run:
         "A row a round: k, score, precision of the pseudolabels and of zero-shot CLIP's at the same K, weakest and strongest class"
         return pd.DataFrame([_summary_row(round, self.class_names) for round in self.rounds]).set_index("round")
 
-# %% ../nbs/lessons/06_unsupervised.ipynb #c031
+# %% ../nbs/lab/04_run.ipynb #c022
 def _save(self: Run, folder: str | Path):
     "Write run.json and every round"
     save_settings(folder, self.settings)
@@ -169,7 +169,7 @@ def _report(self: Run, path: str | Path) -> Path:
 
 Run.save, Run.load, Run.report = _save, staticmethod(_load), _report
 
-# %% ../nbs/lessons/06_unsupervised.ipynb #c031b
+# %% ../nbs/lab/04_run.ipynb #c025
 def _explore(self: Run, other: Run | None = None, *, task=None, live: bool = False):
     "The run explorer (`pseudolab.explore`); beside it another run, where one is given"
     from pseudolab.explore import explore

@@ -1,4 +1,4 @@
-"""A pool of ImageNet's size has 1.28 million rows of a thousand logits: 10 GB as the selectors of lesson 04 hold it. Can each of them work from a file, a few rows at a time, and still give the same labels?
+"""A pool of ImageNet's size has 1.28 million rows of a thousand logits: 10 GB as the selectors of lessons 04 and 04b hold it. Can each of them work from a file, a few rows at a time, and still give the same labels?
 
 Docs: https://pseudolab.github.io/pseudolab/lab/scale.html.md"""
 

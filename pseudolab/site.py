@@ -9,8 +9,8 @@ __all__ = ['LINK', 'NAME', 'DEFINITIONS', 'MATH', 'NAMES', 'SCROLLERS', 'README_
            'find_project', 'page_path', 'page_order', 'badge_row', 'split_title', 'relink', 'Symbols', 'link_names',
            'definition', 'split_exports', 'reference', 'cell_directives', 'only_imports', 'prose', 'open_export',
            'exported_module', 'prepare', 'developer_tools', 'apply_directives', 'mathml', 'replace_math', 'accessible',
-           'to_markdown', 'readme', 'drop_empty_sections', 'themes', 'licence_text', 'llms_index', 'notebooks', 'stage',
-           'render', 'tools', 'source_digests', 'make', 'stale', 'write', 'main']
+           'mark_solutions', 'to_markdown', 'readme', 'drop_empty_sections', 'themes', 'licence_text', 'llms_index',
+           'notebooks', 'stage', 'render', 'tools', 'source_digests', 'make', 'stale', 'write', 'main']
 
 # %% ../nbs/lab/site.ipynb #c003
 import argparse
@@ -68,10 +68,11 @@ def page_path(source: PurePosixPath | str) -> PurePosixPath:  # source: a notebo
     return source.with_name(re.sub(r"^\d+[a-z0-9]*_", "", source.name.lower())).with_suffix(".html")
 
 
-def page_order(source: PurePosixPath | str) -> int:  # source: a notebook's path inside nbs/
-    "The number a notebook's name starts with; those without one come last"
-    number = re.match(r"\d+", PurePosixPath(source).name)
-    return int(number[0]) if number else 1000
+def page_order(source: PurePosixPath | str) -> float:  # source: a notebook's path inside nbs/
+    "The number a notebook's name starts with, a little more where a letter stands behind it; those without a number come last"
+    start = re.match(r"(\d+)([a-z]?)", PurePosixPath(source).name)
+    if not start: return 1000
+    return int(start[1]) + ("abcdefghijklmnopqrstuvwxyz".index(start[2]) + 1) / 100 if start[2] else int(start[1])
 
 # %% ../nbs/lab/site.ipynb #c012
 def badge_row(project: Project, source: PurePosixPath | str) -> str:  # source: a notebook's path inside nbs/
@@ -191,10 +192,11 @@ def prose(text: str) -> dict:
     return {"cell_type": "markdown", "metadata": {}, "source": text}
 
 
-def open_export(cell: dict, module: str, symbols: Symbols, project: Project) -> list[dict]:
+def open_export(cell: dict, module: str, symbols: Symbols, project: Project) -> list[dict]:  # module: of the page, for cells that name none
     "The cells that show one code cell: an exported one as a head and code for each definition, any other as it is"
     directives, code = cell_directives(cell["source"])
     if "export" not in directives or "hide" in directives or not code.strip(): return [cell]
+    if directives["export"]: module = f"{project.name}.{directives['export']}"     # a lesson may fill a module that another page opens
     if only_imports(code): directives |= {"code-fold": "true", "code-summary": "Imports"}
     kept, cells = "".join(f"#| {name}: {value}\n" for name, value in directives.items() if name != "export"), []
     for piece in split_exports(code):
@@ -206,9 +208,10 @@ def open_export(cell: dict, module: str, symbols: Symbols, project: Project) -> 
 
 # %% ../nbs/lab/site.ipynb #c035
 def exported_module(cells: list[dict], name: str) -> str:  # name: of the package
-    "The module that a notebook is exported to, or the empty string"
-    found = (re.search(r"(?m)^#\|\s*default_exp\s+(\S+)", cell["source"]) for cell in cells if cell["cell_type"] == "code")
-    return next((f"{name}.{match[1]}" for match in found if match), "")
+    "The module that a notebook opens, else the first that it adds to, or the empty string"
+    code = "\n".join(cell["source"] for cell in cells if cell["cell_type"] == "code")
+    found = re.search(r"(?m)^#\| *default_exp +(\S+)", code) or re.search(r"(?m)^#\| *export +(\S+)", code)
+    return f"{name}.{found[1]}" if found else ""
 
 
 def prepare(notebook: dict,                   # as read from its file
@@ -289,6 +292,11 @@ def accessible(page: str) -> str:   # a page as HTML
     page = re.sub(r'(<i class="bi [^"]*") role="img"', r'\1 aria-hidden="true"', page)
     page = re.sub(r'(<a [^>]*data-bs-target="(#[^"]+)") role="navigation"', r'\1 role="button" href="\2"', page)   # they fold a section
     return page.replace("</body>", f"{SCROLLERS}</body>")
+
+# %% ../nbs/lab/site.ipynb #c042e
+def mark_solutions(page: str) -> str:   # a page as HTML
+    "The folded code of a solution as a class of its own"
+    return re.sub(r'<details class="code-fold">(\s*<summary>Solution</summary>)', r'<details class="code-fold solution">\1', page)
 
 # %% ../nbs/lab/site.ipynb #c044
 def to_markdown(notebook: dict) -> str:
@@ -420,7 +428,8 @@ def render(project: Project,
         site.out = Path(out).resolve()
         site.build()
     for page in sorted(Path(out).rglob("*.html")):
-        page.write_text(accessible(replace_math(page.read_text(encoding="utf-8"), page.relative_to(out).as_posix())), encoding="utf-8")
+        made_text = replace_math(page.read_text(encoding="utf-8"), page.relative_to(out).as_posix())
+        page.write_text(mark_solutions(accessible(made_text)), encoding="utf-8")
     _search_as_script(Path(out))
     _plain_copies(made, Path(out))
     (Path(out) / ".nojekyll").touch()

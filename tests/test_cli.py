@@ -99,7 +99,7 @@ def process(*arguments, **options):
 # --- help is quick, and light
 
 
-@pytest.mark.parametrize("command", [[], ["run"], ["demo"], ["pretrain"], ["doctor"]])
+@pytest.mark.parametrize("command", [[], ["run"], ["predict"], ["demo"], ["pretrain"], ["doctor"]])
 def test_help_imports_nothing_heavy(command):
     code = ("import sys\nfrom pseudolab.cli import main\nsys.argv = ['pseudolab', *sys.argv[1:], '--help']\ntry: main()\nexcept SystemExit: pass\n"
             "heavy = {'torch', 'open_clip', 'pandas', 'sklearn', 'numpy', 'matplotlib', 'PIL', 'seaborn'} & set(sys.modules)\nsys.exit(f'imported {heavy}' if heavy else 0)")
@@ -263,6 +263,36 @@ def test_the_tuner_that_was_kept_predicts(photos, here):
     rows = list(csv.DictReader(open(here / "p.csv", encoding="utf-8", newline="")))[:4]
     tuner = PromptTuner.load(here / "r")
     assert list(tuner.predict([Image.open(row["image"]).convert("RGB") for row in rows])) == [row["class"] for row in rows]
+
+
+# --- predict
+
+
+def test_predict_says_what_the_run_said(photos, loose, here):
+    call("run", "--root", photos, *QUICK, "--out", "r", "--predictions", "p.csv")
+    of_run = {Path(row["image"]).name: (row["class"], row["probability"]) for row in csv.DictReader(open(here / "p.csv", encoding="utf-8", newline=""))}
+    (loose / "deep").mkdir()
+    shutil.copy(next(loose.glob("*.png")), loose / "deep" / "again.png")
+    (loose / "torn.png").write_bytes(b"torn")
+    result = call("predict", "r", loose, "--out", "later.csv")
+    assert "torn.png" in result.stderr and "Skipped" in result.stderr and "All 19 predictions" in result.stdout
+    later = {Path(row["image"]).name: (row["class"], row["probability"]) for row in csv.DictReader(open(here / "later.csv", encoding="utf-8", newline=""))}
+    assert later.pop("again.png") in later.values()
+    assert later.keys() == of_run.keys() and all(later[name][0] == of_run[name][0] and abs(float(later[name][1]) - float(of_run[name][1])) < 1e-3 for name in later)
+    one, = json.loads(call("predict", "r", loose / f"{NAMES[1]} 2.png", "--json").stdout)
+    assert one["class"] == of_run[f"{NAMES[1]} 2.png"][0]
+
+
+def test_predict_refuses_in_a_sentence(photos, loose, here):
+    call("run", "--root", photos, *QUICK, "--out", "r")
+    (loose / "torn.png").write_bytes(b"torn")
+    refused("predict", "r", here / "nowhere", said="neither a file nor a folder")
+    refused("predict", "r", loose / "torn.png", said="no image")
+    refused("predict", "r", loose, "--strict", said="torn.png")
+    refused("predict", "r", loose, "--out", here, said="is a folder")
+    refused("predict", loose, loose, said="not a run folder")
+    (here / "r" / "tuner.json").unlink()
+    refused("predict", "r", loose, said="tuner.json")
 
 
 # --- settings.ini

@@ -16,6 +16,7 @@ from test_notebooks import without_network
 ROOT = Path(__file__).resolve().parents[1]
 LESSONS = sorted(ROOT.glob("nbs/lessons/[0-9]*.ipynb"))
 NOTEBOOKS = sorted(path for folder in ("lessons", "guides", "pocket", "lab") for path in ROOT.glob(f"nbs/{folder}/*.ipynb"))
+WALK = [path for path in LESSONS if re.match(r"\d\d_", path.name)]      # an aside has a letter behind its number
 by_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
@@ -34,23 +35,29 @@ def exports(cell: str) -> bool: return re.search(r"^#\| *exporti?s?\b", cell, re
 # Not named by any cell that shows something, and why that is enough
 UNSHOWN = {
     "Prompt": "the face of every prompt, never made itself: each TextPrompt of the lesson is one",
-    "NameRows": "what `name_rows` gives, and the lesson shows that",
     "Schedule": "a type, for signatures: the lesson shows `constant` and `growing`, which give one",
-    "Strategy": "what `strategy` gives, and the lesson shows that",
     "PROMPT_OPTIONS": "a table behind an error message of `PromptTuner`",
-    "split_of": "how a saved run finds its split again: the lesson shows `PromptTuner`, which calls it",
     **dict.fromkeys(("check_choice", "check_quantiles", "check_room", "check_shape", "no_plan"), "refuses what cannot be: the lesson shows the selectors that call it, tests/test_selectors.py what is refused"),
-    **dict.fromkeys(("doubt_of", "one_label_each", "places_of", "rank_in_class", "sets_within", "settled", "shares_of"), "one step of a selector; the lesson builds and shows the selector"),
-    "PatchRows": "what `Clip.patches` gives when pictures are kept on disk; the lesson shows `patches`",
-    "STORED": "a table of tolerances, for `Clip.kept_as`",
-    "WORKERS": "a number of threads, of this machine",
+    **dict.fromkeys(("one_label_each", "sets_within"), "one step of a selector; the lesson builds and shows the selector"),
+    "Split": "what `semi_supervised` and its sisters give, and the lesson shows those",
+    "SCHEMA": "the version of a file's format",
+    "AUDIT_COLUMNS": "names of columns, in a file's format",
 }
 
 
+def modules_of(path: Path) -> set[str]:
+    "The modules that a notebook opens or adds to"
+    return {name for cell in cells_of(path, "code") for name in re.findall(r"^#\| *(?:default_exp|exports?) +(\S+)", cell, re.M)}
+
+
 def lesson_modules() -> dict[str, Path]:
-    "The modules that lessons export"
-    named = {match[1]: path for path in LESSONS for cell in cells_of(path, "code") if (match := re.search(r"^#\| *default_exp +(\S+)", cell, re.M))}
-    return {name: ROOT / "pseudolab" / f"{name}.py" for name in named}
+    "The modules that lessons export to"
+    return {name: ROOT / "pseudolab" / f"{name}.py" for path in LESSONS for name in sorted(modules_of(path))}
+
+
+def homes() -> list[Path]:
+    "The lessons, and the pages that open a module which a lesson fills"
+    return [path for path in NOTEBOOKS if path in LESSONS or modules_of(path) & lesson_modules().keys()]
 
 
 def public(module: ast.Module) -> list[str]:
@@ -70,14 +77,14 @@ def test_names_used_are_those_that_are_read():
     assert exports("#| export\nx = 1") and exports("#| exports\nx = 1") and not exports("#| hide\nexport = 1")
 
 
-def test_lessons_export_modules(): assert {"clip", "pseudolabels", "tuner"} <= lesson_modules().keys()
+def test_lessons_export_modules(): assert {"clip", "loss", "pseudolabels", "run", "tuner"} <= lesson_modules().keys()
 
 
 def test_every_export_is_shown_in_a_lesson():
-    shown = set().union(*(names_used(cell) for path in LESSONS for cell in cells_of(path, "code") if not exports(cell)))
+    shown = set().union(*(names_used(cell) for path in homes() for cell in cells_of(path, "code") if not exports(cell)))
     wanted = {name: module for module, path in lesson_modules().items() for name in public(ast.parse(path.read_text(encoding="utf-8")))}
     unshown = {name for name in wanted if name not in shown}
-    assert not unshown - UNSHOWN.keys(), f"exported, but in no cell of a lesson that shows or asserts: {[f'{wanted[name]}.{name}' for name in sorted(unshown - UNSHOWN.keys())]}"
+    assert not unshown - UNSHOWN.keys(), f"exported, but in no cell of its notebook, or of a lesson, that shows or asserts: {[f'{wanted[name]}.{name}' for name in sorted(unshown - UNSHOWN.keys())]}"
     assert not UNSHOWN.keys() - unshown, f"shown by now, so no exceptions any more: {sorted(UNSHOWN.keys() - unshown)}"
 
 
@@ -92,7 +99,9 @@ def test_every_export_has_a_docstring(module):
 # ---- every lesson has its parts
 
 
-def test_all_lessons_are_here(): assert [path.name.split("_")[0] for path in LESSONS] == [*(f"{number:02}" for number in range(15)), "14b"]
+def test_all_lessons_are_here():
+    assert [path.name[:2] for path in WALK] == [f"{number:02}" for number in range(15)]
+    assert [path.stem for path in LESSONS if path not in WALK] == ["04b_beyond_top_k", "14b_from_code_to_paper"], "asides"
 
 
 @by_lesson
@@ -113,10 +122,13 @@ def test_has_its_sections(path):
 def test_asks_two_to_four_exercises(path): assert 2 <= len(load_exercises(path).exercises) <= 4
 
 
-@pytest.mark.parametrize("path", LESSONS[:-1], ids=lambda path: path.stem)
-def test_leads_to_the_next_lesson(path):
-    following = LESSONS[LESSONS.index(path) + 1].name
-    assert f"]({following})" in cells_of(path, "markdown")[-1] or any(f"]({following})" in cell for cell in cells_of(path, "markdown")[-4:]), f"no link to {following} at the end"
+def ends_with_a_link(path, other): return any(f"]({other.name})" in cell for cell in cells_of(path, "markdown")[-4:])
+
+
+@pytest.mark.parametrize("walk", [LESSONS, WALK], ids=["asides too", "without the asides"])
+def test_each_lesson_leads_to_the_next(walk):
+    missing = [f"{path.name} -> {following.name}" for path, following in zip(walk, walk[1:]) if not ends_with_a_link(path, following)]
+    assert not missing, f"no link at the end: {missing}"
 
 
 # ---- a notebook needs the package alone
@@ -147,7 +159,7 @@ def test_runs_in_an_empty_folder(number, tmp_path):
     "Beside it neither the repository nor its settings; the package comes from where Python finds it"
     folder, home = tmp_path / "alone", tmp_path / "home"
     folder.mkdir()
-    shutil.copy(LESSONS[number], folder / "lesson.ipynb")
+    shutil.copy(WALK[number], folder / "lesson.ipynb")
     given = {"PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(home), "IPYTHONDIR": str(home / "ipython"), "HF_HUB_OFFLINE": "1", "MPLBACKEND": "Agg"}
     command = [*without_network(), sys.executable, "-m", "nbconvert", "--to", "notebook", "--execute", "--KernelManager.transport=ipc", "--output", "done.ipynb", "lesson.ipynb"]
     done = subprocess.run(command, cwd=folder, env=os.environ | given, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600)

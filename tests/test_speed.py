@@ -19,8 +19,9 @@ from pseudolab.benchmarks import AIMS, aims_table, reached, read_benchmarks, shi
 from pseudolab.clip import STORED, Clip, PatchRows, load_clip
 from pseudolab.multimodal_prompt import MultimodalPrompt
 from pseudolab.recipe import Recipe
+from pseudolab.shared_prefix import encode_after_prefix, first_views, name_rows, prefix_fault
 from pseudolab.tasks import Images
-from pseudolab.text_prompt import ClassTexts, TextPrompt, encode_after_prefix, name_rows, prefix_fault
+from pseudolab.text_prompt import ClassTexts, TextPrompt
 from pseudolab.training import Term, fit_prompt
 from pseudolab.visual_prompt import VisualPrompt
 
@@ -140,6 +141,28 @@ def test_gradients_reach_the_tokens_alone(clip):
     prompt.class_features().sum().backward()
     assert [name for name, _ in prompt.named_parameters()] == ["context"] and prompt.context.grad.abs().amin(dim=1).min() > 0
     assert all(p.grad is None and not p.requires_grad for p in clip.model.parameters())
+
+
+def test_what_names_bring_to_the_first_block_is_computed_once(clip, monkeypatch):
+    "And serves every prefix: after a step the features are those of a prompt that computes it anew"
+    asked = []
+    monkeypatch.setattr("pseudolab.text_prompt.first_views", lambda *given: (asked.append(1), first_views(*given))[1])
+    prompt = TextPrompt(clip, NAMES, n_tokens=4, generator=seeded(1))
+    before = prompt.class_features().detach()
+    with torch.no_grad(): prompt.context += torch.randn(prompt.context.shape, generator=seeded(2))
+    after, fresh = prompt.class_features(), TextPrompt(clip, NAMES, n_tokens=4)
+    with torch.no_grad(): fresh.context.copy_(prompt.context)
+    assert torch.equal(after, fresh.class_features()) and not torch.allclose(after, before, atol=1e-3) and len(asked) == 2
+    assert not any(getattr(prompt.texts.views, name).requires_grad for name in ("x", "q", "near", "v"))
+
+
+def test_gradients_reach_names_too_where_they_are_asked_for():
+    names = (torch.randn(3, 4, 32, generator=seeded(1)) * .3).requires_grad_()
+    prefix, lengths, direction = torch.randn(5, 32, generator=seeded(2)) * .3, torch.tensor([4, 2, 3]), torch.randn(3, 24, generator=seeded(3))
+    fast = encode_after_prefix(TINY, prefix, names, name_rows(lengths))
+    plain = TINY.encode_embedded(torch.cat([prefix.expand(3, -1, -1), names], dim=1), 4 + lengths)
+    got, want = (torch.autograd.grad((features * direction).sum(), names)[0] for features in (fast, plain))
+    assert want.norm() > 0 and (got - want).norm() < GRADIENTS * want.norm()
 
 
 def rows_of_linear_layers(clip, run):
@@ -315,7 +338,48 @@ def test_a_pool_of_patches_needs_no_room_in_memory():
     with module("measure").PeakMemory() as peak:
         rows = clip.patches(images)
         for part in rows.split(64)[:5]: part.patches()
-    assert peak.bytes < 100e6
+    assert peak.bytes < 150e6
+
+
+# ---- pictures in batches, and the class token that goes on alone ---------------------------------------------------------------------------------
+
+@given(n=st.integers(0, 999), size=st.integers(1, 99))
+def test_batches_are_whole_few_and_nearly_equal(n, size):
+    batches = clips._batches(n, size)
+    lengths = [batch.stop - batch.start for batch in batches]
+    assert [at for batch in batches for at in range(batch.start, batch.stop)] == list(range(n))
+    assert len(batches) == -(-n // size) and (not lengths or 1 <= min(lengths) <= max(lengths) <= min(size, min(lengths) + 1))
+
+
+TOWERS = {"class token": {}, "mean of patches": {"pool_type": "avg"}, "attention pooler": {"attentional_pool": True, "attn_pooler_queries": 4, "attn_pooler_heads": 2},
+          "layer scale": {"ls_init_value": .3}, "three blocks": {"layers": 3}, "no normalisation in front": {"no_ln_pre": True}}
+
+
+@pytest.mark.parametrize("vision", TOWERS.values(), ids=TOWERS)
+def test_images_are_seen_as_open_clip_sees_them(vision):
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        tower = dict(image_size=32, patch_size=8, width=32, layers=2, head_width=16) | vision
+        model = open_clip.CLIP(embed_dim=24, vision_cfg=tower, text_cfg=dict(context_length=16, vocab_size=49408, width=32, heads=4, layers=1))
+    clip, pixels = wrapped(model, "tiny", 16), torch.randn(6, 3, 32, 32, generator=seeded())
+    with torch.no_grad(): want = torch.nn.functional.normalize(clip.model.encode_image(pixels), dim=-1)
+    assert (clip.encode_images(pixels) - want).abs().max() < 1e-6 and torch.pdist(want).min() > 1e-3
+
+
+@pytest.mark.parametrize("n", [5, 32, 40, 64])
+def test_the_pocket_clip_sees_as_its_model_does(n):
+    clip, pixels = load_clip("pocket", device="cpu"), torch.randn(n, 3, 56, 56, generator=seeded(n))
+    with torch.no_grad(): want = torch.nn.functional.normalize(clip.model.encode_image(pixels), dim=-1)
+    assert (clip.encode_images(pixels) - want).abs().max() < 1e-6 and torch.pdist(want).min() > 1e-3
+
+
+def test_the_last_block_works_for_one_row():
+    clip, seen = load_clip("pocket", device="cpu"), []
+    hooks = [block.mlp.register_forward_hook(lambda module, inputs, output: seen.append(inputs[0].numel() // inputs[0].shape[-1])) for block in clip.image_tower().transformer.resblocks]
+    try: clip.encode_images(torch.zeros(3, 3, 56, 56))
+    finally:
+        for hook in hooks: hook.remove()
+    assert seen == [150, 150, 150, 3]
 
 
 # ---- threads, and what is kept -----------------------------------------------------------------------------------------------------------------
