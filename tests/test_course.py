@@ -37,13 +37,11 @@ UNSHOWN = {
     "Prompt": "the face of every prompt, never made itself: each TextPrompt of the lesson is one",
     "Schedule": "a type, for signatures: the lesson shows `constant` and `growing`, which give one",
     "PROMPT_OPTIONS": "a table behind an error message of `PromptTuner`",
-    "MEASURES": "a table of functions, each of which the lesson shows",
     **dict.fromkeys(("check_choice", "check_quantiles", "check_room", "check_shape", "no_plan"), "refuses what cannot be: the lesson shows the selectors that call it, tests/test_selectors.py what is refused"),
     **dict.fromkeys(("one_label_each", "sets_within"), "one step of a selector; the lesson builds and shows the selector"),
     "Split": "what `semi_supervised` and its sisters give, and the lesson shows those",
     "SCHEMA": "the version of a file's format",
     "AUDIT_COLUMNS": "names of columns, in a file's format",
-    "equity_table": "the comparison of saved runs is made with it; tests/test_equity.py holds it to its parts",
 }
 
 
@@ -103,7 +101,7 @@ def test_every_export_has_a_docstring(module):
 
 def test_all_lessons_are_here():
     assert [path.name[:2] for path in WALK] == [f"{number:02}" for number in range(15)]
-    assert [path.stem for path in LESSONS if path not in WALK] == ["04b_beyond_top_k"], "asides"
+    assert [path.stem for path in LESSONS if path not in WALK] == ["04b_beyond_top_k", "14b_from_code_to_paper"], "asides"
 
 
 @by_lesson

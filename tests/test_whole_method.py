@@ -166,7 +166,7 @@ def test_the_recipe_page_sends_the_reader_to_lessons_that_turn_the_switch():
     rows = re.findall(r"^\s*\"\| (`[^|]+) \|[^|]*\|([^|]*lessons/[^|]*)\|", (nbs / "lab" / "03_recipe.ipynb").read_text(encoding="utf-8"), re.M)
     pairs = [(switch, lesson) for names, links in rows for switch in re.findall(r"`(\w+)`", names) for lesson in re.findall(r"lessons/(\w+\.ipynb)", links)]
     assert len(rows) == 9 and len(pairs) >= 11
-    walked = (nbs / "lessons" / "14_when_it_breaks.ipynb").read_text(encoding="utf-8")
+    walked = (nbs / "lessons" / "14b_from_code_to_paper.ipynb").read_text(encoding="utf-8")
     for switch, lesson in pairs:
         assert switch in (nbs / "lessons" / lesson).read_text(encoding="utf-8"), (switch, lesson)
         assert switch == "square_root" or f"`{switch}`" in walked, switch
