@@ -40,8 +40,6 @@ UNSHOWN = {
     **dict.fromkeys(("check_choice", "check_quantiles", "check_room", "check_shape", "no_plan"), "refuses what cannot be: the lesson shows the selectors that call it, tests/test_selectors.py what is refused"),
     **dict.fromkeys(("one_label_each", "sets_within"), "one step of a selector; the lesson builds and shows the selector"),
     "Split": "what `semi_supervised` and its sisters give, and the lesson shows those",
-    "SCHEMA": "the version of a file's format",
-    "AUDIT_COLUMNS": "names of columns, in a file's format",
 }
 
 
@@ -77,7 +75,7 @@ def test_names_used_are_those_that_are_read():
     assert exports("#| export\nx = 1") and exports("#| exports\nx = 1") and not exports("#| hide\nexport = 1")
 
 
-def test_lessons_export_modules(): assert {"clip", "loss", "pseudolabels", "run", "tuner"} <= lesson_modules().keys()
+def test_lessons_export_modules(): assert {"clip", "loss", "pseudolabels", "training", "tuner"} <= lesson_modules().keys()
 
 
 def test_every_export_is_shown_in_a_lesson():

@@ -254,6 +254,14 @@ def test_no_solution_is_overlooked(path):
 
 
 @by_lesson
+def test_solutions_are_folded_in_jupyterlab_and_colab_too(path):
+    "Code and output: pages fold by the directives in the cell, JupyterLab and Colab by its metadata"
+    cells = [cell for cell in json.loads(path.read_text(encoding="utf-8"))["cells"] if '#| code-summary: "Solution' in "".join(cell["source"])]
+    folded = {"cellView": "form", "jupyter": {"outputs_hidden": True, "source_hidden": True}}
+    assert all(cell["metadata"] == folded for cell in cells), f"{path.name}: {[cell['id'] for cell in cells if cell['metadata'] != folded]}"
+
+
+@by_lesson
 def test_every_exercise_has_a_solution(path):
     unsolved = [e.number for e in load(path).exercises if not e.solutions]
     assert not unsolved, f"{path.name}: no solution of {unsolved}"
