@@ -459,6 +459,7 @@ def export(folder: Annotated[Path, typer.Argument(help="Folder of a run, as `run
            root: Annotated[Optional[Path], typer.Option(help="The images, where the task is not one that ships: as for `run`. Without them the pictures are left out.")] = None,
            class_names: Annotated[Optional[str], typer.Option(help="As for `run`.")] = None):
     "Write a run as one file that the docs page \"Open a run\" shows, pictures included."
+    from pseudolab.explore import task_of
     from pseudolab.run import Run
     from pseudolab.tasks import load_task
     run, other = Run.load(folder), None if beside is None else Run.load(beside)
@@ -466,6 +467,7 @@ def export(folder: Annotated[Path, typer.Argument(help="Folder of a run, as `run
     name = about["name"] if about["name"] in PAPER_TASKS else "folder"
     task = None if root is None else load_task(name, root=root, class_names=read_class_names(class_names), template=about["template"])
     say(f"Written: {run.export(out or folder / 'run-export.json', other, task=task)}")
+    if task_of(run, task) is None: say("The pictures of this run are not at hand and were left out. --root FOLDER, with --class-names as they were, takes them along.")
 
 # %% ../nbs/lab/08_cli.ipynb #c034c
 @command

@@ -200,13 +200,17 @@ def _prepared(images, prepare: Callable, batch_size: int) -> Iterator[list]:
         finally: threads.shutdown(cancel_futures=True)
 
 # %% ../nbs/lab/00_clip.ipynb #c019a
-def _halves(preprocess) -> tuple[Callable, torch.Tensor, torch.Tensor] | None:  # PIL -> uint8 (3, H, W); mean and deviation (3, 1, 1)
+def _halves(preprocess) -> tuple[Callable, torch.Tensor, torch.Tensor] | None:  # PIL -> uint8 (H, W, 3); mean and deviation (3, 1, 1)
     "A preprocessing as what it does to whole numbers and the normalisation behind it; None where it is put together otherwise"
     *first, to_tensor, normalize = getattr(preprocess, "transforms", None) or [None, None]
     own = all(type(step).__module__.startswith(("torchvision.", "open_clip.")) and not isinstance(step, transforms.Lambda) for step in first)
     if not own or type(to_tensor) not in (transforms.ToTensor, MaybeToTensor) or type(normalize) is not transforms.Normalize: return None
     shape = transforms.Compose(first)
-    return (lambda image: np.asarray(shape(image)).transpose(2, 0, 1), *(torch.tensor(values).view(3, 1, 1) for values in (normalize.mean, normalize.std)))
+    return (lambda image: np.asarray(shape(image)), *(torch.tensor(values).view(3, 1, 1) for values in (normalize.mean, normalize.std)))
+
+
+def _stacked(pictures: list[np.ndarray]) -> np.ndarray:   # n of uint8 (H, W, 3) -> (n, 3, H, W)
+    return np.ascontiguousarray(np.stack(pictures).transpose(0, 3, 1, 2))
 
 
 def _normalised(rows: torch.Tensor, mean: torch.Tensor, deviation: torch.Tensor) -> torch.Tensor:  # uint8 (n, 3, H, W) -> float32
@@ -225,7 +229,7 @@ def _pixel_batches(self: Clip, images, batch_size: int) -> Iterator[torch.Tensor
         for batch in _prepared(images, self.preprocess, batch_size): yield torch.stack(batch)
     else:
         shape, *numbers = halves
-        for batch in _prepared(images, shape, batch_size): yield _normalised(torch.from_numpy(np.stack(batch)), *numbers)
+        for batch in _prepared(images, shape, batch_size): yield _normalised(torch.from_numpy(_stacked(batch)), *numbers)
 
 
 def pixels(self: Clip, images) -> torch.Tensor:  # float32 (N, 3, H, W)
@@ -376,7 +380,7 @@ def _pixel_rows(self: Clip, images) -> np.ndarray:  # uint8 (N, 3, H, W), mapped
     "The pictures decoded, resized and cropped: once, for every CLIP with this preprocessing"
     shape = len(images), 3, self.image_size, self.image_size
     prepare = _halves(self.preprocess)[0]
-    blocks = lambda: (np.stack(batch) for batch in _prepared(images, prepare, 256))
+    blocks = lambda: (_stacked(batch) for batch in _prepared(images, prepare, 256))
     return cached_rows(f"pixels-{digest('pixel rows', str(self.preprocess), shape, images.digest())}", shape, np.uint8, blocks)
 
 # %% ../nbs/lab/00_clip.ipynb #c033a

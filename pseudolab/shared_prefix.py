@@ -94,8 +94,8 @@ def _attend(block, x: torch.Tensor, prefix, views: NameViews, names: NameRows) -
 
 def _shared_block(block, x: torch.Tensor, P: int, names: NameRows) -> torch.Tensor:  # (P + N, width)
     "One block"
-    parts = _project(block, block.ln_1(x))
-    return _attend(block, x, [part[:, :P] for part in parts], _views(x[P:], [part[:, P:] for part in parts], names), names)
+    prefix, own = zip(*(part.split([P, len(x) - P], dim=1) for part in _project(block, block.ln_1(x))))
+    return _attend(block, x, prefix, _views(x[P:], own, names), names)
 
 
 def _shared_last(block, x: torch.Tensor, P: int, names: NameRows) -> torch.Tensor:  # (C, width)
@@ -103,8 +103,10 @@ def _shared_last(block, x: torch.Tensor, P: int, names: NameRows) -> torch.Tenso
     normed, end = block.ln_1(x), P + names.last
     q, = _project(block, normed.index_select(0, end), 0, 1)                            # (H, C, d)
     k, v = _project(block, normed, 1, 3)
-    q, own_k, own_v = q.transpose(0, 1)[:, :, None] / q.shape[-1] ** .5, _by_name(k[:, P:], names), _by_name(v[:, P:], names)
-    seen = _name_attention(q, _scores(q, own_k, names.hidden[:, None, None]), own_v, k[:, :P], v[:, :P])
+    (first_k, own_k), (first_v, own_v) = (part.split([P, len(x) - P], dim=1) for part in (k, v))
+    q = q.transpose(0, 1)[:, :, None] / q.shape[-1] ** .5                               # (C, H, 1, d)
+    near = _scores(q, _by_name(own_k, names), names.hidden[:, None, None])
+    seen = _name_attention(q, near, _by_name(own_v, names), first_k, first_v)
     return _finish(block, x.index_select(0, end), seen[:, 0])
 
 # %% ../nbs/lab/04_shared_prefix.ipynb #c014c

@@ -295,6 +295,18 @@ def test_predict_refuses_in_a_sentence(photos, loose, here):
     refused("predict", "r", loose, said="tuner.json")
 
 
+# --- export
+
+
+def test_export_says_when_the_pictures_are_left_out(photos, here):
+    call("run", "--root", photos, *QUICK, "--out", "r")
+    without = call("export", "r", "--out", "without.json").stdout
+    assert "were left out" in without and "--root" in without
+    assert "were left out" not in call("export", "r", "--out", "with.json", "--root", photos).stdout
+    assert (here / "with.json").stat().st_size > (here / "without.json").stat().st_size
+    refused("export", "r", "--root", photos / NAMES[0], "--class-names", ", ".join(NAMES), said="not the one of this run")
+
+
 # --- settings.ini
 
 
