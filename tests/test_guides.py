@@ -182,8 +182,9 @@ def test_measured_step_times_are_those_of_the_rehearsal(path):
 def test_what_the_colab_guide_says_of_the_rehearsal():
     rows, text = {row["prompt"]: row for row in REHEARSAL["prompts"]}, prose(REAL_CLIP)
     assert REHEARSAL["machine"]["cores"] == 2 and REHEARSAL["classes"] == 102 and REHEARSAL["images"] == 500
-    assert f"takes {rows['text']['prepare_seconds'] / 500:.2f} seconds" in text and f"{rows['visual']['inputs_mib']:.0f} MiB for 500 images" in text
-    assert f"{rows['visual']['inputs_mib'] / 500 * 22_000 / 1024:.1f} GiB for EuroSAT" in text and f"keeps {rows['text']['inputs_mib']:.0f} MiB for 500" in text
+    assert f"takes {rows['text']['prepare_seconds'] / 500:.2f} seconds" in text
+    assert f"{3 * 224 ** 2:,} for a picture" in text and f"{3 * 224 ** 2 * 22_000 / 1e9:.1f} GB for EuroSAT's pool" in text
+    assert f"{512 * 4 // 1024} KB each" in text and rows["text"]["inputs_mib"] == round(500 * 512 * 4 / 2**20)
 
 
 def test_what_is_not_run_has_no_output():
