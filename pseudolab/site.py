@@ -8,9 +8,9 @@ Docs: https://pseudolab.github.io/pseudolab/lab/site.html.md"""
 __all__ = ['LINK', 'NAME', 'DEFINITIONS', 'MATH', 'NAMES', 'SCROLLERS', 'README_NOTE', 'FETCH', 'SCRIPT', 'TOOLS', 'Project',
            'find_project', 'page_path', 'page_order', 'badge_row', 'split_title', 'relink', 'Symbols', 'link_names',
            'definition', 'split_exports', 'reference', 'cell_directives', 'only_imports', 'prose', 'open_export',
-           'exported_module', 'prepare', 'developer_tools', 'apply_directives', 'mathml', 'replace_math', 'accessible',
-           'mark_solutions', 'to_markdown', 'readme', 'drop_empty_sections', 'themes', 'licence_text', 'llms_index',
-           'notebooks', 'stage', 'render', 'tools', 'source_digests', 'make', 'stale', 'write', 'main']
+           'exported_module', 'numbered', 'prepare', 'developer_tools', 'apply_directives', 'mathml', 'replace_math',
+           'accessible', 'mark_solutions', 'to_markdown', 'readme', 'drop_empty_sections', 'themes', 'licence_text',
+           'llms_index', 'notebooks', 'stage', 'render', 'tools', 'source_digests', 'make', 'stale', 'write', 'main']
 
 # %% ../nbs/lab/site.ipynb #c003
 import argparse
@@ -183,7 +183,8 @@ def cell_directives(code: str) -> tuple[dict[str, str], str]:  # the `#|` lines 
 
 def only_imports(code: str) -> bool:
     "Whether a piece of code imports and does nothing else"
-    body = ast.parse(code).body
+    try: body = ast.parse(code).body
+    except SyntaxError: return False      # a line for the notebook alone, such as %pip
     return bool(body) and all(isinstance(node, (ast.Import, ast.ImportFrom)) for node in body)
 
 # %% ../nbs/lab/site.ipynb #c033
@@ -195,9 +196,10 @@ def prose(text: str) -> dict:
 def open_export(cell: dict, module: str, symbols: Symbols, project: Project) -> list[dict]:  # module: of the page, for cells that name none
     "The cells that show one code cell: an exported one as a head and code for each definition, any other as it is"
     directives, code = cell_directives(cell["source"])
-    if "export" not in directives or "hide" in directives or not code.strip(): return [cell]
-    if directives["export"]: module = f"{project.name}.{directives['export']}"     # a lesson may fill a module that another page opens
+    if "hide" in directives or not code.strip(): return [cell]
     if only_imports(code): directives |= {"code-fold": "true", "code-summary": "Imports"}
+    if "export" not in directives: return [{**cell, "source": "".join(f"#| {name}: {value}\n" for name, value in directives.items()) + code}] if only_imports(code) else [cell]
+    if directives["export"]: module = f"{project.name}.{directives['export']}"     # a lesson may fill a module that another page opens
     kept, cells = "".join(f"#| {name}: {value}\n" for name, value in directives.items() if name != "export"), []
     for piece in split_exports(code):
         node = definition(piece)
@@ -214,6 +216,12 @@ def exported_module(cells: list[dict], name: str) -> str:  # name: of the packag
     return f"{name}.{found[1]}" if found else ""
 
 
+def numbered(title: str, source: PurePosixPath | str) -> str:   # source: a notebook's path inside nbs/
+    "A lesson's title with the number that other pages call it by"
+    lesson = re.match(r"lessons/(\d+[a-z]?)_", str(source))
+    return f"{lesson[1]} \N{MIDDLE DOT} {title}" if lesson else title
+
+
 def prepare(notebook: dict,                   # as read from its file
             source: PurePosixPath | str,      # its path inside nbs/
             project: Project, symbols: Symbols) -> dict:
@@ -221,7 +229,7 @@ def prepare(notebook: dict,                   # as read from its file
     cells = [dict(cell, source="".join(cell["source"])) for cell in notebook["cells"]]
     title, description, rest = split_title(cells[0]["source"]) if cells and cells[0]["cell_type"] == "markdown" else ("", "", "")
     if not title: raise ValueError(f"nbs/{source}: the first cell is no title; expected a prose cell that starts with '# Title' and has '> one sentence' under it")
-    front = json.dumps({"title": title, "description": description, "order": page_order(source)})
+    front = json.dumps({"title": numbered(title, source), "description": description, "order": page_order(source)})
     top = [] if str(source) == "index.ipynb" else [prose(badge_row(project, source))]
     module, body = exported_module(cells, project.name), []
     for cell in [prose(rest), *cells[1:]]:
