@@ -89,6 +89,8 @@ class PromptTuner:
         if self.strategy.name == "labelled" and paradigm == "ul": raise ValueError("Unsupervised learning has no labelled image, so no labelled-only baseline. Use ssl or trzsl.")
         self.seed, self.shots, self.shots_seed, self.split_seed = seed, shots, shots_seed, split_seed
         self.clip = clip if clip is not None else load_clip()
+        if self.strategy.rounds and prompt != "visual": self.clip.text_tower()        # now, and not after the zero-shot pass,
+        if self.strategy.rounds and prompt != "text": self.clip.image_tower()         # is said what cannot be learned for this CLIP
         self.prompt_, self.run_ = None, None           # what fit has learned, and the record of it
         self.task_, self.inputs_ = None, {}            # what it was fitted to; what prompts are fed, by collection
 

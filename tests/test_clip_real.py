@@ -23,6 +23,7 @@ from pseudolab.multimodal_prompt import MultimodalPrompt
 from pseudolab.recipe import Recipe
 from pseudolab.text_prompt import TextPrompt
 from pseudolab.training import Term, fit_prompt
+from pseudolab.tuner import PromptTuner
 from pseudolab.visual_prompt import VisualPrompt
 
 NAMES = ["river", "forest", "permanent crop land", "highway"]
@@ -355,6 +356,16 @@ def test_what_is_said_of_an_architecture_is_what_its_towers_do(name, monkeypatch
         if reasons[prompt]:
             with pytest.raises(ValueError, match=name): kind(clip, NAMES)
     assert clip.encode_texts(NAMES).shape == (len(NAMES), clip.embed_dim) and clip.encode_images(pictures(clip)).shape == (3, clip.embed_dim)      # zero-shot serves all
+
+
+def test_a_tuner_refuses_at_once_what_its_clip_cannot_learn(monkeypatch):
+    clip = small_clip("RN50", monkeypatch)
+    for prompt in ("visual", "multimodal"):
+        with pytest.raises(ValueError, match="RN50: the image tower"): PromptTuner(clip, prompt=prompt)
+        assert PromptTuner(clip, prompt=prompt, strategy="zero_shot").prompt == prompt      # nothing is learned
+    assert PromptTuner(clip, prompt="text").clip is clip
+    clip.tokenizer = AnotherTokenizer(77)
+    with pytest.raises(ValueError, match="RN50: the text tower"): PromptTuner(clip)
 
 
 def test_end_token_of_another_tokenizer_is_not_guessed(monkeypatch):
