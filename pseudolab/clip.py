@@ -217,7 +217,7 @@ def _normalised(rows: torch.Tensor, mean: torch.Tensor, deviation: torch.Tensor)
     "What ToTensor and Normalize make of each picture, number for number: the same operations in the same order"
     return rows.float().div(255).sub(mean.to(rows.device)).div(deviation.to(rows.device))
 
-
+# %% ../nbs/lab/00_clip.ipynb #c019c
 def _pixel_batches(self: Clip, images, batch_size: int) -> Iterator[torch.Tensor]:  # each float32 (n, 3, H, W)
     if isinstance(images, torch.Tensor):
         expected = (3, self.image_size, self.image_size)
@@ -360,6 +360,9 @@ def _read_out(self: Clip, x: torch.Tensor, n: int) -> torch.Tensor:  # (N, L, wi
     return x if tower.proj is None else x @ tower.proj
 
 
+Clip._last_block, Clip._read_out = _last_block, _read_out
+
+# %% ../nbs/lab/00_clip.ipynb #c031a
 @torch.no_grad()
 def _see(self: Clip, pixels: torch.Tensor) -> torch.Tensor:  # float32 (B, 3, H, W) -> (B, D), of any length
     "What `model.encode_image` says. Behind the last attention of a standard tower the class token goes on alone"
@@ -373,7 +376,7 @@ def _see(self: Clip, pixels: torch.Tensor) -> torch.Tensor:  # float32 (B, 3, H,
     return self._read_out(x + last.ls_2(last.mlp(last.ln_2(x))), 0)
 
 
-Clip._last_block, Clip._read_out, Clip._see = _last_block, _read_out, _see
+Clip._see = _see
 
 # %% ../nbs/lab/00_clip.ipynb #c033
 def _pixel_rows(self: Clip, images) -> np.ndarray:  # uint8 (N, 3, H, W), mapped

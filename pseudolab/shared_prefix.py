@@ -91,7 +91,7 @@ def _attend(block, x: torch.Tensor, prefix, views: NameViews, names: NameRows) -
     seen = _name_attention(views.q, views.near, views.v, *prefix[1:]).flatten(0, 1).index_select(0, names.places)
     return _finish(block, x, torch.cat([first, seen]))
 
-
+# %% ../nbs/lab/04_shared_prefix.ipynb #c014d
 def _shared_block(block, x: torch.Tensor, P: int, names: NameRows) -> torch.Tensor:  # (P + N, width)
     "One block"
     prefix, own = zip(*(part.split([P, len(x) - P], dim=1) for part in _project(block, block.ln_1(x))))

@@ -53,7 +53,7 @@ SELECTORS = {
 }
 PROMPT_OPTIONS = {"text": ("n_tokens",), "visual": ("n_tokens", "depth"), "multimodal": ("n_tokens", "attention")}
 
-
+# %% ../nbs/lessons/07_unified_loss.ipynb #c028b
 def check_options(prompt: str, options: dict) -> dict:
     "Complain about options that this kind of prompt does not have"
     unknown = sorted(set(options) - set(PROMPT_OPTIONS[prompt]))
@@ -65,6 +65,12 @@ def one_of(what: str, given: str, allowed) -> str:
     "`given`, if it is one of `allowed`; else an error that lists them"
     if given not in allowed: raise ValueError(f"{what} is {given!r}; choose one of {sorted(allowed)}.")
     return given
+
+
+def _check_towers(clip: Clip, prompt: str):
+    "Complain at once, not after the zero-shot pass, where this kind of prompt cannot be learned for a CLIP"
+    if prompt != "visual": clip.text_tower()
+    if prompt != "text": clip.image_tower()
 
 # %% ../nbs/lessons/07_unified_loss.ipynb #c030
 class PromptTuner:
@@ -89,10 +95,8 @@ class PromptTuner:
         if self.strategy.name == "labelled" and paradigm == "ul": raise ValueError("Unsupervised learning has no labelled image, so no labelled-only baseline. Use ssl or trzsl.")
         self.seed, self.shots, self.shots_seed, self.split_seed = seed, shots, shots_seed, split_seed
         self.clip = clip if clip is not None else load_clip()
-        if self.strategy.rounds and prompt != "visual": self.clip.text_tower()        # now, and not after the zero-shot pass,
-        if self.strategy.rounds and prompt != "text": self.clip.image_tower()         # is said what cannot be learned for this CLIP
-        self.prompt_, self.run_ = None, None           # what fit has learned, and the record of it
-        self.task_, self.inputs_ = None, {}            # what it was fitted to; what prompts are fed, by collection
+        if self.strategy.rounds: _check_towers(self.clip, prompt)
+        self.prompt_, self.run_, self.task_, self.inputs_ = None, None, None, {}      # what fit has learned, its record, its task; what prompts are fed, by collection
 
 # %% ../nbs/lessons/07_unified_loss.ipynb #c031a
 def task_settings(task: Task) -> dict:
