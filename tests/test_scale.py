@@ -143,9 +143,9 @@ def peak_memory():
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory):
-    "A pool whose probabilities alone would take 96 MB, and those of its selection several times that"
+    "A pool whose probabilities alone would take 192 MB, and those of its selection several times that"
     path = tmp_path_factory.mktemp("large") / "logits.npy"
-    file = np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=(60_000, 200))
+    file = np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=(120_000, 200))
     for start in range(0, len(file), 10_000): file[start:start + 10_000] = np.random.default_rng(start).normal(0, 3, (10_000, 200))
     file.flush()
     return np.load(path, mmap_mode="r")
@@ -155,7 +155,7 @@ def large(tmp_path_factory):
 @pytest.mark.parametrize("name", ["top_k", "argmax_top_k", "leaderboard", "balanced", "candidates"])
 def test_it_stays_small(large, name):
     with peak_memory() as peak: chosen = STREAMED[name](large, 20)
-    assert 0 < len(chosen) <= 20 * 200 and peak.bytes < 90e6   # less than the probabilities alone
+    assert 0 < len(chosen) <= 20 * 200 and peak.bytes < 150e6   # less than the probabilities alone, with room for what an allocator keeps that other tests have used
 
 
 def test_a_mapped_file_that_may_only_be_read_is_left_alone(large):
