@@ -8,8 +8,8 @@ Docs: https://pseudolab.github.io/pseudolab/lab/cli.html.md"""
 __all__ = ['app', 'CONTROLS', 'DEBUG', 'SHOWN', 'PACKAGES', 'IMPORTED', 'UNITS', 'experiments', 'about', 'tidy', 'console', 'say',
            'print_table', 'explain', 'one_line_warnings', 'command', 'share', 'ends_of', 'round_rows', 'print_rounds',
            'print_given', 'known', 'round_json', 'run_json', 'read_class_names', 'read_switches', 'pick_clip',
-           'one_thread', 'pick_task', 'fresh_folder', 'keep_results', 'write_rows', 'write_predictions', 'announce',
-           'show_progress', 'demo', 'run', 'print_run', 'find_images', 'readable_images', 'predict',
+           'one_thread', 'pick_task', 'check_file', 'fresh_folder', 'keep_results', 'write_rows', 'write_predictions',
+           'announce', 'show_progress', 'demo', 'run', 'print_run', 'find_images', 'readable_images', 'predict',
            'print_predictions', 'tasks', 'report', 'export', 'docs', 'check_package', 'check_python', 'check_settings',
            'check_device', 'check_cache', 'check_weights', 'examine', 'examinations', 'doctor', 'read_size',
            'write_size', 'print_cache', 'cache', 'given', 'pretrain', 'keep_card', 'chosen_from', 'print_grid', 'grid',
@@ -252,6 +252,11 @@ def pick_task(settings: Settings, name: str | None, root: Path | None, **options
     return load_task(name, root=root, **options)
 
 # %% ../nbs/lab/08_cli.ipynb #c027
+def check_file(option: str, path: Path | None):
+    "Complain where a file is to be written and a folder stands there"
+    if path is not None and path.is_dir(): raise ValueError(f"{option} {path} is a folder; give the name of a file.")
+
+
 def fresh_folder(base: Path) -> Path:
     "`base`, or with a number behind it where that exists already"
     number, folder = 1, base
@@ -345,7 +350,7 @@ def run(task: Annotated[Optional[str], typer.Option(help="A name of `pseudolab t
         predictions: Annotated[Optional[Path], typer.Option(help="A CSV file for the class of every image.")] = None,
         as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False):
     "Tune a prompt on a task or on a folder of your own images, with every switch of PromptTuner."
-    if predictions is not None and predictions.is_dir(): raise ValueError(f"--predictions {predictions} is a folder; give the name of a file.")
+    check_file("--predictions", predictions)
     from pseudolab.recipe import Recipe
     from pseudolab.strategies import strategy as named_strategy
     settings, schedule = read_settings(), named_strategy(strategy, k, rounds)
@@ -409,7 +414,7 @@ def predict(folder: Annotated[Path, typer.Argument(help="Folder of a run, as `ru
             strict: Annotated[bool, typer.Option("--strict", help="A file that is not an image is an error; else it is skipped.")] = False,
             as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False):
     "Name what is on other pictures, with the prompt that a run has learned."
-    if out is not None and out.is_dir(): raise ValueError(f"--out {out} is a folder; give the name of a file.")
+    check_file("--out", out)
     from pseudolab.run import load_settings
     about = load_settings(folder)["clip"]
     files = readable_images(photos, strict)
@@ -445,7 +450,7 @@ def tasks():
 def report(folders: Annotated[list[Path], typer.Argument(help="Folders of runs, as `run --out` and `demo` leave them.", metavar="RUNDIR...")],
            out: Annotated[Optional[Path], typer.Option(help="The HTML file.", show_default="RUNDIR/report.html, or ./report.html for several")] = None):
     "Write one HTML report of one run or of several."
-    if out is not None and out.is_dir(): raise ValueError(f"--out {out} is a folder; give the name of a file.")
+    check_file("--out", out)
     from pseudolab.report import write_report
     from pseudolab.run import Run
     target = out or (folders[0] / "report.html" if len(folders) == 1 else Path("report.html"))
@@ -465,9 +470,9 @@ def export(folder: Annotated[Path, typer.Argument(help="Folder of a run, as `run
     run, other = Run.load(folder), None if beside is None else Run.load(beside)
     about = run.settings["task"]
     name = about["name"] if about["name"] in PAPER_TASKS else "folder"
-    task = None if root is None else load_task(name, root=root, class_names=read_class_names(class_names), template=about["template"])
+    task = task_of(run, None if root is None else load_task(name, root=root, class_names=read_class_names(class_names), template=about["template"]))
     say(f"Written: {run.export(out or folder / 'run-export.json', other, task=task)}")
-    if task_of(run, task) is None: say("The pictures of this run are not at hand and were left out. --root FOLDER, with --class-names as they were, takes them along.")
+    if task is None: say("The pictures of this run are not at hand and were left out. --root FOLDER, with --class-names as they were, takes them along.")
 
 # %% ../nbs/lab/08_cli.ipynb #c034c
 @command

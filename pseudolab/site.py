@@ -198,9 +198,11 @@ def open_export(cell: dict, module: str, symbols: Symbols, project: Project) -> 
     directives, code = cell_directives(cell["source"])
     if "hide" in directives or not code.strip(): return [cell]
     if only_imports(code): directives |= {"code-fold": "true", "code-summary": "Imports"}
-    if "export" not in directives: return [{**cell, "source": "".join(f"#| {name}: {value}\n" for name, value in directives.items()) + code}] if only_imports(code) else [cell]
+    elif "export" not in directives: return [cell]
+    kept = "".join(f"#| {name}: {value}\n" for name, value in directives.items() if name != "export")
+    if "export" not in directives: return [{**cell, "source": kept + code}]
     if directives["export"]: module = f"{project.name}.{directives['export']}"     # a lesson may fill a module that another page opens
-    kept, cells = "".join(f"#| {name}: {value}\n" for name, value in directives.items() if name != "export"), []
+    cells = []
     for piece in split_exports(code):
         node = definition(piece)
         cells += [prose(reference(node, module, symbols, project))] if node else []

@@ -165,11 +165,10 @@ def test_gradients_reach_names_too_where_they_are_asked_for():
     assert want.norm() > 0 and (got - want).norm() < GRADIENTS * want.norm()
 
 
-def rows_of_linear_layers(clip, run):
-    "How many rows the MLPs of the text tower are given"
+def rows_of_linear_layers(tower, run):
+    "How many rows the MLPs of a tower are given"
     seen = []
-    tower = clip.text_tower().transformer
-    hooks = [block.mlp.register_forward_hook(lambda module, inputs, output: seen.append(inputs[0].numel() // inputs[0].shape[-1])) for block in tower.resblocks]
+    hooks = [block.mlp.register_forward_hook(lambda module, inputs, output: seen.append(inputs[0].numel() // inputs[0].shape[-1])) for block in tower.transformer.resblocks]
     try: run()
     finally:
         for hook in hooks: hook.remove()
@@ -182,7 +181,7 @@ def test_the_work_is_that_of_the_prefix_and_the_names():
     prompt = TextPrompt(clip, NAMES)
     rows = len(prompt.texts.layout.places)
     assert rows == int((prompt.texts.end - 16).sum()) < prompt.texts.names.shape[0] * prompt.texts.names.shape[1]
-    fast, plain = both_ways(clip, lambda: rows_of_linear_layers(clip, prompt.class_features))
+    fast, plain = both_ways(clip, lambda: rows_of_linear_layers(clip.text_tower(), prompt.class_features))
     assert fast == [17 + rows] * (len(fast) - 1) + [len(NAMES)]
     assert plain == [len(NAMES) * (17 + prompt.texts.names.shape[1])] * len(plain)
 
@@ -374,12 +373,8 @@ def test_the_pocket_clip_sees_as_its_model_does(n):
 
 
 def test_the_last_block_works_for_one_row():
-    clip, seen = load_clip("pocket", device="cpu"), []
-    hooks = [block.mlp.register_forward_hook(lambda module, inputs, output: seen.append(inputs[0].numel() // inputs[0].shape[-1])) for block in clip.image_tower().transformer.resblocks]
-    try: clip.encode_images(torch.zeros(3, 3, 56, 56))
-    finally:
-        for hook in hooks: hook.remove()
-    assert seen == [150, 150, 150, 3]
+    clip = load_clip("pocket", device="cpu")
+    assert rows_of_linear_layers(clip.image_tower(), lambda: clip.encode_images(torch.zeros(3, 3, 56, 56))) == [150, 150, 150, 3]
 
 
 # ---- threads, and what is kept -----------------------------------------------------------------------------------------------------------------
