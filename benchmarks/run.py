@@ -1,11 +1,14 @@
-"""How fast, and how near to the floor? One command prints the table; every row is a ratio measured side by side.
+"""How fast, and how near to the floor? One command prints the table; every row is a ratio measured
+side by side.
 
-    python benchmarks/run.py                     all rows
-    python benchmarks/run.py --row a --row f     some
-    python benchmarks/run.py --ship              all rows, then the table for the package and its docs
-    python benchmarks/run.py --help
+python benchmarks/run.py all rows python benchmarks/run.py --row a --row f some python
+benchmarks/run.py --ship all rows, then the table for the package and its docs python
+benchmarks/run.py --help
 
-Results are kept in benchmarks/results/, one JSON file a row and device, with a description of the machine."""
+Results are kept in benchmarks/results/, one JSON file a row and device, with a description of the
+machine.
+"""
+
 import json
 import os
 import sys
@@ -19,13 +22,22 @@ import typer
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
-ROWS = {"a": "text_step", "b": "grip_run", "c": "self_training", "d": "selection", "e": "visual_step", "f": "start_up", "g": "decoding"}
+ROWS = {
+    "a": "text_step",
+    "b": "grip_run",
+    "c": "self_training",
+    "d": "selection",
+    "e": "visual_step",
+    "f": "start_up",
+    "g": "decoding",
+}
 
 
 @dataclass
 class Options:
     "What a row may ask for"
-    device: object          # torch.device
+
+    device: object  # torch.device
     repetitions: int
     classes: int
     images: int
@@ -35,55 +47,118 @@ class Options:
 
 def keep(row: str, lines: list, about: dict, device: str):
     "Write the results of a row"
-    from pseudolab.cache import write_atomically
+    from pseudolab.io import write_atomically
+
     path = HERE / "results" / f"{row}-{ROWS[row]}-{device}.json"
     path.parent.mkdir(exist_ok=True)
-    content = {"row": row, "date": date.today().isoformat(), "machine": about, "lines": [line.as_dict() for line in lines]}
-    with write_atomically(path) as temporary: temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    content = {
+        "row": row,
+        "date": date.today().isoformat(),
+        "machine": about,
+        "lines": [line.as_dict() for line in lines],
+    }
+    with write_atomically(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 def show(lines: list):
     from rich.console import Console
     from rich.table import Table
+
     table = Table("row", "what", "ours", "plain", "plain / ours", "floor", "ours / floor", "note")
     number = lambda value, form: "" if value is None else format(value, form)
     for line in lines:
-        table.add_row(line.row, line.what, f"{line.ours:.3g} s", f"{line.plain:.3g} s", f"{line.ratio:.3g}", number(line.floor, ".3g"), number(line.over_floor, ".2f"), line.note)
+        table.add_row(
+            line.row,
+            line.what,
+            f"{line.ours:.3g} s",
+            f"{line.plain:.3g} s",
+            f"{line.ratio:.3g}",
+            number(line.floor, ".3g"),
+            number(line.over_floor, ".2f"),
+            line.note,
+        )
     Console(width=None if sys.stdout.isatty() else 160).print(table)
 
 
-def main(row: Annotated[list[str] | None, typer.Option(help=f"Measure this row alone: {', '.join(ROWS)}; may be repeated.")] = None,
-         repetitions: Annotated[int, typer.Option(help="Turns of each comparison; the median counts.", min=1)] = 5,
-         device: Annotated[str, typer.Option(help="auto, cpu or cuda, for rows that compute with a model.")] = "cpu",
-         threads: Annotated[int | None, typer.Option(help="Of the processor.", show_default="torch's", min=1)] = None,
-         clock: Annotated[str, typer.Option(help="wall, or cpu: the processor's time, for a machine that others use too; rows f and g always take the wall's.")] = "wall",
-         ship: Annotated[bool, typer.Option("--ship", help="Then put all that results/ holds where the package and its docs read it.")] = False,
-         only_ship: Annotated[bool, typer.Option("--only-ship", help="That alone; nothing is measured.")] = False,
-         classes: Annotated[int, typer.Option(help="Row a: classes.", min=2)] = 100,
-         images: Annotated[int, typer.Option(help="Row d: images of the pool; 1000 classes.", min=1000)] = 1_280_000,
-         batch: Annotated[int, typer.Option(help="Row e: pictures of a step.", min=1)] = 16,
-         folder: Annotated[Path, typer.Option(help="Row d: where the file of logits is made, and removed again.", show_default="the system's temporary folder")] = None):
+def main(
+    row: Annotated[
+        list[str] | None,
+        typer.Option(help=f"Measure this row alone: {', '.join(ROWS)}; may be repeated."),
+    ] = None,
+    repetitions: Annotated[
+        int, typer.Option(help="Turns of each comparison; the median counts.", min=1)
+    ] = 5,
+    device: Annotated[
+        str, typer.Option(help="auto, cpu or cuda, for rows that compute with a model.")
+    ] = "cpu",
+    threads: Annotated[
+        int | None, typer.Option(help="Of the processor.", show_default="torch's", min=1)
+    ] = None,
+    clock: Annotated[
+        str,
+        typer.Option(
+            help=(
+                "wall, or cpu: the processor's time, for a machine that others use too; rows f and"
+                " g always take the wall's."
+            )
+        ),
+    ] = "wall",
+    ship: Annotated[
+        bool,
+        typer.Option(
+            "--ship",
+            help="Then put all that results/ holds where the package and its docs read it.",
+        ),
+    ] = False,
+    only_ship: Annotated[
+        bool, typer.Option("--only-ship", help="That alone; nothing is measured.")
+    ] = False,
+    classes: Annotated[int, typer.Option(help="Row a: classes.", min=2)] = 100,
+    images: Annotated[
+        int, typer.Option(help="Row d: images of the pool; 1000 classes.", min=1000)
+    ] = 1_280_000,
+    batch: Annotated[int, typer.Option(help="Row e: pictures of a step.", min=1)] = 16,
+    folder: Annotated[
+        Path,
+        typer.Option(
+            help="Row d: where the file of logits is made, and removed again.",
+            show_default="the system's temporary folder",
+        ),
+    ] = None,
+):
     "Measure the rows of the table."
     wanted = list(dict.fromkeys(row or ([] if only_ship else ROWS)))
-    if unknown := [name for name in wanted if name not in ROWS]: raise typer.BadParameter(f"There is no row {', '.join(unknown)}; the rows are {', '.join(ROWS)}.")
+    if unknown := [name for name in wanted if name not in ROWS]:
+        raise typer.BadParameter(
+            f"There is no row {', '.join(unknown)}; the rows are {', '.join(ROWS)}."
+        )
     if threads:
-        for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"): os.environ[name] = str(threads)
+        for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+            os.environ[name] = str(threads)
     import measure
     import torch
-    from pseudolab.clip import resolve_device
-    if clock not in measure.CLOCKS: raise typer.BadParameter(f"--clock {clock} is neither of {', '.join(measure.CLOCKS)}.")
-    if threads: torch.set_num_threads(threads)
+    from pseudolab.clip.model import resolve_device
+
+    if clock not in measure.CLOCKS:
+        raise typer.BadParameter(f"--clock {clock} is neither of {', '.join(measure.CLOCKS)}.")
+    if threads:
+        torch.set_num_threads(threads)
     place, found = resolve_device(device), []
     options = Options(place, repetitions, classes, images, batch, folder)
     for name in wanted:
-        measure.clock = "wall" if name in ("f", "g") else clock        # those two wait for other processes and threads
+        # those two wait for other processes and threads
+        measure.clock = "wall" if name in ("f", "g") else clock
         lines = import_module(ROWS[name]).measure(options)
         keep(name, lines, measure.machine(place), place.type)
         found += lines
-    if found: show(found)
+    if found:
+        show(found)
     if ship or only_ship:
-        from pseudolab.benchmarks import ship_benchmarks
+        from pseudolab.experiments.benchmarks import ship_benchmarks
+
         print(f"{ship_benchmarks(HERE / 'results')} written")
 
 
-if __name__ == "__main__": typer.run(main)
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,1 @@
+"The drawn worlds of the pocket tasks."

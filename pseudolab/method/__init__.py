@@ -1,0 +1,1 @@
+"Pseudolabelling with prompts: select, weigh, fit, measure, again."

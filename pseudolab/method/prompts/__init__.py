@@ -1,0 +1,1 @@
+"Learned prompts: one interface, three bodies."

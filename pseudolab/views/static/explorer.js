@@ -1,0 +1,1189 @@
+// The run explorer: one slider over the rounds of a run. A class chosen anywhere is chosen everywhere.
+// data: what pseudolab.explore.run_data makes. options.live: no playing by itself, since Python holds the slider too.
+
+const BLUE = "var(--blue)",
+  RED = "var(--vermilion)",
+  INK = "var(--ink)",
+  ORANGE = "var(--orange)",
+  PURPLE = "var(--purple)";
+const MOST_ROWS = 40; // classes that are drawn before the reader asks for all
+
+class Explorer {
+  constructor(root, data, options) {
+    Object.assign(this, {
+      root,
+      data,
+      options,
+      onchange: () => {},
+      timer: null,
+      tab: "pictures",
+      filter: "all",
+      trail: null,
+      all: false,
+      every: false,
+      paints: [],
+    });
+    this.round = data.rounds.length - 1;
+    this.selected = this.mostChanged();
+    this.build();
+    if (!options.live) this.playOnce();
+  }
+
+  // ---- what is asked of the data
+  get frame() {
+    return this.data.rounds[this.round];
+  }
+  get first() {
+    return this.data.rounds[0];
+  }
+  otherFrame() {
+    const rounds = this.data.other?.rounds;
+    return rounds && rounds[Math.min(this.round, rounds.length - 1)];
+  }
+  get scored() {
+    return known(this.first.score);
+  }
+  label(c) {
+    return `${this.data.unseen?.includes(c) ? "* " : ""}${this.data.classes[c]}`;
+  } // a star: no labelled image of it was trained on
+  values(frame) {
+    return this.scored ? frame.accuracy : frame.given;
+  }
+  mostChanged() {
+    const last = this.data.rounds[this.data.rounds.length - 1],
+      [a, b] = [this.values(this.first), this.values(last)];
+    return argmax(a.map((value, c) => (known(value) && known(b[c]) ? Math.abs(b[c] - value) : -1)));
+  }
+  order() {
+    const before = this.values(this.first),
+      all = range(this.data.classes.length).filter((c) => known(before[c]));
+    const sorted = (list) => [...list].sort((a, b) => before[a] - before[b] || a - b);
+    if (this.all || all.length <= MOST_ROWS) return sorted(all);
+    const last = this.values(this.data.rounds[this.data.rounds.length - 1]),
+      change = (c) => Math.abs(last[c] - before[c]);
+    const most = [...all].sort((a, b) => change(b) - change(a) || a - b).slice(0, MOST_ROWS);
+    return sorted(most.includes(this.selected) ? most : [...most.slice(1), this.selected]);
+  }
+  precision(frame, key) {
+    return frame.chosen && frame[key]
+      ? sum(frame[key]) / sum(key === "right" ? frame.chosen : frame.zero_chosen)
+      : null;
+  }
+
+  // ---- what can be done to it
+  set({ round, selected }) {
+    if (round !== undefined && round !== null)
+      this.round = Math.max(0, Math.min(this.data.rounds.length - 1, round));
+    if (
+      selected !== undefined &&
+      selected !== null &&
+      selected >= 0 &&
+      selected < this.data.classes.length
+    )
+      this.selected = selected;
+    this.paint();
+    this.onchange({ round: this.round, selected: this.selected });
+  }
+  update(data) {
+    // a run that has grown by a round, or another run
+    const atEnd = this.round === this.data.rounds.length - 1;
+    this.data = data;
+    if (atEnd || this.round >= data.rounds.length) this.round = data.rounds.length - 1;
+    if (this.selected >= data.classes.length) this.selected = this.mostChanged();
+    this.build();
+  }
+  stop() {
+    clearInterval(this.timer);
+    this.timer = null;
+    this.showPlaying();
+  }
+  play(pause) {
+    this.stop();
+    if (this.round === this.data.rounds.length - 1) this.set({ round: 0 });
+    this.timer = setInterval(() => {
+      this.set({ round: this.round + 1 });
+      if (this.round >= this.data.rounds.length - 1) this.stop();
+    }, pause);
+    this.showPlaying();
+  }
+  playOnce() {
+    if (reducedMotion() || this.data.rounds.length < 3) return;
+    const watch = new IntersectionObserver(
+      (seen) => {
+        if (!seen.some((one) => one.isIntersecting)) return;
+        watch.disconnect();
+        if (!this.touched) this.play(420);
+      },
+      { threshold: 0.35 },
+    );
+    watch.observe(this.controls);
+    for (const kind of ["pointerdown", "keydown"])
+      this.root.addEventListener(
+        kind,
+        () => {
+          watch.disconnect();
+          this.touched = true;
+        },
+        { once: true },
+      );
+  }
+
+  // ---- building, once
+  build() {
+    const { data } = this,
+      last = data.rounds.length - 1;
+    this.paints = [];
+    this.slider = make("input", {
+      type: "range",
+      min: 0,
+      max: last,
+      step: 1,
+      value: this.round,
+      "aria-label": "Round",
+      class: "grow",
+      oninput: () => {
+        this.stop();
+        this.set({ round: Number(this.slider.value) });
+      },
+    });
+    const step = (label, sign, by) =>
+      make(
+        "button",
+        {
+          type: "button",
+          "aria-label": label,
+          title: label,
+          onclick: () => {
+            this.stop();
+            this.set({ round: this.round + by });
+          },
+        },
+        sign,
+      );
+    this.playButton = make("button", {
+      type: "button",
+      class: "main",
+      onclick: () => (this.timer ? this.stop() : this.play(700)),
+    });
+    this.controls = make(
+      "div",
+      { class: "row" },
+      make(
+        "div",
+        { class: "row stepper" },
+        step("One round back", "\u2039", -1),
+        this.playButton,
+        step("One round on", "\u203a", 1),
+      ),
+      this.slider,
+      (this.says = make("span", { class: "round" })),
+    );
+    this.sentence = make("p", { class: "sentence", "aria-live": "polite" });
+    this.root.replaceChildren(
+      title(make("bdi", {}, data.title)),
+      make("p", { class: "quiet" }, make("bdi", {}, data.about)),
+      this.controls,
+      this.sentence,
+      make("div", { class: "balanced" }, this.buildLeft(), this.buildRight()),
+      this.buildChooser(),
+      this.buildTabs(),
+      ...data.notes.map((note) => make("p", { class: "note" }, note)),
+    );
+    this.showPlaying();
+    this.paint();
+  }
+  box(painter) {
+    // a box whose picture is drawn for its width
+    const box = make("div");
+    const again = onWidth(box, (width) => {
+      const held = document.activeElement?.closest?.(".plab [role='listbox']"),
+        had = held && box.contains(held);
+      box.replaceChildren(painter(width));
+      if (had) box.querySelector("[role='listbox']")?.focus({ preventScroll: true });
+    });
+    this.paints.push(again);
+    return box;
+  }
+  buildLeft() {
+    const { data } = this,
+      pick = (round) => {
+        this.stop();
+        this.set({ round });
+      };
+    const left = make("div", {}, (this.gain = make("div")));
+    if (this.scored) {
+      const lines = () => [
+        {
+          name: data.start,
+          values: data.rounds.map(() => this.first.score),
+          colour: INK,
+          dashed: true,
+        },
+        ...(data.other
+          ? [
+              {
+                name: data.other.title,
+                values: data.other.rounds.map((r) => r.score),
+                colour: PURPLE,
+                marker: "diamond",
+                hollow: true,
+              },
+            ]
+          : []),
+        {
+          name: data.title,
+          values: data.rounds.map((r) => r.score),
+          colour: BLUE,
+          marker: "circle",
+        },
+      ];
+      const xs = range(Math.max(data.rounds.length, data.other?.rounds.length ?? 0));
+      left.append(
+        part(`${data.metric[0].toUpperCase()}${data.metric.slice(1)} by round`),
+        this.box((width) =>
+          lineChart(width, lines(), { label: data.metric, at: this.round, xs, pick, height: 150 }),
+        ),
+        legend([
+          ["this run", BLUE, "circle"],
+          ...(data.other ? [["the other", PURPLE, "diamond", false, true]] : []),
+          [data.start, INK, null, true],
+        ]),
+      );
+    }
+    if (data.rounds.some((r) => r.right)) {
+      const series = [
+        {
+          name: "zero-shot CLIP's labels at the same K",
+          values: data.rounds.map((r) => this.precision(r, "zero_right")),
+          colour: ORANGE,
+          marker: "square",
+          dashed: true,
+          hollow: true,
+        },
+        {
+          name: "labels this round learned from",
+          values: data.rounds.map((r) => this.precision(r, "right")),
+          colour: BLUE,
+          marker: "circle",
+        },
+      ];
+      left.append(
+        make("div", { style: "margin-top:12px" }, part("Pseudolabels that are right")),
+        this.box((width) =>
+          lineChart(width, series, {
+            label: "right pseudolabels",
+            at: this.round,
+            pick,
+            height: 130,
+          }),
+        ),
+        legend([
+          ["learned from", BLUE, "circle"],
+          ["zero-shot's, same K", ORANGE, "square", true, true],
+        ]),
+      );
+    }
+    return left;
+  }
+  buildRight() {
+    const { data } = this;
+    const panels = make(
+      "div",
+      { class: data.other ? "panels several" : "panels" },
+      this.box((width) => this.dumbbells(width, data.rounds, true)),
+    );
+    if (data.other)
+      panels.append(this.box((width) => this.dumbbells(width, data.other.rounds, false)));
+    const few =
+      data.classes.length > MOST_ROWS
+        ? make(
+            "button",
+            {
+              type: "button",
+              "aria-pressed": "false",
+              onclick: () => {
+                this.all = !this.all;
+                few.setAttribute("aria-pressed", this.all);
+                few.textContent = this.all ? "Fewer" : `All ${data.classes.length} classes`;
+                this.paint();
+              },
+            },
+            `All ${data.classes.length} classes`,
+          )
+        : null;
+    const what = this.scored
+      ? `Accuracy of each class, weakest under ${data.start} first`
+      : "Images of the pool given to each class";
+    return make(
+      "div",
+      {},
+      make("div", { class: "row" }, part(what), few),
+      panels,
+      legend([
+        [data.other ? "its start" : data.start, INK, "circle", false, true],
+        ["this round, up", BLUE, "right"],
+        ["down", RED, "left"],
+      ]),
+      data.unseen
+        ? make(
+            "p",
+            { class: "quiet" },
+            `* unseen classes: none of their images is labelled (${data.unseen.length} of ${data.classes.length}).`,
+          )
+        : null,
+      this.scored && data.intervals
+        ? make(
+            "p",
+            { class: "quiet" },
+            "Grey line: 95 % interval of this round's accuracy, for the number of test images.",
+          )
+        : null,
+    );
+  }
+  buildChooser() {
+    this.select = make(
+      "select",
+      { onchange: () => this.set({ selected: Number(this.select.value) }) },
+      ...this.data.classes.map((name, c) => make("option", { value: c }, name)),
+    );
+    return make(
+      "div",
+      { class: "row" },
+      make("label", {}, "Class ", this.select),
+      (this.about = make("span", { class: "grow" })),
+    );
+  }
+  buildTabs() {
+    const { data } = this,
+      base = freshId();
+    const tabs = [
+      ["pictures", "Pictures"],
+      ["labels", "Pseudolabels"],
+      ["confusion", "Confusion"],
+      ["table", "Table"],
+    ].filter(
+      ([key]) =>
+        ({
+          pictures: data.pool,
+          labels: data.rounds.some((r) => r.given_labels),
+          confusion: data.rounds.some((r) => r.confusion),
+          table: true,
+        })[key],
+    );
+    if (!tabs.some(([key]) => key === this.tab)) this.tab = tabs[0][0];
+    const choose = (key) => {
+      this.tab = key;
+      this.paint();
+    };
+    this.tabButtons = tabs.map(([key, label], at) =>
+      make(
+        "button",
+        {
+          type: "button",
+          role: "tab",
+          id: `${base}-${key}`,
+          "aria-controls": `${base}-panel`,
+          "data-tab": key,
+          onclick: () => choose(key),
+          onkeydown: (event) => {
+            const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+            if (!by) return;
+            event.preventDefault();
+            const next = this.tabButtons[(at + by + tabs.length) % tabs.length];
+            choose(next.dataset.tab);
+            next.focus();
+          },
+        },
+        label,
+      ),
+    );
+    this.panel = make("div", { role: "tabpanel", id: `${base}-panel` });
+    const again = onWidth(this.panel, (width) => this.paintTab(width));
+    this.paints.push(again);
+    return make(
+      "div",
+      {},
+      make(
+        "div",
+        { role: "tablist", class: "row", "aria-label": "More about this round" },
+        ...this.tabButtons,
+      ),
+      this.panel,
+    );
+  }
+
+  // ---- painting, at every change
+  paint() {
+    const { data, frame } = this;
+    this.slider.value = this.round;
+    const K = frame.k
+      ? `K = ${frame.k}`
+      : frame.given_labels
+        ? "chosen by threshold"
+        : frame.number
+          ? "labelled images alone"
+          : data.start;
+    this.slider.setAttribute(
+      "aria-valuetext",
+      `round ${frame.number} of ${data.rounds[data.rounds.length - 1].number}, ${K}`,
+    );
+    this.says.textContent = `Round ${frame.number} of ${data.rounds[data.rounds.length - 1].number} \u00b7 ${K}`;
+    this.sentence.setAttribute("aria-live", this.timer ? "off" : "polite");
+    this.sentence.textContent = this.quarters();
+    this.gain.replaceChildren(...this.gainWords());
+    this.select.value = this.selected;
+    this.about.replaceChildren(...this.classWords());
+    for (const again of this.paints) again();
+  }
+  quarters() {
+    const { weakest, strongest } = this.frame;
+    if (!known(weakest))
+      return this.scored
+        ? ""
+        : "No labels to test on: what moves is where the images of the pool go.";
+    const other = this.otherFrame(),
+      beside =
+        other && known(other.weakest)
+          ? ` In the other run ${points(other.weakest)} and ${points(other.strongest)}.`
+          : "";
+    return `Weakest quarter of the classes ${points(weakest)}, strongest quarter ${points(strongest)} points.${beside}`;
+  }
+  gainWords() {
+    if (!this.scored) return [];
+    const gain = this.frame.score - this.first.score;
+    return [
+      make(
+        "div",
+        { class: `big ${gain < 0 ? "down" : "up"}`, "data-value": "gain" },
+        `${points(gain)} points`,
+      ),
+      make(
+        "p",
+        { class: "quiet" },
+        make("b", { "data-value": "score" }, percent(this.frame.score)),
+        ` ${this.data.metric}; ${this.data.start} ${percent(this.first.score)}`,
+      ),
+    ];
+  }
+  classWords() {
+    const c = this.selected,
+      [a, b] = [this.values(this.first)[c], this.values(this.frame)[c]];
+    const words = [make("b", {}, make("bdi", {}, this.data.classes[c])), ": "];
+    if (!this.scored)
+      return [...words, `${a} images of the pool by ${this.data.start}, ${b} in this round`];
+    words.push(`${percent(a)} \u2192 `, make("b", { "data-value": "class" }, percent(b)));
+    if (this.frame.low)
+      words.push(
+        make(
+          "span",
+          { class: "quiet" },
+          ` (95 %: ${Math.round(100 * this.frame.low[c])}\u2013${Math.round(100 * this.frame.high[c])} %)`,
+        ),
+      );
+    const other = this.otherFrame();
+    if (other)
+      words.push(
+        make("span", { class: "quiet" }, "; in the other run ", percent(other.accuracy[c])),
+      );
+    return words;
+  }
+  showPlaying() {
+    const label = this.timer ? "Pause" : "Play the rounds";
+    this.playButton.textContent = this.timer ? "\u275a\u275a" : "\u25b6";
+    this.playButton.setAttribute("aria-label", label);
+    this.playButton.title = label;
+  }
+
+  // rows of classes in one picture; drawRow(c, y) gives what stands in a row
+  rows(width, order, { label, describe, left, axis, drawRow, height = 21, top = 20 }) {
+    const base = freshId();
+    const move = (by) => {
+      const at = order.indexOf(this.selected);
+      this.set({ selected: order[Math.max(0, Math.min(order.length - 1, at + by))] });
+    };
+    const chart = draw(
+      "svg",
+      {
+        width,
+        height: top + order.length * height + 6,
+        viewBox: `0 0 ${width} ${top + order.length * height + 6}`,
+        role: "listbox",
+        tabindex: 0,
+        "aria-label": label,
+        "aria-activedescendant": `${base}-${this.selected}`,
+        onkeydown: (event) => {
+          const by = { ArrowDown: 1, ArrowUp: -1, Home: -order.length, End: order.length }[
+            event.key
+          ];
+          if (by) {
+            event.preventDefault();
+            move(by);
+          }
+        },
+      },
+      ...axis(top, top + order.length * height),
+    );
+    order.forEach((c, i) => {
+      const y = top + i * height,
+        row = draw(
+          "g",
+          {
+            role: "option",
+            id: `${base}-${c}`,
+            "aria-selected": c === this.selected,
+            "aria-label": describe(c),
+            "data-class": c,
+            onclick: () => this.set({ selected: c }),
+          },
+          draw("rect", { class: "hit", x: 0, y, width, height, rx: 4 }),
+        );
+      if (left)
+        row.append(
+          draw(
+            "text",
+            {
+              x: left - 8,
+              y: y + height / 2 + 4,
+              "text-anchor": "end",
+              style: "unicode-bidi:plaintext",
+            },
+            fitted(this.label(c), left - 12),
+            draw("title", {}, this.label(c)),
+          ),
+        );
+      row.append(...drawRow(c, y + height / 2));
+      chart.append(row);
+    });
+    return chart;
+  }
+  dumbbells(width, rounds, main) {
+    const frame = rounds[Math.min(this.round, rounds.length - 1)],
+      before = this.values(rounds[0]),
+      now = this.values(frame);
+    const left = main ? Math.min(150, Math.max(84, 0.34 * width)) : 6,
+      most = this.scored ? 1 : Math.max(...this.data.rounds.flatMap((r) => r.given));
+    const x = scale(0, most, left + 6, width - 12),
+      format = this.scored ? percent : (value) => `${value}`;
+    const axis = (top, bottom) =>
+      [0, 0.25, 0.5, 0.75, 1].flatMap((share) => [
+        draw("line", {
+          class: "grid",
+          x1: x(share * most),
+          x2: x(share * most),
+          y1: top - 3,
+          y2: bottom,
+        }),
+        width - left > 270 || share === 0 || share === 1 || (share === 0.5 && width - left > 150)
+          ? draw(
+              "text",
+              {
+                class: "quiet",
+                x: x(share * most),
+                y: top - 8,
+                "text-anchor": share === 1 ? "end" : "middle",
+              },
+              this.scored ? `${100 * share} %` : Math.round(share * most),
+            )
+          : "",
+      ]);
+    const name = main ? this.data.title : this.data.other.title;
+    const panel = this.rows(width, this.order(), {
+      label: `${name}, classes by their accuracy under ${this.data.start}`,
+      left: main ? left : 0,
+      axis,
+      describe: (c) =>
+        `${this.data.classes[c]}${this.data.unseen?.includes(c) ? ", unseen" : ""}: ${(main ? this.data : this.data.other).start} ${format(before[c])}, now ${format(now[c])}`,
+      drawRow: (c, y) => {
+        const up = now[c] >= before[c],
+          colour = up ? BLUE : RED,
+          parts = [];
+        if (this.scored && frame.low)
+          parts.push(
+            draw("line", {
+              x1: x(frame.low[c]),
+              x2: x(frame.high[c]),
+              y1: y,
+              y2: y,
+              stroke: "var(--quiet)",
+              "stroke-width": 7,
+              "stroke-opacity": 0.22,
+              "stroke-linecap": "round",
+            }),
+          );
+        parts.push(
+          draw("line", {
+            x1: x(before[c]),
+            x2: x(now[c]),
+            y1: y,
+            y2: y,
+            stroke: colour,
+            "stroke-width": 2,
+          }),
+          mark("circle", x(before[c]), y, 4, INK, true),
+        );
+        if (this.round > 0) parts.push(mark(up ? "right" : "left", x(now[c]), y, 4.6, colour));
+        return parts;
+      },
+    });
+    if (!this.data.other) return panel;
+    return make(
+      "div",
+      {},
+      make(
+        "p",
+        { class: "quiet oneline", title: name },
+        make("b", {}, make("bdi", {}, name)),
+        `, from ${(main ? this.data : this.data.other).start}`,
+      ),
+      panel,
+    );
+  }
+
+  paintTab(width) {
+    for (const button of this.tabButtons) {
+      const on = button.dataset.tab === this.tab;
+      button.setAttribute("aria-selected", on);
+      button.tabIndex = on ? 0 : -1;
+      if (on) this.panel.setAttribute("aria-labelledby", button.id);
+    }
+    const held = this.panel.contains(document.activeElement)
+      ? document.activeElement.getAttribute("data-key")
+      : null;
+    const inList =
+      document.activeElement?.getAttribute?.("role") === "listbox" &&
+      this.panel.contains(document.activeElement);
+    this.panel.replaceChildren(
+      ...{
+        pictures: () => this.pictures(),
+        labels: () => this.labels(width),
+        confusion: () => this.confusion(width),
+        table: () => this.table(),
+      }[this.tab](),
+    );
+    if (held)
+      [...this.panel.querySelectorAll("[data-key]")]
+        .find((node) => node.getAttribute("data-key") === held)
+        ?.focus({ preventScroll: true });
+    if (inList) this.panel.querySelector("[role='listbox']")?.focus({ preventScroll: true });
+  }
+
+  // pairs of a round among the pictures that are carried along: Map from image to its set of classes
+  pairs(round) {
+    const packed = this.data.pool.labels[round];
+    if (!packed) return new Map();
+    packed.map ??= (() => {
+      const images = unpack(packed.image),
+        classes = unpack(packed.label),
+        map = new Map();
+      images.forEach((image, i) => {
+        if (!map.has(image)) map.set(image, new Set());
+        map.get(image).add(classes[i]);
+      });
+      return map;
+    })();
+    return packed.map;
+  }
+  kinds() {
+    // images of the chosen class this round: every filter and its images
+    const { pool } = this.data,
+      c = this.selected,
+      now = this.pairs(this.round),
+      before = this.round > 0 ? this.pairs(this.round - 1) : new Map();
+    pool.truthArray ??= unpack(pool.truth);
+    const has = (map) => (image) => map.get(image)?.has(c) ?? false;
+    const isIn = [...now.keys()].filter(has(now)),
+      gone = [...before.keys()].filter((image) => has(before)(image) && !has(now)(image));
+    const fresh = this.round > 1 ? isIn.filter((image) => !has(before)(image)) : [];
+    const truth = pool.truthArray,
+      kinds = { all: isIn };
+    if (truth)
+      Object.assign(kinds, {
+        right: isIn.filter((image) => truth[image] === c),
+        wrong: isIn.filter((image) => truth[image] >= 0 && truth[image] !== c),
+      });
+    return Object.assign(kinds, {
+      in: fresh,
+      out: gone,
+      flipped: fresh.filter((image) => before.has(image)),
+    });
+  }
+  pictures() {
+    const { pool, classes } = this.data,
+      kinds = this.kinds(),
+      names = {
+        all: "All",
+        right: "Right",
+        wrong: "Wrong",
+        in: "Newly in",
+        out: "Newly out",
+        flipped: "Flipped",
+      };
+    if (!kinds[this.filter]) this.filter = "all";
+    const bar = choice(
+      "Which pictures",
+      Object.entries(kinds).map(([key, images]) => [key, `${names[key]} ${images.length}`]),
+      this.filter,
+      (key) => {
+        Object.assign(this, { filter: key, trail: null, every: false });
+        this.paintTab();
+      },
+    );
+    for (const button of bar.children)
+      button.setAttribute("data-key", `filter ${button.dataset.value}`);
+    const few = this.root.clientWidth < 520 ? 20 : 48,
+      shown = kinds[this.filter].slice(0, this.every ? undefined : few),
+      fresh = new Set(kinds.in),
+      flipped = new Set(kinds.flipped),
+      truth = pool.truthArray;
+    const list = make(
+      "ul",
+      { class: "pictures" },
+      ...shown.map((image) => this.picture(image, truth, fresh, flipped)),
+    );
+    const more = kinds[this.filter].length - shown.length;
+    const empty = this.frame.given_labels ? "No picture." : this.unlabelled();
+    return [
+      make(
+        "p",
+        { class: "quiet" },
+        "Pictures of the pool that this round pseudolabelled as ",
+        make("b", {}, make("bdi", {}, classes[this.selected])),
+        pool.carried < pool.size
+          ? ` (of ${pool.carried} of ${pool.size} pictures that are carried along)`
+          : "",
+        ".",
+      ),
+      bar,
+      shown.length ? list : make("p", {}, empty),
+      ...(more > 0
+        ? [
+            make(
+              "button",
+              {
+                type: "button",
+                "data-key": "every",
+                onclick: () => {
+                  this.every = true;
+                  this.paintTab();
+                },
+              },
+              `${more} more`,
+            ),
+          ]
+        : []),
+      make(
+        "p",
+        { class: "quiet", "aria-live": "polite" },
+        ...(this.trail === null
+          ? [
+              "\u2713 right, \u2715 wrong, + newly in, \u21c4 flipped from another class. Choose a picture to see its labels round by round.",
+            ]
+          : this.trailWords(this.trail)),
+      ),
+    ];
+  }
+  picture(image, truth, fresh, flipped) {
+    const { pool, classes } = this.data,
+      c = this.selected,
+      { size, columns, src } = pool.pictures,
+      shown = 56;
+    const right = truth && truth[image] >= 0 ? truth[image] === c : null;
+    const sign = flipped.has(image) ? "\u21c4" : fresh.has(image) ? "+" : null;
+    const words = `picture ${pool.names[image]}${truth && truth[image] >= 0 ? `, truly ${classes[truth[image]]}` : ""}${right === null ? "" : right ? ", right" : ", wrong"}${sign === "+" ? ", newly in" : sign ? ", flipped" : ""}`;
+    return make(
+      "li",
+      {},
+      make(
+        "button",
+        {
+          type: "button",
+          class: `picture ${right === null ? "" : right ? "right" : "wrong"}`,
+          "aria-label": words,
+          title: words,
+          "data-key": `picture ${image}`,
+          "data-image": pool.names[image],
+          style: `background-image:url(${src});background-size:${columns * shown}px auto;background-position:-${(image % columns) * shown}px -${Math.floor(image / columns) * shown}px`,
+          onclick: () => {
+            this.trail = image;
+            this.paintTab();
+          },
+        },
+        right === null
+          ? null
+          : make("span", { class: "kind", "aria-hidden": "true" }, right ? "\u2713" : "\u2715"),
+        sign ? make("span", { "aria-hidden": "true" }, sign) : null,
+      ),
+    );
+  }
+  trailWords(image) {
+    const { pool, classes, rounds } = this.data,
+      truth = pool.truthArray?.[image];
+    const steps = rounds.slice(1).map((r, i) => {
+      const set = this.pairs(i + 1).get(image);
+      return make(
+        "span",
+        {},
+        `${i ? ", " : " "}${r.number}: `,
+        make("bdi", {}, set ? [...set].map((c) => classes[c]).join(" + ") : "\u2013"),
+      );
+    });
+    return [
+      `Picture ${pool.names[image]}`,
+      ...(truth >= 0 ? [", truly ", make("b", {}, make("bdi", {}, classes[truth]))] : []),
+      ". Its label in round",
+      ...steps,
+      ".",
+    ];
+  }
+
+  unlabelled() {
+    return `Round ${this.frame.number}${this.round ? "" : ` is ${this.data.start}`}: nothing was pseudolabelled.`;
+  }
+
+  labels(width) {
+    const { frame } = this;
+    if (!frame.given_labels) return [make("p", {}, this.unlabelled())];
+    const left = Math.min(150, 0.34 * width),
+      most = Math.max(1, ...this.data.rounds.flatMap((r) => r.given_labels ?? [0])),
+      x = scale(0, most, left + 4, width - 14);
+    const tick = Math.max(1, Math.round(most / 4)),
+      hatch = freshId();
+    const axis = (top, bottom) => [
+      draw(
+        "defs",
+        {},
+        draw(
+          "pattern",
+          {
+            id: hatch,
+            width: 5,
+            height: 5,
+            patternUnits: "userSpaceOnUse",
+            patternTransform: "rotate(45)",
+          },
+          draw("rect", { width: 5, height: 5, fill: BLUE }),
+          draw("line", { x1: 0, x2: 0, y1: 0, y2: 5, stroke: "var(--paper)", "stroke-width": 2 }),
+        ),
+      ),
+      ...range(Math.floor(most / tick) + 1).flatMap((i) => [
+        draw("line", { class: "grid", x1: x(i * tick), x2: x(i * tick), y1: top - 3, y2: bottom }),
+        draw(
+          "text",
+          { class: "quiet", x: x(i * tick), y: top - 8, "text-anchor": "middle" },
+          i * tick,
+        ),
+      ]),
+    ];
+    const count = (c) =>
+      `${frame.given_labels[c]} given${frame.right ? `, ${frame.right[c]} right, ${frame.zero_right[c]} right by zero-shot CLIP` : ""}`;
+    const order = this.scored
+      ? this.order()
+      : range(this.data.classes.length).slice(0, this.all ? undefined : MOST_ROWS);
+    return [
+      legend([
+        ["given", INK, "square", false, true],
+        ...(frame.right
+          ? [
+              ["right", BLUE, "square"],
+              ["right by zero-shot CLIP, same K", RED, "diamond"],
+            ]
+          : []),
+      ]),
+      this.rows(width, order, {
+        label: "Pseudolabels by class",
+        left,
+        axis,
+        describe: (c) => `${this.data.classes[c]}: ${count(c)}`,
+        drawRow: (c, y) => [
+          draw("rect", {
+            x: x(0),
+            y: y - 6,
+            width: x(frame.given_labels[c]) - x(0),
+            height: 12,
+            fill: "none",
+            stroke: INK,
+          }),
+          ...(frame.right
+            ? [
+                draw("rect", {
+                  x: x(0),
+                  y: y - 6,
+                  width: x(frame.right[c]) - x(0),
+                  height: 12,
+                  fill: `url(#${hatch})`,
+                }),
+                mark("diamond", x(frame.zero_right[c]), y, 3.6, RED),
+              ]
+            : []),
+          draw("title", {}, count(c)),
+        ],
+      }),
+      frame.right
+        ? null
+        : make("p", { class: "quiet" }, "How many are right is not known: the pool has no labels."),
+    ].filter(Boolean);
+  }
+
+  confusion(width) {
+    const { classes } = this.data,
+      C = classes.length,
+      counts = new Float64Array(C * C),
+      totals = new Float64Array(C),
+      { cell, n } = this.frame.confusion;
+    const values = unpack(n);
+    unpack(cell).forEach((flat, i) => {
+      counts[flat] = values[i];
+      totals[Math.floor(flat / C)] += values[i];
+    });
+    const left = Math.min(130, 0.28 * width),
+      size = Math.max(5, Math.min(34, (width - left - 4) / C)),
+      top = 92,
+      wide = left + C * size + 52;
+    const before = this.first.accuracy,
+      order = range(C).sort((a, b) => (before[a] ?? 2) - (before[b] ?? 2) || a - b);
+    const chart = draw("svg", {
+      width: wide,
+      height: top + C * size + 4,
+      viewBox: `0 0 ${wide} ${top + C * size + 4}`,
+      style: `width:${wide}px;max-width:none`,
+      role: "img",
+      "aria-label": `Confusion matrix of round ${this.frame.number}: rows true classes, columns what they were called; the most frequent confusions stand below`,
+    });
+    order.forEach((c, i) => {
+      const middle = left + (i + 0.5) * size,
+        here = c === this.selected;
+      if (size >= 11)
+        chart.append(
+          draw(
+            "text",
+            {
+              x: left - 6,
+              y: top + (i + 0.5) * size + 4,
+              "text-anchor": "end",
+              style: here ? "font-weight:700" : null,
+            },
+            fitted(classes[c], left - 8),
+          ),
+          draw(
+            "text",
+            {
+              transform: `translate(${middle + 4} ${top - 6}) rotate(-60)`,
+              style: here ? "font-weight:700" : null,
+            },
+            fitted(classes[c], 88),
+          ),
+        );
+      order.forEach((d, j) => {
+        const share = totals[c] ? counts[c * C + d] / totals[c] : 0,
+          spot = { x: left + j * size, y: top + i * size, width: size - 1, height: size - 1 };
+        if (share === 0 && C > 40) return;
+        chart.append(
+          draw(
+            "rect",
+            {
+              ...spot,
+              fill: c === d ? BLUE : RED,
+              "fill-opacity": share === 0 ? 0.04 : 0.12 + 0.88 * share,
+              onclick: () => this.set({ selected: c }),
+              style: "cursor:pointer",
+            },
+            draw(
+              "title",
+              {},
+              `${classes[c]} called ${classes[d]}: ${counts[c * C + d]} of ${totals[c]}`,
+            ),
+          ),
+        );
+        if (size >= 24 && share >= 0.005)
+          chart.append(
+            draw(
+              "text",
+              {
+                x: spot.x + size / 2,
+                y: spot.y + size / 2 + 4,
+                "text-anchor": "middle",
+                style: `pointer-events:none;font-size:11px;fill:${share > 0.45 ? "var(--paper)" : "var(--ink)"}`,
+              },
+              Math.round(100 * share),
+            ),
+          );
+      });
+      if (here)
+        chart.append(
+          draw("rect", {
+            x: left - 1,
+            y: top + i * size - 1,
+            width: C * size + 1,
+            height: size + 1,
+            fill: "none",
+            stroke: INK,
+            "stroke-width": 1.5,
+            style: "pointer-events:none",
+          }),
+        );
+    });
+    const wrong = range(C * C)
+      .filter((flat) => counts[flat] > 0 && Math.floor(flat / C) !== flat % C)
+      .sort((a, b) => counts[b] - counts[a])
+      .slice(0, 6);
+    return [
+      make(
+        "p",
+        { class: "quiet" },
+        "Rows: true class; columns: what the test images were called, in % of the row. Choose a cell to choose its row.",
+      ),
+      make(
+        "div",
+        { class: "scroll", tabindex: 0, role: "region", "aria-label": "Confusion matrix" },
+        chart,
+      ),
+      make(
+        "p",
+        { class: "quiet" },
+        wrong.length ? "Most frequent: " : "No test image is wrong.",
+        ...wrong.map((flat, i) =>
+          make(
+            "span",
+            {},
+            i ? "; " : "",
+            make("bdi", {}, classes[Math.floor(flat / C)]),
+            " called ",
+            make("bdi", {}, classes[flat % C]),
+            ` ${counts[flat]} times`,
+          ),
+        ),
+      ),
+    ];
+  }
+
+  table() {
+    const { frame, first, data } = this,
+      a = this.values(first),
+      b = this.values(frame),
+      format = this.scored ? percent : (value) => value;
+    const heads = [
+      "class",
+      data.start,
+      `round ${frame.number}`,
+      "change",
+      ...(frame.given_labels ? ["labels given"] : []),
+      ...(frame.right ? ["right", "right, zero-shot"] : []),
+    ];
+    const rows = range(data.classes.length).map((c) => [
+      data.classes[c],
+      format(a[c]),
+      format(b[c]),
+      this.scored ? (known(a[c]) ? points(b[c] - a[c]) : "no labels") : b[c] - a[c],
+      ...(frame.given_labels ? [frame.given_labels[c]] : []),
+      ...(frame.right ? [frame.right[c], frame.zero_right[c]] : []),
+    ]);
+    const table = plainTable(`Every class in round ${frame.number}`, heads, rows);
+    table
+      .querySelectorAll("tbody tr")
+      .forEach((row, c) => row.classList.toggle("chosen", c === this.selected));
+    return [table];
+  }
+}
+
+// a name cut to what fits, at about 6.3 pixels a letter
+function fitted(name, width) {
+  const most = Math.max(3, Math.floor(width / 6.3)),
+    letters = [...name];
+  return letters.length <= most
+    ? name
+    : `${letters
+        .slice(0, most - 1)
+        .join("")
+        .trimEnd()}\u2026`;
+}
+
+// What keeps an object from being a run that this script can draw, or null. It came from a file, so nothing of it is believed
+function faultOf(data) {
+  if (data?.kind !== "pseudolab run") return "it is not a run that run.export(path) has written";
+  if (data.schema !== 1)
+    return `its format is ${data.schema}; this page reads format 1, so export the run again with the pseudolab of this page`;
+  const C = Array.isArray(data.classes) ? data.classes.length : 0,
+    list = (value) => Array.isArray(value) && value.length === C;
+  const sound = (r) =>
+    r &&
+    Number.isInteger(r.number) &&
+    Number.isInteger(r.k) &&
+    list(r.accuracy) &&
+    list(r.given) &&
+    [r.low, r.high, r.given_labels, r.chosen, r.right, r.zero_chosen, r.zero_right].every(
+      (values) => values === undefined || list(values),
+    );
+  if (C < 2 || !data.classes.every((name) => typeof name === "string"))
+    return "it names no classes";
+  for (const one of [data, data.other])
+    if (one && (!Array.isArray(one.rounds) || !one.rounds.length || !one.rounds.every(sound)))
+      return "a round of it is damaged";
+  if (data.unseen && !Array.isArray(data.unseen)) return "its unseen classes are damaged";
+  if (
+    !Array.isArray(data.notes) ||
+    !["title", "about", "metric", "start"].every((key) => typeof data[key] === "string")
+  )
+    return "its head is damaged";
+  if (data.pool && !/^data:image\/webp;base64,[A-Za-z0-9+/=]+$/.test(data.pool.pictures?.src))
+    return "its pictures are damaged";
+  return null;
+}
+
+// A place to drop the file of a run. Nothing leaves the page
+class Opener {
+  constructor(root) {
+    this.below = make("div");
+    this.says = make("p", { role: "status", style: "margin-top:8px" });
+    const input = make("input", {
+      type: "file",
+      accept: ".json,application/json",
+      "aria-label": "The file of an exported run",
+      onchange: () => this.read(input.files[0]),
+    });
+    const drop = make(
+      "div",
+      {
+        class: "drop",
+        ondragover: (event) => {
+          event.preventDefault();
+          drop.classList.add("over");
+        },
+        ondragleave: () => drop.classList.remove("over"),
+        ondrop: (event) => {
+          event.preventDefault();
+          drop.classList.remove("over");
+          this.read(event.dataTransfer.files[0]);
+        },
+      },
+      make("p", { style: "font-weight:650" }, "Drop the file of a run here, or choose it"),
+      input,
+      make("p", { class: "quiet" }, "It is read by this page alone and is sent nowhere."),
+      this.says,
+    );
+    root.append(drop, this.below);
+  }
+  async read(file) {
+    if (!file) return;
+    this.below.replaceChildren();
+    let data = null;
+    try {
+      data = JSON.parse(await file.text());
+    } catch (error) {
+      this.says.textContent = `${file.name} cannot be read: it is not JSON (${error.message}).`;
+      return;
+    }
+    const fault = faultOf(data);
+    if (fault) {
+      this.says.textContent = `${file.name} cannot be opened: ${fault}.`;
+      return;
+    }
+    this.says.textContent = `${file.name} is open.`;
+    const inside = make("div", { style: "margin-top:14px" });
+    this.below.append(inside);
+    mount(inside, data);
+  }
+}
+
+function mount(root, data, options = {}) {
+  return data.kind === "opener" ? new Opener(root) : new Explorer(root, data, options);
+}

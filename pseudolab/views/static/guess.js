@@ -1,0 +1,886 @@
+// Predict, then see: a curve that the reader draws, names that the reader puts in order, a number. What happened is laid over the prediction when the reader asks for it;
+// before that it is in the data alone, in no element, label or description. Nothing is stored. Numbers are kept as they were computed and shown as factor * number, with a suffix.
+
+const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
+const mean = (numbers) => sum(numbers) / numbers.length;
+const text = (name) => make("bdi", {}, name);
+const press = (label, click, main) =>
+  make("button", { type: "button", class: main ? "main" : null, onclick: click }, label);
+
+function formats({ factor, digits, suffix, apart, signed }) {
+  const written = (value, plus) => {
+    const size = Math.abs(factor * value).toFixed(digits);
+    return (Number(size) === 0 ? "" : value < 0 ? "\u2212" : plus ? "+" : "") + size;
+  };
+  return {
+    show: (value) => `${written(value, signed)}${suffix}`,
+    gap: (value) => `${written(Math.abs(value))}${apart}`,
+    plain: (value) => String(Number((factor * value).toFixed(digits))),
+  };
+}
+
+// The ticks of base.js for any unit: there they are for shares
+function ticks(low, high, most) {
+  const size = 10 ** Math.ceil(Math.log10(high - low) - 1e-9);
+  return niceTicks(low / size, high / size, most).map((tick) => tick * size);
+}
+
+const tickText = (data, tick) =>
+  `${Number((data.factor * tick).toPrecision(6))}${data.suffix === " %" ? " %" : ""}`.replace(
+    "-",
+    "\u2212",
+  );
+
+// The frame of all three kinds. A task is {body, ready(), begin(), reveal(guessed) -> {lines, table}}
+function mount(root, data) {
+  const status = make("div", { class: "outcome", role: "status" }),
+    after = make("div", { class: "after" });
+  const say = (lines) => {
+    const made = lines.map((line) => make("p", {}, ...[line].flat()));
+    if (
+      made.map((line) => line.textContent).join() !==
+      [...status.children].map((line) => line.textContent).join()
+    )
+      status.replaceChildren(...made); // what stands there is not read out again
+  };
+  const show = press("Show what happened", () => finish(true), true),
+    skip = press("Just show me", () => finish(false)),
+    again = press("Try again", () => {
+      begin();
+      skip.focus();
+    });
+  const task = TASKS[data.kind](data, formats(data), say, () => {
+    show.disabled = !task.ready();
+  });
+  const begin = () => {
+    show.hidden = skip.hidden = false;
+    again.hidden = true;
+    show.disabled = true;
+    after.replaceChildren();
+    task.begin();
+  };
+  const finish = (guessed) => {
+    const { lines, table } = task.reveal(guessed);
+    show.hidden = skip.hidden = true;
+    again.hidden = false;
+    again.focus({ preventScroll: true });
+    say(lines);
+    if (table) after.append(make("details", {}, make("summary", {}, "The numbers"), table));
+  };
+  root.classList.add("predict"); // other figures on the page keep their own look
+  root.append(
+    make("p", { class: "question" }, text(data.question)),
+    task.body,
+    make("div", { class: "row steps" }, show, skip, again),
+    status,
+    after,
+  );
+  begin();
+}
+
+// A curve over rounds or what else is counted, at even distances; or two of them, one after the other
+function curveTask(data, format, say, changed) {
+  const LOOKS = [
+    ["var(--blue)", "circle"],
+    ["var(--vermilion)", "square"],
+  ];
+  const curves = data.curves.map(({ name, values }, i) => ({
+    name,
+    truth: values,
+    drawn: [],
+    colour: LOOKS[i][0],
+    shape: LOOKS[i][1],
+  }));
+  const xs = data.at,
+    end = xs.length - 1,
+    free = range(xs.length).slice(data.given);
+  let active = curves[0],
+    at = data.given,
+    shown = false,
+    guessed = false,
+    laying = false,
+    place = null,
+    stroke = null;
+
+  const canvas = make("div", { "aria-hidden": "true" }),
+    key = make("div");
+  const handles = free.map((i) =>
+    make("div", {
+      class: "handle",
+      role: "slider",
+      "aria-orientation": "vertical",
+      "aria-label": `${data.axis} ${xs[i]}`,
+      onkeydown: (event) => onKey(event, i),
+      onfocus: () => {
+        at = i;
+        roving();
+      },
+    }),
+  );
+  const pad = make(
+    "div",
+    {
+      class: "pad",
+      role: "group",
+      onpointerdown: start,
+      onpointermove: (event) => {
+        if (stroke) drag(event);
+      },
+      onpointerup: stop,
+      onpointercancel: stop,
+    },
+    canvas,
+    ...handles,
+  );
+  const fields = free.map((i) =>
+    make("input", {
+      type: "number",
+      step: "any",
+      min: data.factor * data.low,
+      max: data.factor * data.high,
+      onchange: (event) => type(event.target, i),
+    }),
+  );
+  const typed = make(
+    "details",
+    {},
+    make("summary", {}, "Type the numbers instead"),
+    make(
+      "div",
+      { class: "fields" },
+      ...free.map((i, n) => make("label", {}, `${data.axis} ${xs[i]}`, fields[n])),
+    ),
+  );
+  const which =
+    curves.length > 1
+      ? choice(
+          "Curve to draw",
+          curves.map(({ name }, i) => [i, text(name)]),
+          0,
+          (i) => {
+            active = curves[i];
+            refresh();
+          },
+        )
+      : null;
+  const next = press("", () => {
+    which.children[other()].click();
+    handles[0].focus({ preventScroll: true });
+  });
+  const body = make("div", {}, which, pad, key, next, typed);
+  const paint = onWidth(pad, (width) => {
+    canvas.replaceChildren(chart(width));
+    put();
+  });
+
+  const done = (curve) => curve.drawn.length === xs.length;
+  const other = () => curves.findIndex((curve) => !done(curve));
+  const level = (i) =>
+    active.drawn[Math.min(i, active.drawn.length - 1)] ?? (data.low + data.high) / 2; // where a point stands, or would begin
+
+  // Sets the active curve at i; what is still empty before it becomes a straight line from the last point
+  function set(i, value) {
+    const { drawn } = active,
+      from = drawn.length - 1;
+    value = clamp(value, data.low, data.high);
+    for (let j = drawn.length; j < i; j++)
+      drawn[j] = from < 0 ? value : drawn[from] + ((value - drawn[from]) * (j - from)) / (i - from);
+    drawn[i] = value;
+  }
+
+  function refresh() {
+    paint();
+    put();
+    roving();
+    const missing = other();
+    next.hidden = shown || missing < 0 || !done(active);
+    if (missing >= 0) next.replaceChildren("Next: ", text(curves[missing].name));
+    key.replaceChildren(legend(entries()));
+    changed();
+    if (!shown && !stroke)
+      say([
+        missing < 0
+          ? "Drawn. Change it, or show what happened."
+          : done(active)
+            ? ["Now draw the other curve: ", text(curves[missing].name), "."]
+            : [
+                `Draw ${curves.length > 1 ? "" : "the curve "}`,
+                ...(curves.length > 1 ? [text(active.name), " "] : []),
+                `up to ${data.axis} ${xs[end]}: mouse, finger, or Tab and the arrow keys.`,
+              ],
+      ]);
+  }
+
+  // Puts handles and fields where the active curve is
+  function put() {
+    const given = active.truth
+      .slice(0, data.given)
+      .map((value, i) => ` Given: ${data.axis} ${xs[i]}, ${format.show(value)}.`)
+      .join("");
+    pad.setAttribute(
+      "aria-label",
+      `Drawing of ${active.name}, ${data.axis} ${xs[0]} to ${xs[end]}.${given} Left and right choose the ${data.axis}, up and down move its point.`,
+    );
+    free.forEach((i, n) => {
+      const handle = handles[n],
+        drawn = i < active.drawn.length;
+      handle.hidden = shown;
+      if (place) {
+        handle.style.left = `${place.x(i)}px`;
+        handle.style.top = `${place.y(level(i))}px`;
+      }
+      for (const [name, value] of [
+        ["min", data.low],
+        ["max", data.high],
+        ["now", level(i)],
+      ])
+        handle.setAttribute(`aria-value${name}`, format.plain(value));
+      handle.setAttribute("aria-valuetext", drawn ? format.show(active.drawn[i]) : "not drawn yet");
+      if (fields[n] !== document.activeElement)
+        fields[n].value = drawn ? format.plain(active.drawn[i]) : "";
+    });
+    typed.hidden = shown;
+    pad.classList.toggle("done", shown);
+  }
+
+  function roving() {
+    handles.forEach((handle, n) => {
+      handle.tabIndex = free[n] === at ? 0 : -1;
+    });
+  }
+
+  function onKey(event, i) {
+    const sides = { ArrowLeft: i - 1, ArrowRight: i + 1, Home: data.given, End: end },
+      steps = { ArrowUp: 1, ArrowDown: -1, PageUp: 10, PageDown: -10, Enter: 0, " ": 0 };
+    if (event.key in sides) {
+      at = clamp(sides[event.key], data.given, end);
+      roving();
+      handles[at - data.given].focus();
+    } else if (event.key in steps) {
+      set(i, level(i) + (steps[event.key] * data.step) / data.factor);
+      refresh();
+    } else return;
+    event.preventDefault();
+  }
+
+  function type(field, i) {
+    const value = Number(field.value) / data.factor;
+    if (field.value !== "" && value >= data.low && value <= data.high) {
+      set(i, value);
+      refresh();
+    } else {
+      say([`A number from ${format.plain(data.low)} to ${format.plain(data.high)}, please.`]);
+      field.value = i < active.drawn.length ? format.plain(active.drawn[i]) : "";
+    }
+  }
+
+  function start(event) {
+    if (shown || event.button !== 0 || !place) return;
+    event.preventDefault();
+    pad.setPointerCapture(event.pointerId);
+    stroke = {};
+    drag(event);
+    handles[at - data.given].focus({ preventScroll: true });
+  }
+
+  function drag(event) {
+    const inside = pad.getBoundingClientRect(),
+      step = data.step / data.factor;
+    const i = range(xs.length).reduce(
+      (best, j) =>
+        Math.abs(place.x(j) - event.clientX + inside.left) <
+        Math.abs(place.x(best) - event.clientX + inside.left)
+          ? j
+          : best,
+      0,
+    );
+    if (i < data.given) {
+      stroke = { i, value: active.drawn[i] };
+      return;
+    }
+    const value = clamp(
+      Math.round(place.back(event.clientY - inside.top) / step) * step,
+      data.low,
+      data.high,
+    );
+    if (stroke.i !== undefined)
+      for (let j = Math.min(i, stroke.i) + 1; j < Math.max(i, stroke.i); j++)
+        if (j >= data.given)
+          set(j, stroke.value + ((value - stroke.value) * (j - stroke.i)) / (i - stroke.i));
+    set(i, value);
+    stroke = { i, value };
+    at = i;
+    refresh();
+  }
+
+  function stop() {
+    if (stroke) {
+      stroke = null;
+      refresh();
+    }
+  }
+
+  function chart(width) {
+    const height = 250,
+      box = {
+        left: data.suffix === " %" ? 46 : 40,
+        right: width - 14,
+        top: 12,
+        bottom: height - 42,
+      };
+    const x = scale(0, end, box.left + 8, box.right),
+      y = scale(data.low, data.high, box.bottom, box.top);
+    place = { x, y, back: scale(box.bottom, box.top, data.low, data.high) };
+    const svg = draw("svg", { width, height, viewBox: `0 0 ${width} ${height}` });
+    for (const tick of ticks(data.low, data.high, 5))
+      svg.append(
+        draw("line", { class: "grid", x1: box.left, x2: box.right, y1: y(tick), y2: y(tick) }),
+        draw(
+          "text",
+          { class: "quiet", x: box.left - 6, y: y(tick) + 4, "text-anchor": "end" },
+          tickText(data, tick),
+        ),
+      );
+    const every = Math.ceil(xs.length / Math.max(2, Math.floor((box.right - box.left) / 28)));
+    xs.forEach((value, i) => {
+      if (i % every === 0)
+        svg.append(
+          draw("text", { class: "quiet", x: x(i), y: height - 26, "text-anchor": "middle" }, value),
+        );
+    });
+    svg.append(
+      draw(
+        "text",
+        { class: "quiet", x: (box.left + box.right) / 2, y: height - 6, "text-anchor": "middle" },
+        data.axis,
+      ),
+    );
+    for (const { value } of data.known)
+      svg.append(
+        draw("line", {
+          x1: box.left,
+          x2: box.right,
+          y1: y(value),
+          y2: y(value),
+          stroke: "var(--quiet)",
+          "stroke-width": 1.5,
+          "stroke-dasharray": "2 4",
+        }),
+      );
+    if (!shown && active.drawn.length <= data.given)
+      svg.append(
+        draw(
+          "text",
+          {
+            class: "quiet invitation",
+            x: x(data.given + (end - data.given) / 2),
+            y: (box.top + box.bottom) / 2,
+            "text-anchor": "middle",
+          },
+          "draw here",
+        ),
+      );
+    if (guessed)
+      for (const curve of curves)
+        free.forEach((i) =>
+          svg.append(
+            draw("line", {
+              x1: x(i),
+              x2: x(i),
+              y1: y(curve.drawn[i]),
+              y2: y(curve.truth[i]),
+              stroke: curve.colour,
+              "stroke-opacity": 0.35,
+              "stroke-width": 3,
+            }),
+          ),
+        );
+    for (const curve of curves) {
+      if (shown) svg.append(line(curve, curve.truth, false));
+      if (!shown || guessed) svg.append(line(curve, curve.drawn, true));
+    }
+    laying = false;
+    return svg;
+  }
+
+  function line(curve, values, drawn) {
+    const quiet = !shown && curve !== active,
+      group = draw("g", {
+        class: drawn ? "drawn" : laying ? "truth laid" : "truth",
+        opacity: quiet ? 0.5 : null,
+      });
+    group.append(
+      draw("polyline", {
+        points: values.map((value, i) => `${place.x(i)},${place.y(value)}`).join(" "),
+        fill: "none",
+        stroke: curve.colour,
+        "stroke-width": 2.5,
+        "stroke-dasharray": drawn ? "5 4" : null,
+      }),
+    );
+    values.forEach((value, i) =>
+      group.append(
+        mark(
+          curve.shape,
+          place.x(i),
+          place.y(value),
+          drawn && i >= data.given ? 4 : 4.5,
+          curve.colour,
+          drawn && i >= data.given,
+        ),
+      ),
+    );
+    return group;
+  }
+
+  function entries() {
+    const named = (name, ending) => make("span", {}, text(name), ending);
+    const lines = curves.flatMap(({ name, colour, shape }) => [
+      ...(!shown || guessed ? [[named(name, ", your prediction"), colour, shape, true, true]] : []),
+      ...(shown ? [[named(name, ", what happened"), colour, shape, false, false]] : []),
+    ]);
+    return [
+      ...lines,
+      ...data.known.map(({ name, value }) => [
+        named(name, ` ${format.show(value)}`),
+        "var(--quiet)",
+        null,
+        true,
+        false,
+      ]),
+    ];
+  }
+
+  const small = (data.high - data.low) / 100; // a smaller change counts as none
+  const direction = (change) => (Math.abs(change) < small ? 0 : Math.sign(change));
+  const change = (values) => values[end] - values[0];
+
+  function sentence({ name, drawn, truth }) {
+    const head = curves.length > 1 ? [text(name), ": "] : [],
+      went = change(truth);
+    const moved =
+      ["fell by ", "stayed about where it was", "rose by "][direction(went) + 1] +
+      (direction(went) ? format.gap(went) : "");
+    if (!guessed)
+      return [
+        text(name),
+        ` ${moved}, from ${format.show(truth[0])} to ${format.show(truth[end])}.`,
+      ];
+    const said = change(drawn),
+      drew =
+        ["fall by ", "stay about where it was", "rise by "][direction(said) + 1] +
+        (direction(said) ? format.gap(said) : "");
+    const off = mean(free.map((i) => Math.abs(drawn[i] - truth[i])));
+    return [
+      ...head,
+      `your curve is ${format.gap(off)} off on average. You let it ${drew}; it ${moved}: ${direction(said) === direction(went) ? "the right direction" : "not the direction you drew"}.`,
+    ];
+  }
+
+  return {
+    body,
+    ready: () => other() < 0,
+    begin() {
+      shown = guessed = false;
+      at = data.given;
+      for (const curve of curves) curve.drawn = curve.truth.slice(0, data.given);
+      active = curves[0];
+      if (which) {
+        which.set(0);
+        which.hidden = false;
+      }
+      refresh();
+    },
+    reveal(made) {
+      shown = laying = true;
+      guessed = made;
+      if (which) which.hidden = true;
+      refresh();
+      const heads = curves.flatMap(({ name }) => [
+        ...(guessed ? [make("span", {}, text(name), ", yours")] : []),
+        make("span", {}, text(name), ", what happened"),
+      ]);
+      const rows = xs.map((x, i) => [
+        x,
+        ...curves.flatMap(({ drawn, truth }) => [
+          ...(guessed ? [i < data.given ? "given" : format.show(drawn[i])] : []),
+          format.show(truth[i]),
+        ]),
+      ]);
+      return {
+        lines: curves.map(sentence).map(capital),
+        table: plainTable("Prediction and what happened", [data.axis, ...heads], rows),
+      };
+    },
+  };
+}
+
+const capital = ([first, ...rest]) => [
+  typeof first === "string" ? first[0].toUpperCase() + first.slice(1) : first,
+  ...rest,
+];
+
+// Places from 1; equal values share their mean place
+function ranks(values) {
+  return values.map(
+    (value) =>
+      values.filter((other) => other < value).length +
+      (values.filter((other) => other === value).length + 1) / 2,
+  );
+}
+
+function spearman(a, b) {
+  const [p, q] = [ranks(a), ranks(b)],
+    middle = (a.length + 1) / 2;
+  const covariance = (u, v) => sum(u.map((value, i) => (value - middle) * (v[i] - middle)));
+  return covariance(p, q) / Math.sqrt(covariance(p, p) * covariance(q, q));
+}
+
+// Pairs in the same and in the opposite order, and tau-b, which leaves ties out
+function pairs(a, b) {
+  const all = range(a.length).flatMap((i) =>
+    range(i).map((j) => [Math.sign(a[i] - a[j]), Math.sign(b[i] - b[j])]),
+  );
+  const same = all.filter(([s, t]) => s * t > 0).length,
+    opposite = all.filter(([s, t]) => s * t < 0).length;
+  return {
+    same,
+    opposite,
+    tau:
+      (same - opposite) /
+      Math.sqrt(all.filter(([s]) => s).length * all.filter(([, t]) => t).length),
+  };
+}
+
+// Names in an order: dragged by the mouse anywhere, by a finger at the grip, moved by buttons and by arrow keys on the grip
+function orderTask(data, format, say, changed) {
+  const list = make("ol", {
+    class: "order",
+    "aria-label": `From ${data.ends[0]} to ${data.ends[1]}`,
+    onpointerdown: start,
+    onpointermove: drag,
+    onpointerup: stop,
+    onpointercancel: stop,
+  });
+  const [first, last] = [`${data.ends[0]} first`, `${data.ends[1]} last`].map((words) =>
+      make("p", { class: "quiet" }, words),
+    ),
+    result = make("div", { class: "order-table" });
+  const body = make("div", {}, first, list, last, result);
+  let held = null,
+    moved = false;
+  const items = data.names.map((name, i) => {
+    const arrow = (sign, step, way) =>
+      make(
+        "button",
+        {
+          type: "button",
+          class: "arrow",
+          tabindex: -1,
+          "aria-label": `${name}: ${way}`,
+          onclick: (event) => shift(i, step, event.currentTarget),
+        },
+        sign,
+      );
+    const grip = make(
+      "button",
+      { type: "button", class: "grip", onkeydown: (event) => onKey(event, i) },
+      make("span", { "aria-hidden": "true" }, "\u2261"),
+    );
+    const item = make(
+      "li",
+      { "data-item": i },
+      grip,
+      make("span", { class: "place", "aria-hidden": "true" }),
+      make("span", { class: "grow" }, text(name)),
+      arrow("\u2191", -1, "earlier"),
+      arrow("\u2193", 1, "later"),
+    );
+    return Object.assign(item, { grip });
+  });
+  const order = () => [...list.children].map((item) => Number(item.dataset.item));
+  const number = () =>
+    order().forEach((i, at) => {
+      items[i].querySelector(".place").textContent = at + 1;
+      items[i].grip.setAttribute(
+        "aria-label",
+        `${data.names[i]}, place ${at + 1} of ${items.length}. Up and down arrows move it.`,
+      );
+    });
+
+  function shift(i, step, focus) {
+    const to = clamp(order().indexOf(i) + step, 0, items.length - 1);
+    if (to === order().indexOf(i)) return;
+    place(items[i], order().filter((j) => j !== i)[to]);
+    focus.focus({ preventScroll: true });
+    items[i].scrollIntoView({ block: "nearest" });
+    say([[text(data.names[i]), `: place ${to + 1} of ${items.length}.`]]);
+  }
+
+  function place(item, before) {
+    list.insertBefore(item, before === undefined ? null : items[before]);
+    moved = true;
+    number();
+    changed();
+  }
+
+  function onKey(event, i) {
+    const step = { ArrowUp: -1, ArrowDown: 1, Home: -items.length, End: items.length }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    shift(i, step, event.currentTarget);
+  }
+
+  function start(event) {
+    const item = event.target.closest("li");
+    if (
+      !item ||
+      event.button !== 0 ||
+      event.target.closest(".arrow") ||
+      (event.pointerType !== "mouse" && !event.target.closest(".grip"))
+    )
+      return;
+    event.preventDefault();
+    held = item;
+    held.classList.add("held");
+    list.setPointerCapture(event.pointerId);
+    item.grip.focus({ preventScroll: true });
+  }
+
+  function drag(event) {
+    if (!held) return;
+    const others = order().filter((i) => items[i] !== held);
+    const before = others.find((i) => {
+      const box = items[i].getBoundingClientRect();
+      return event.clientY < box.top + box.height / 2;
+    });
+    if ((before === undefined ? null : items[before]) === held.nextElementSibling) return;
+    place(held, before);
+  }
+
+  function stop() {
+    if (!held) return;
+    held.classList.remove("held");
+    held.grip.focus({ preventScroll: true });
+    const i = Number(held.dataset.item);
+    say([[text(data.names[i]), `: place ${order().indexOf(i) + 1} of ${items.length}.`]]);
+    held = null;
+  }
+
+  function bar(value) {
+    const along = scale(Math.min(0, ...data.values), Math.max(0, ...data.values), 0, 100),
+      ends = [along(0), along(value)],
+      below = value < 0;
+    const look = `left:${Math.min(...ends).toFixed(1)}%;width:${Math.abs(ends[1] - ends[0]).toFixed(1)}%;background:var(--${below ? "vermilion" : "blue"})`;
+    return make(
+      "div",
+      { class: "bar" },
+      make("span", { class: "track" }, make("i", { style: look })),
+      make("span", { class: "amount" }, format.show(value)),
+    );
+  }
+
+  return {
+    body,
+    ready: () => moved,
+    begin() {
+      moved = false;
+      list.replaceChildren(...items);
+      list.hidden = first.hidden = last.hidden = false;
+      result.replaceChildren();
+      number();
+      say([`Drag the names, or use the arrows: ${data.ends[0]} first, ${data.ends[1]} last.`]);
+    },
+    reveal(guessed) {
+      const yours = order(),
+        said = data.names.map((_, i) => yours.indexOf(i)),
+        truth = range(items.length).sort((i, j) => data.values[i] - data.values[j] || i - j);
+      const apart = (i, at) => {
+        const by = said[i] - at;
+        return `${said[i] + 1}${by ? ` (${by < 0 ? "\u2212" : "+"}${Math.abs(by)})` : ""}`;
+      };
+      const heads = [data.noun, data.label, "place", ...(guessed ? ["yours"] : [])];
+      result.replaceChildren(
+        plainTable(
+          `${data.label}, ${data.ends[0]} first`,
+          heads,
+          truth.map((i, at) => [
+            data.names[i],
+            bar(data.values[i]),
+            at + 1,
+            ...(guessed ? [apart(i, at)] : []),
+          ]),
+        ),
+      );
+      list.hidden = first.hidden = last.hidden = true;
+      const [low, high] = [truth[0], truth[truth.length - 1]],
+        extremes = capital([
+          `${data.ends[0]}: `,
+          text(data.names[low]),
+          `, ${format.show(data.values[low])}; ${data.ends[1]}: `,
+          text(data.names[high]),
+          `, ${format.show(data.values[high])}.`,
+        ]);
+      if (!guessed) return { lines: [extremes] };
+      const { same, opposite, tau } = pairs(said, data.values),
+        two = (value) => value.toFixed(2).replace("-", "\u2212");
+      return {
+        lines: [
+          `You put ${same} of ${same + opposite} pairs in the right order: Kendall\u2019s \u03c4 = ${two(tau)}, Spearman\u2019s \u03c1 = ${two(spearman(said, data.values))} (1: the same order, 0: no better than chance, \u22121: reversed).`,
+          extremes,
+        ],
+      };
+    },
+  };
+}
+
+// A number, typed or slid
+function numberTask(data, format, say, changed) {
+  let guess = null,
+    shown = false;
+  const bounds = { min: data.factor * data.low, max: data.factor * data.high };
+  const field = make("input", {
+    type: "number",
+    step: "any",
+    ...bounds,
+    oninput: (event) => take(event.target.value),
+  });
+  const slider = make("input", {
+    type: "range",
+    step: data.step,
+    ...bounds,
+    "aria-label": "Your prediction",
+    oninput: (event) => take(event.target.value),
+  });
+  const box = make("div", { "aria-hidden": "true" }),
+    key = make("div"),
+    entry = make(
+      "label",
+      { class: "row" },
+      "Your prediction",
+      field,
+      make("span", { "aria-hidden": "true" }, data.suffix.trim()),
+    );
+  const body = make("div", { class: "line" }, entry, slider, box, key);
+  const inside = (value) =>
+    value !== "" && Number(value) >= bounds.min && Number(value) <= bounds.max;
+  const paint = onWidth(box, (width) => box.replaceChildren(chart(width)));
+
+  function take(value) {
+    if (inside(value)) {
+      guess = Number(value) / data.factor;
+      say(["Change it, or show what happened."]);
+    } else {
+      guess = null;
+      say([`A number from ${format.plain(data.low)} to ${format.plain(data.high)}, please.`]);
+    }
+    refresh();
+  }
+
+  function refresh() {
+    slider.classList.toggle("untouched", guess === null);
+    if (guess !== null) {
+      slider.value = data.factor * guess;
+      slider.setAttribute("aria-valuetext", format.show(guess));
+    } else slider.setAttribute("aria-valuetext", "no prediction yet");
+    if (field !== document.activeElement) field.value = guess === null ? "" : format.plain(guess);
+    slider.hidden = entry.hidden = shown;
+    const entries = [
+      ...(guess !== null
+        ? [[`your prediction ${format.show(guess)}`, "var(--orange)", "diamond", true, true]]
+        : []),
+      ...(shown
+        ? [[`what happened ${format.show(data.value)}`, "var(--blue)", "circle", false, false]]
+        : []),
+      ...data.known.map(({ name, value }) => [
+        make("span", {}, text(name), ` ${format.show(value)}`),
+        "var(--quiet)",
+        null,
+        true,
+        false,
+      ]),
+    ];
+    key.replaceChildren(legend(entries));
+    paint();
+    changed();
+  }
+
+  function chart(width) {
+    const x = scale(data.low, data.high, 8, width - 8),
+      svg = draw("svg", { width, height: 52, viewBox: `0 0 ${width} 52` }),
+      y = 18;
+    svg.append(
+      draw("line", { class: "grid", x1: 8, x2: width - 8, y1: y, y2: y, "stroke-width": 2 }),
+    );
+    for (const tick of ticks(data.low, data.high, width < 420 ? 4 : 8))
+      svg.append(
+        draw("line", { class: "grid", x1: x(tick), x2: x(tick), y1: y - 5, y2: y + 5 }),
+        draw(
+          "text",
+          {
+            class: "quiet",
+            x: x(tick),
+            y: 46,
+            "text-anchor": x(tick) > width - 24 ? "end" : x(tick) < 24 ? "start" : "middle",
+          },
+          tickText(data, tick),
+        ),
+      );
+    for (const { value } of data.known)
+      svg.append(
+        draw("line", {
+          x1: x(value),
+          x2: x(value),
+          y1: 2,
+          y2: 34,
+          stroke: "var(--quiet)",
+          "stroke-width": 1.5,
+          "stroke-dasharray": "2 4",
+        }),
+      );
+    if (shown && guess !== null)
+      svg.append(
+        draw("line", {
+          x1: x(guess),
+          x2: x(data.value),
+          y1: y,
+          y2: y,
+          stroke: "var(--orange)",
+          "stroke-width": 4,
+          "stroke-opacity": 0.6,
+        }),
+      );
+    if (shown) svg.append(mark("circle", x(data.value), y, 7, "var(--blue)"));
+    if (guess !== null) svg.append(mark("diamond", x(guess), y, 6, "var(--orange)", true));
+    return svg;
+  }
+
+  return {
+    body,
+    ready: () => guess !== null,
+    begin() {
+      guess = null;
+      shown = false;
+      slider.value = (data.factor * (data.low + data.high)) / 2;
+      field.value = "";
+      say(["Type a number, or slide."]);
+      refresh();
+    },
+    reveal(guessed) {
+      if (!guessed) guess = null;
+      shown = true;
+      refresh();
+      const off = guessed ? guess - data.value : 0,
+        near = Math.abs(data.factor * off) < 0.5 * 10 ** -data.digits;
+      return {
+        lines: [
+          guessed
+            ? `You said ${format.show(guess)}; it is ${format.show(data.value)}: ${near ? "right" : `${format.gap(off)} too ${off < 0 ? "low" : "high"}`}.`
+            : `It is ${format.show(data.value)}.`,
+        ],
+      };
+    },
+  };
+}
+
+const TASKS = { curve: curveTask, order: orderTask, number: numberTask };

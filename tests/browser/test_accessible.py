@@ -1,0 +1,108 @@
+"""axe-core finds no serious fault on a page of the docs, in a report and in an explorer that
+somebody was sent.
+"""
+
+from pathlib import Path
+
+import pytest
+from test_explore import made_up, noise_task
+
+from pseudolab.views.report import write_report
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+SERIOUS = ("serious", "critical")
+# one that moves, one with formulas
+LESSONS = ("lessons/whole_game.html", "lessons/unified_loss.html")
+
+in_both_schemes = pytest.mark.parametrize("scheme", ["light", "dark"])
+
+
+@pytest.fixture(scope="module")
+def axe():
+    api = pytest.importorskip(
+        "axe_playwright_python.sync_playwright",
+        reason='axe-core is not installed; pip install -e ".[dev]"',
+    )
+    return api.Axe()
+
+
+@pytest.fixture(scope="module")
+def run():
+    "With names in two directions of writing, one of them a tag"
+    return made_up(
+        noise_task(["river", "<img src=x onerror=alert(1)>", "بحيرة كبيرة", "town"], 120, 200)
+    )
+
+
+def faults(
+    browser, axe, address: str, scheme: str = "light", awaited: str = "main", tab: str | None = None
+) -> dict[str, list[str]]:
+    "What axe-core finds on a page: each rule with its impact, and where"
+    context = browser.new_context(
+        color_scheme=scheme,
+        offline=True,
+        reduced_motion="reduce",
+        viewport={"width": 1200, "height": 900},
+    )
+    page = context.new_page()
+    page.goto(address, wait_until="load")
+    page.wait_for_selector(awaited)
+    if tab:
+        page.get_by_role("tab", name=tab).click()
+    page.wait_for_timeout(300)  # what scripts do after loading
+    found = axe.run(page, options={"resultTypes": ["violations"]}).response["violations"]
+    context.close()
+    return {
+        f"{rule['id']} ({rule['impact']})": [
+            f"{node['target']}: {node['html'][:160]}" for node in rule["nodes"]
+        ]
+        for rule in found
+    }
+
+
+def serious(found):
+    return {
+        rule: places
+        for rule, places in found.items()
+        if rule.endswith(tuple(f"({impact})" for impact in SERIOUS))
+    }
+
+
+def test_axe_sees_what_is_wrong(browser, axe, tmp_path):
+    "Else all that follows would hold of anything"
+    path = tmp_path / "bad.html"
+    path.write_text(
+        '<html><body><main><img src="data:,"><p'
+        ' style="color:#aaa;background:#fff">pale</p><button></button></main></body></html>',
+        encoding="utf-8",
+    )
+    assert {
+        "image-alt (critical)",
+        "color-contrast (serious)",
+        "button-name (critical)",
+        "html-has-lang (serious)",
+    } <= serious(faults(browser, axe, path.as_uri())).keys()
+
+
+@in_both_schemes
+@pytest.mark.parametrize("page", LESSONS)
+def test_lesson(browser, axe, page, scheme):
+    assert not serious(faults(browser, axe, f"{DOCS.as_uri()}/{page}", scheme))
+
+
+@in_both_schemes
+@pytest.mark.parametrize("several", [False, True], ids=["one run", "two runs"])
+def test_report(browser, axe, run, tmp_path, several, scheme):
+    "Nor does a heading skip a level"
+    path = write_report(
+        [run, made_up(run.task, seed=1)] if several else [run], tmp_path / "report.html"
+    )
+    found = faults(browser, axe, path.as_uri(), scheme)
+    assert not serious(found) and "heading-order (moderate)" not in found, found
+
+
+@in_both_schemes
+@pytest.mark.parametrize("tab", ["Pictures", "Pseudolabels", "Confusion", "Table"])
+def test_saved_explorer(browser, axe, run, tmp_path, scheme, tab):
+    path = run.explore(made_up(run.task, seed=1)).save(tmp_path / "explorer.html")
+    assert not serious(faults(browser, axe, path.as_uri(), scheme, ".plab[data-mounted]", tab))
