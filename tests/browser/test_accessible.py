@@ -5,7 +5,7 @@ somebody was sent.
 from pathlib import Path
 
 import pytest
-from test_explore import made_up, noise_task
+from support.runs import made_up, noise_task
 
 from pseudolab.views.report import write_report
 

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from support.runs import made_up, noise_task
 
 from pseudolab.views.explorer import export, explore, opener, quarters, run_data, sprite, task_of
 from pseudolab.views.plots import percent, points
-from pseudolab.method.pseudolabels import PseudoLabels, audit, precision
-from pseudolab.method.run import Round, Run
-from pseudolab.data.tasks import Images, ImageSet, Task, load_task
+from pseudolab.method.pseudolabels import precision
+from pseudolab.method.run import Run
+from pseudolab.data.tasks import ImageSet, Task, load_task
 from pseudolab.views.html import to_json
-from pseudolab.method.zero_shot import per_class_accuracy
 
 HOSTILE = [
     "<img src=x onerror=alert(1)>",
@@ -24,85 +24,6 @@ HOSTILE = [
     "</script><script>alert(2)</script>",
     "${alert(3)}",
 ]
-
-
-def made_up(task: Task, rounds: int = 3, seed: int = 0) -> Run:
-    """A run that nobody trained: its predictions are right with a chance that grows from round to
-    round and differs from class to class
-    """
-    rng, C, truth = np.random.default_rng(seed), len(task.class_names), task.train.labels
-
-    def predicted(labels, i):
-        skill = np.linspace(0.1, 0.9, C)[labels] * 0.8 + 0.02 * i
-        return np.where(rng.random(len(labels)) < skill, labels, rng.integers(C, size=len(labels)))
-
-    def labelled(k, i):
-        index = np.concatenate([rng.choice(len(truth), k, replace=False) for _ in range(C)])
-        return PseudoLabels(
-            index,
-            np.where(rng.random(len(index)) < 0.7, truth[index], rng.integers(C, size=len(index))),
-            rng.random(len(index)),
-        )
-
-    played = []
-    for i in range(rounds + 1):
-        predictions, k = predicted(task.test.labels, i), i * len(truth) // (max(1, rounds) * C)
-        given = [labelled(k, i), labelled(k, i)] if k else [None, None]
-        logits = np.eye(C, dtype=np.float16)[predicted(truth, i)]
-        played.append(
-            Round(
-                i,
-                k,
-                float((predictions == task.test.labels).mean()),
-                per_class_accuracy(predictions, task.test.labels, C),
-                predictions,
-                given[0],
-                *(None if g is None else audit(g, truth, C) for g in given),
-                1.0,
-                logits,
-            )
-        )
-    about = dict(
-        name=task.name,
-        class_names=list(task.class_names),
-        template=task.template,
-        n_train=len(task.train),
-        n_test=len(task.test),
-        source=None,
-        train_digest=task.train.digest(),
-        test_digest=task.test.digest(),
-        test_counts=np.bincount(task.test.labels, minlength=C).tolist(),
-    )
-    settings = dict(
-        task=about,
-        clip=dict(name="none"),
-        prompt="text",
-        paradigm="ul",
-        strategy="grip",
-        k=[r.k for r in played[1:]],
-        seed=seed,
-        selector="top_k",
-        shots=2,
-        shots_seed=0,
-        split_seed=500,
-    )
-    return Run(settings, played, task)
-
-
-def noise_task(names, n_train, n_test, side=28, seed=0) -> Task:
-    "A task whose pictures are coloured blots"
-    rng = np.random.default_rng(seed)
-    part = lambda n: ImageSet(
-        Images(
-            np.repeat(
-                np.repeat(rng.integers(0, 255, (n, 4, 4, 3), dtype=np.uint8), side // 4, 1),
-                side // 4,
-                2,
-            )
-        ),
-        np.arange(n) % len(names),
-    )
-    return Task("made up", list(names), "a photo of a {}", part(n_train), part(n_test))
 
 
 @pytest.fixture(scope="module")

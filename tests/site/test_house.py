@@ -384,7 +384,7 @@ def hostile_page(tmp_path_factory):
     """A site of one notebook, whose stored outputs, an explorer and a table, have classes with a
     tag and with Arabic for a name; rendered as all the others are
     """
-    from test_explore import made_up, noise_task
+    from support.runs import made_up, noise_task
 
     from pseudolab.site import find_project, render
     from pseudolab.views.html import still_table
