@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-import pseudolab.clip.model as clips
+import pseudolab.clip.pixels as pixels
 from measure import Line, interleaved, neighbours
 from pseudolab.data.tasks import Images, read_image
 from text_step import random_clip
@@ -39,15 +39,15 @@ def prepare(path: Path) -> np.ndarray:
 
 
 def with_workers(n: int, run):
-    before, clips.WORKERS = clips.WORKERS, n
+    before, pixels.WORKERS = pixels.WORKERS, n
     try:
         return run()
     finally:
-        clips.WORKERS = before
+        pixels.WORKERS = before
 
 
 def measure(options) -> list[Line]:
-    workers, clip = max(2, clips.WORKERS), random_clip("ViT-B-32", options.device)
+    workers, clip = max(2, pixels.WORKERS), random_clip("ViT-B-32", options.device)
     with (
         tempfile.TemporaryDirectory(dir=options.folder) as folder,
         ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as processes,

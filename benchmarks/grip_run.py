@@ -30,7 +30,8 @@ import torch.nn.functional as F
 from PIL import Image
 
 from measure import MATMUL_SIDE, Line, interleaved, matmul
-from pseudolab.clip.model import Clip, load_clip
+from pseudolab.clip.loading import load_clip
+from pseudolab.clip.model import Clip
 from pseudolab.method.recipe import Recipe
 from pseudolab.data.tasks import load_task
 from pseudolab.method.prompts.text import TextPrompt
@@ -113,7 +114,7 @@ def plain_ways(unit: dict[str, float], work: Work) -> dict[str, float]:
 
 def image_operations(clip: Clip) -> float:
     "Forward of one image"
-    tower = clip.image_tower()
+    tower = clip.require_image_tower()
     width, layers, L = (
         tower.class_embedding.shape[0],
         len(tower.transformer.resblocks),

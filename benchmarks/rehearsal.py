@@ -31,7 +31,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from pseudolab.io import write_atomically
-from pseudolab.clip.model import load_clip, resolve_device
+from pseudolab.clip.loading import load_clip, resolve_device
 from pseudolab.method.prompts.multimodal import MultimodalPrompt
 from pseudolab.method.recipe import Recipe
 from pseudolab.method.strategies import STRATEGIES

@@ -138,7 +138,7 @@ def main(
             os.environ[name] = str(threads)
     import measure
     import torch
-    from pseudolab.clip.model import resolve_device
+    from pseudolab.clip.loading import resolve_device
 
     if clock not in measure.CLOCKS:
         raise typer.BadParameter(f"--clock {clock} is neither of {', '.join(measure.CLOCKS)}.")

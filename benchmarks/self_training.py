@@ -14,7 +14,7 @@ import torch
 
 from grip_run import CLASSES, POOL, ROUNDS, TEST, Work, work_of
 from measure import Line, interleaved
-from pseudolab.clip.model import load_clip
+from pseudolab.clip.loading import load_clip
 from pseudolab.method.loss import partial_label_loss
 from pseudolab.method.selectors import candidate_sets
 from pseudolab.method.recipe import Recipe

@@ -94,7 +94,7 @@ def operations(prompt) -> float:
     """Forward and backward of the rows that must be: those of the prefix and the names' own. A
     frozen matrix costs two operations a weight and row forward, and two on the way back
     """
-    texts, tower, classes = prompt.texts, prompt.clip.text_tower(), len(prompt.class_names)
+    texts, tower, classes = prompt.texts, prompt.clip.require_text_tower(), len(prompt.class_names)
     # where the first name's tokens begin
     prefix = int(texts.end[0] - texts.layout.last[0])
     rows = prefix + len(texts.layout.places)

@@ -17,7 +17,8 @@ import torch.nn.functional as F
 from PIL import Image
 
 from measure import Line, compared, interleaved, neighbours
-from pseudolab.clip.model import PatchRows, load_clip
+from pseudolab.clip.loading import load_clip
+from pseudolab.clip.model import PatchRows
 from pseudolab.method.prompts.multimodal import MultimodalPrompt
 from pseudolab.method.prompts.visual import VisualPrompt
 from text_step import names_of, operations as text_operations, random_clip
@@ -34,7 +35,7 @@ def operations(prompt, tokens: int, n: int) -> float:
     """Forward and backward of the blocks; of the last one the class token alone is asked for. What
     comes before the learned tokens is not counted: it need not be done again
     """
-    tower = prompt.clip.image_tower()
+    tower = prompt.clip.require_image_tower()
     width, layers, L = (
         tower.class_embedding.shape[0],
         len(tower.transformer.resblocks),
@@ -48,7 +49,7 @@ def operations(prompt, tokens: int, n: int) -> float:
 
 def plain_features(prompt, images: list[Image.Image], tokens: torch.Tensor) -> torch.Tensor:
     "From the pictures on, by the tower's own modules"
-    clip, tower = prompt.clip, prompt.clip.image_tower()
+    clip, tower = prompt.clip, prompt.clip.require_image_tower()
     x = tower.conv1(clip.pixels(images).to(clip.device)).flatten(2).transpose(1, 2)
     x = (
         torch.cat([tower.class_embedding.expand(len(x), 1, -1), x], dim=1)

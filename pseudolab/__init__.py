@@ -6,7 +6,8 @@ __version__ = "0.1.0"
 
 _HOME = {  # functions that are called like their module (zero_shot, pretrain) are imported from it
     "settings": ("Settings", "read_settings"),
-    "clip.model": ("Clip", "load_clip"),
+    "clip.loading": ("load_clip",),
+    "clip.model": ("Clip",),
     "data.tasks": ("ImageSet", "Task", "load_task", "task_names"),
     "method.zero_shot": ("accuracy", "class_features", "per_class_accuracy"),
     "method.pseudolabels": ("PseudoLabels", "audit"),

@@ -467,7 +467,7 @@ def pick_clip(
     quick_gelu: bool | None = None,
 ) -> "Clip":
     "The CLIP that the arguments name, or the one of settings.ini"
-    from pseudolab.clip.model import load_clip
+    from pseudolab.clip.loading import load_clip
 
     if name is None:
         name, pretrained = settings.model, pretrained or settings.pretrained
@@ -1137,7 +1137,7 @@ def check_settings() -> str:
 
 
 def check_device() -> str:
-    from pseudolab.clip.model import resolve_device
+    from pseudolab.clip.loading import resolve_device
 
     device = resolve_device(read_settings().device)
     if device.type != "cuda":
@@ -1160,7 +1160,7 @@ def check_cache() -> str:
 
 
 def check_weights() -> str:
-    from pseudolab.clip.model import POCKET_WEIGHTS, file_sha256, read_pocket
+    from pseudolab.clip.pocket import POCKET_WEIGHTS, file_sha256, read_pocket
 
     noted = POCKET_WEIGHTS.with_suffix(".json")
     for path in (POCKET_WEIGHTS, noted):

@@ -8,25 +8,14 @@ Docs: https://pseudolab.github.io/pseudolab/lab/clip/model.html.md
 
 # %% auto #0
 __all__ = [
-    "POCKET_SIZE",
-    "POCKET_CONTEXT",
-    "POCKET_CONFIG",
-    "POCKET_WEIGHTS",
-    "WORKERS",
     "STORED",
-    "PREPROCESSING",
-    "pocket_model",
-    "save_pocket",
-    "read_pocket",
-    "file_sha256",
-    "resolve_device",
     "Clip",
     "pixels",
     "image_features",
     "unseen_words",
     "tokenize",
-    "text_tower",
-    "image_tower",
+    "require_text_tower",
+    "require_image_tower",
     "encode_texts",
     "embed_tokens",
     "project_texts",
@@ -36,136 +25,28 @@ __all__ = [
     "encode_images",
     "PatchRows",
     "patches",
-    "prompt_support",
-    "checkpoint_shapes",
-    "load_clip",
 ]
 
 # %% ../../nbs/lab/clip/model.ipynb #c003
-import hashlib
-import json
-import os
 import re
 import warnings
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from difflib import get_close_matches
-from pathlib import Path
-from zipfile import ZipFile, is_zipfile
+from collections.abc import Iterator
 
 import numpy as np
-import open_clip
 import torch
 import torch.nn.functional as F
 from open_clip.model import CLIP
 from open_clip.tokenizer import SimpleTokenizer
-from open_clip.transform import MaybeToTensor
 from open_clip.transformer import ResidualAttentionBlock, TextTransformer, VisionTransformer
 from PIL import Image
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torchvision import transforms
 
 # %% ../../nbs/lab/clip/model.ipynb #c003a
-from ..io import cached_arrays, cached_rows, digest, write_atomically
-from ..settings import PACKAGE, read_settings
-
-# %% ../../nbs/lab/clip/model.ipynb #c005
-POCKET_SIZE = 56  # pixels a side
-# text positions: start, 16 learned tokens, a class name and the end fit with room to spare
-POCKET_CONTEXT = 32
-POCKET_CONFIG = dict(
-    embed_dim=128,
-    vision_cfg=dict(image_size=POCKET_SIZE, patch_size=8, width=128, layers=4, head_width=32),
-    text_cfg=dict(context_length=POCKET_CONTEXT, vocab_size=49408, width=128, heads=4, layers=2),
-)
-POCKET_WEIGHTS = PACKAGE / "clip" / "weights" / "pocket.safetensors"
-
-
-def pocket_model(seed: int = 0) -> CLIP:
-    """An untrained pocket CLIP: `open_clip.CLIP` with `POCKET_CONFIG`; `seed` fixes every initial
-    weight
-    """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return CLIP(**POCKET_CONFIG)
-
-
-# %% ../../nbs/lab/clip/model.ipynb #c008
-def save_pocket(
-    model: CLIP,
-    seen: torch.Tensor,  # int64 (n,): ids of the tokens seen in training
-    # what is known about the training; kept as JSON in the file's header
-    path: str | Path,
-    card: dict,
-):
-    "Write a pocket CLIP as float16 safetensors, with the token rows of `seen` alone"
-    state = {
-        k: v.detach().half().contiguous().cpu()
-        for k, v in model.state_dict().items()
-        if k != "token_embedding.weight"
-    }
-    state["token_rows"] = model.token_embedding.weight.detach()[seen].half().contiguous().cpu()
-    state["token_ids"] = seen.to(torch.int32).cpu()
-    with write_atomically(path) as temporary:
-        save_file(state, temporary, metadata={"card": json.dumps(card, sort_keys=True)})
-
-
-# %% ../../nbs/lab/clip/model.ipynb #c009
-# the model, ids of the seen tokens, the card
-def read_pocket(path: str | Path) -> tuple[CLIP, torch.Tensor, dict]:
-    "Read what `save_pocket` wrote"
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"No pocket CLIP at {path}. Train one with `pseudolab pretrain --out {path}`, or"
-            " reinstall pseudolab."
-        )
-    try:
-        with safe_open(path, framework="pt") as file:
-            card = json.loads((file.metadata() or {}).get("card", "{}"))
-            state = {name: file.get_tensor(name).float() for name in file.keys()}
-        seen = state.pop("token_ids").long()
-        model = pocket_model()
-        table = model.token_embedding.weight.detach().clone()
-        table[seen] = state.pop("token_rows")
-        model.load_state_dict(state | {"token_embedding.weight": table})
-    except (SafetensorError, KeyError, IndexError, RuntimeError, ValueError) as error:
-        raise ValueError(
-            f"{path} is damaged or holds something other than a pocket CLIP ({error}). "
-            "Reinstall pseudolab, or train one with `pseudolab pretrain`."
-        ) from error
-    return model, seen, card
-
-
-def file_sha256(path: str | Path) -> str:
-    "The SHA-256 of a file, as hexadecimal"
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+from .pixels import _batches, _halves, _normalised, _prepared, _stacked
+from .towers import _image_fault, _text_fault
+from ..io import cached_arrays, cached_rows, digest
 
 
 # %% ../../nbs/lab/clip/model.ipynb #c011
-def resolve_device(device: str = "auto") -> torch.device:
-    "`auto` takes CUDA, then MPS, then the CPU; a named device must be there"
-    there = {
-        "cuda": torch.cuda.device_count() if torch.cuda.is_available() else 0,
-        "mps": int(torch.backends.mps.is_available()),
-        "cpu": 1,
-    }
-    if device == "auto":
-        return torch.device(next(kind for kind, n in there.items() if n))
-    names = [kind if i == 0 else f"{kind}:{i}" for kind, n in there.items() for i in range(n)]
-    try:
-        place = torch.device(device)
-    except RuntimeError as error:
-        raise ValueError(
-            f"device {device!r} is no device; use one of {names} or 'auto'."
-        ) from error
-    if (place.index or 0) >= there.get(place.type, 0):
-        raise ValueError(f"device {device!r} is not available here; use one of {names} or 'auto'.")
-    return place
-
-
 def _autocast_dtype(precision: str, device: torch.device) -> torch.dtype | None:
     allowed = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
     if precision == "auto":
@@ -293,76 +174,6 @@ def _digest(self: Clip) -> str:
 
 Clip.digest = property(_digest)
 
-# %% ../../nbs/lab/clip/model.ipynb #c019
-# threads that decode and preprocess; 1: none beside this one
-WORKERS = min(8, os.cpu_count() or 1)
-
-
-def _batches(n: int, size: int) -> list[slice]:
-    "The fewest batches of at most `size`, as equal as may be"
-    ends = np.linspace(0, n, -(-n // size) + 1).round().astype(int).tolist()
-    return [slice(*pair) for pair in zip(ends, ends[1:])]
-
-
-def _prepared(images, prepare: Callable, batch_size: int) -> Iterator[list]:
-    """`prepare(image)` of every image, batch by batch and in order; of a collection, the next batch
-    is made by threads while one is in use
-    """
-    batches, one = _batches(len(images), batch_size), lambda at: prepare(images[at])
-    # in a list one lazy picture may stand twice, and two threads must not open it at once
-    if WORKERS == 1 or not hasattr(images, "digest"):
-        for batch in batches:
-            yield [one(at) for at in range(batch.start, batch.stop)]
-        return
-    with ThreadPoolExecutor(WORKERS) as threads:
-        ahead = deque()
-        try:
-            for batch in batches:
-                ahead.append([threads.submit(one, at) for at in range(batch.start, batch.stop)])
-                if len(ahead) > 1:
-                    yield [job.result() for job in ahead.popleft()]
-            while ahead:
-                yield [job.result() for job in ahead.popleft()]
-        finally:
-            threads.shutdown(cancel_futures=True)
-
-
-# %% ../../nbs/lab/clip/model.ipynb #c019a
-# PIL -> uint8 (H, W, 3); mean and deviation (3, 1, 1)
-def _halves(preprocess) -> tuple[Callable, torch.Tensor, torch.Tensor] | None:
-    """A preprocessing as what it does to whole numbers and the normalisation behind it; None where
-    it is put together otherwise
-    """
-    *first, to_tensor, normalize = getattr(preprocess, "transforms", None) or [None, None]
-    own = all(
-        type(step).__module__.startswith(("torchvision.", "open_clip."))
-        and not isinstance(step, transforms.Lambda)
-        for step in first
-    )
-    if (
-        not own
-        or type(to_tensor) not in (transforms.ToTensor, MaybeToTensor)
-        or type(normalize) is not transforms.Normalize
-    ):
-        return None
-    shape = transforms.Compose(first)
-    return (
-        lambda image: np.asarray(shape(image)),
-        *(torch.tensor(values).view(3, 1, 1) for values in (normalize.mean, normalize.std)),
-    )
-
-
-def _stacked(pictures: list[np.ndarray]) -> np.ndarray:  # n of uint8 (H, W, 3) -> (n, 3, H, W)
-    return np.ascontiguousarray(np.stack(pictures).transpose(0, 3, 1, 2))
-
-
-# uint8 (n, 3, H, W) -> float32
-def _normalised(rows: torch.Tensor, mean: torch.Tensor, deviation: torch.Tensor) -> torch.Tensor:
-    """What ToTensor and Normalize make of each picture, number for number: the same operations in
-    the same order
-    """
-    return rows.float().div(255).sub(mean.to(rows.device)).div(deviation.to(rows.device))
-
 
 # %% ../../nbs/lab/clip/model.ipynb #c019c
 # each float32 (n, 3, H, W)
@@ -480,32 +291,7 @@ Clip.unseen_words, Clip.tokenize = unseen_words, tokenize
 
 
 # %% ../../nbs/lab/clip/model.ipynb #c025
-def _text_fault(
-    maker: str | None, appended: bool, causal: bool, pool: str, tokenizer: str | None
-) -> str | None:
-    "Why no prompt can be learned for a text tower, or None"
-    if maker:
-        return f"the text tower ({maker}) is not open_clip's own transformer"
-    if appended:
-        return (
-            "the text tower is read out at a token of its own behind the text, not at the end token"
-        )
-    if not causal:
-        return "the text tower is not causal: every position sees the padding too"
-    if pool != "argmax":
-        return (
-            f"the text tower is read out by pooling {pool!r}, not at the end token as the"
-            " highest id"
-        )
-    if tokenizer:
-        return (
-            f"the text tower reads the tokens of {tokenizer}; where its start and end tokens stand"
-            " is known for CLIP's own tokenizer alone"
-        )
-    return None
-
-
-def text_tower(self: Clip):
+def require_text_tower(self: Clip):
     """The part of the model that reads text, if prompts can be learned for it: a causal transformer
     built by open_clip, read out at the end token
     """
@@ -533,21 +319,7 @@ def text_tower(self: Clip):
 
 
 # %% ../../nbs/lab/clip/model.ipynb #c028
-def _image_fault(maker: str | None, attention_pooled: bool, pool: str) -> str | None:
-    "Why no prompt can be learned for an image tower, or None"
-    if maker:
-        return f"the image tower ({maker}) is not open_clip's own vision transformer"
-    if attention_pooled:
-        return "the image tower is read out by an attention pooler"
-    if pool not in ("tok", "avg"):
-        return (
-            f"the image tower is read out by pooling {pool!r}, not at the class token or the mean"
-            " of the patches"
-        )
-    return None
-
-
-def image_tower(self: Clip):
+def require_image_tower(self: Clip):
     """The part of the model that sees, if prompts can be learned for it: open_clip's own vision
     transformer, read out at the class token or at the mean of the patches
     """
@@ -566,14 +338,15 @@ def image_tower(self: Clip):
     return tower
 
 
-Clip.text_tower, Clip.image_tower = text_tower, image_tower
+Clip.require_text_tower, Clip.require_image_tower = require_text_tower, require_image_tower
+Clip.text_tower, Clip.image_tower = require_text_tower, require_image_tower
 
 
 # %% ../../nbs/lab/clip/model.ipynb #c031
 # (N, L, width) -> (N, L, width), or (N, 1, width) where the class token alone is read
 def _last_block(self: Clip, x: torch.Tensor) -> torch.Tensor:
     "What the last block of the image tower makes of its input, as far as it is read out"
-    tower = self.image_tower()
+    tower = self.require_image_tower()
     block = tower.transformer.resblocks[-1]
     if tower.pool_type != "tok":
         return block(x)
@@ -587,7 +360,7 @@ def _last_block(self: Clip, x: torch.Tensor) -> torch.Tensor:
 # (N, L, width) from the last block; n: learned tokens behind the class token -> (N, D)
 def _pool(self: Clip, x: torch.Tensor, n: int) -> torch.Tensor:
     "The class token, or the mean of the patches; normalised and projected"
-    tower = self.image_tower()
+    tower = self.require_image_tower()
     if tower.pool_type == "tok":
         x = tower.ln_post(x[:, 0])
     else:
@@ -652,13 +425,13 @@ Clip.encode_texts = encode_texts
 # int64 (N, T) -> float32 (N, T, width)
 def embed_tokens(self: Clip, tokens: torch.Tensor) -> torch.Tensor:
     "Rows of the token table, without positions"
-    return self.text_tower().token_embedding(tokens.to(self.device)).float()
+    return self.require_text_tower().token_embedding(tokens.to(self.device)).float()
 
 
 # (N, width): what the blocks made of the end tokens -> float (N, D)
 def project_texts(self: Clip, rows: torch.Tensor) -> torch.Tensor:
     "The last steps of the text encoder: normalisation, projection, unit length"
-    tower = self.text_tower()
+    tower = self.require_text_tower()
     x, project = tower.ln_final(rows), tower.text_projection
     x = (
         x
@@ -681,7 +454,7 @@ def encode_embedded(
     """The text encoder from embeddings on; differentiable. Equals `encode_texts` when the
     embeddings are those of a text
     """
-    tower, T = self.text_tower(), embedded.shape[1]
+    tower, T = self.require_text_tower(), embedded.shape[1]
     with self.autocast():
         x = tower.transformer(
             embedded + tower.positional_embedding[:T], attn_mask=tower.attn_mask[:T, :T]
@@ -700,7 +473,7 @@ Clip.embed_tokens, Clip.project_texts, Clip.encode_embedded = (
 @torch.no_grad()
 # float32 (B, 3, H, W) -> (B, 1 + P, width)
 def _patch_embed(self: Clip, pixels: torch.Tensor) -> torch.Tensor:
-    tower = self.image_tower()
+    tower = self.require_image_tower()
     # (B, P, width)
     with self.autocast():
         patches = tower.conv1(pixels.to(self.device)).flatten(2).transpose(1, 2)
@@ -745,7 +518,7 @@ def encode_patches(
     and the patches. Equals `encode_images` without them
     """
     tower, patches = (
-        self.image_tower(),
+        self.require_image_tower(),
         (patches if isinstance(patches, torch.Tensor) else patches.patches()),
     )
     layers = [] if tokens is None else [tokens] if tokens.ndim == 2 else list(tokens)
@@ -870,7 +643,7 @@ def patches(self: Clip, images) -> PatchRows | torch.Tensor:  # N of them, each 
     size, if this CLIP's preprocessing is one of open_clip's; else the patches are computed now, and
     held
     """
-    self.image_tower()
+    self.require_image_tower()
     if not hasattr(images, "digest") or not len(images) or _halves(self.preprocess) is None:
         return self.embed_patches([images] if isinstance(images, Image.Image) else images)
     key = str(self.preprocess), images.digest()
@@ -880,301 +653,3 @@ def patches(self: Clip, images) -> PatchRows | torch.Tensor:  # N of them, each 
 
 
 Clip.patches = patches
-
-
-# %% ../../nbs/lab/clip/model.ipynb #c035
-def _config(name: str) -> dict:
-    if name == "pocket":
-        return POCKET_CONFIG
-    if name in open_clip.list_models():
-        return open_clip.get_model_config(name)
-    near = get_close_matches(name.replace("/", "-"), open_clip.list_models(), 1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    raise ValueError(
-        f"No CLIP is called {name!r}.{hint} Give 'pocket', or one of open_clip's architectures such"
-        " as 'ViT-B-32' (open_clip.list_models() lists them)."
-    )
-
-
-# text, visual, multimodal -> None, or the reason why not
-def prompt_support(name: str) -> dict[str, str | None]:
-    """Which prompts an architecture takes, by its configuration alone. A loaded `Clip` raises
-    ValueError with the same reasons
-    """
-    config = _config(name)
-    text, vision = config["text_cfg"], config["vision_cfg"]
-    why_no_text = _text_fault(
-        "HFTextEncoder" if text.get("hf_model_name") else None,
-        text.get("embed_cls", False),
-        not text.get("no_causal_mask", False),
-        text.get("pool_type", "argmax"),
-        text.get("hf_tokenizer_name"),
-    )
-    maker = (
-        "TimmModel"
-        if vision.get("timm_model_name")
-        else "ModifiedResNet"
-        if isinstance(vision.get("layers", 12), (list, tuple))
-        else None
-    )
-    why_no_visual = _image_fault(
-        maker, bool(vision.get("attentional_pool")), vision.get("pool_type", "tok")
-    )
-    return {
-        "text": why_no_text,
-        "visual": why_no_visual,
-        "multimodal": "; ".join(filter(None, (why_no_text, why_no_visual))) or None,
-    }
-
-
-# %% ../../nbs/lab/clip/model.ipynb #c038
-def _torch_state(path: Path):
-    "What `torch.save` wrote. Only tensors and plain containers are unpickled"
-    is_zip = is_zipfile(path)
-    if is_zip:
-        with ZipFile(path) as archive:
-            scripted = any(name.endswith("/constants.pkl") for name in archive.namelist())
-        if scripted:
-            raise ValueError(
-                "it is a TorchScript program, as OpenAI's own .pt files are, and programs are not"
-                " run. Use the tag 'openai', or, if you trust the file, write its weights with"
-                " torch.save(torch.jit.load(path).state_dict(), new_path) and load those"
-            )
-    return torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
-
-
-def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    if path.suffix == ".safetensors":
-        with safe_open(path, framework="pt") as file:
-            return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}
-    state = _torch_state(path)
-    state = state.get("state_dict", state) if isinstance(state, dict) else state
-    if not (isinstance(state, dict) and state and all(isinstance(name, str) for name in state)):
-        raise ValueError("it holds no state dict: tensors by name")
-    return {
-        name: tuple(value.shape) for name, value in state.items() if isinstance(value, torch.Tensor)
-    }
-
-
-# %% ../../nbs/lab/clip/model.ipynb #c039
-def checkpoint_shapes(path: str | Path) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of the tensors in a weights file: .safetensors, or a state dict that
-    torch.save wrote. No object but tensors and plain containers is unpickled
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"No weights at {path}. Give a .safetensors, .pt or .bin file, or one of the"
-            " architecture's tags."
-        )
-    try:
-        shapes = _shapes(path)
-    except Exception as error:  # damaged bytes make readers raise anything
-        why = (str(error).splitlines() or [type(error).__name__])[0][:300]
-        raise ValueError(
-            f"{path} cannot be read as weights ({why}). Expected tensors by name, as .safetensors"
-            " or as torch.save(model.state_dict(), path) writes them; objects of other kinds are"
-            " never unpickled. If the file is damaged, fetch it again."
-        ) from error
-    if not shapes:
-        raise ValueError(f"{path} holds no tensors. Expected the weights of a CLIP.")
-    return {name.removeprefix("module."): shape for name, shape in shapes.items()}
-
-
-# %% ../../nbs/lab/clip/model.ipynb #c042
-PREPROCESSING = ("mean", "std", "interpolation", "resize_mode")
-
-
-def _known_preprocessing(name: str) -> dict:
-    """For a file: what the published weights of an architecture agree on; else open_clip's default,
-    OpenAI's
-    """
-    tags = open_clip.list_pretrained_tags_by_model(name)
-    known = {
-        tuple(open_clip.get_pretrained_cfg(name, tag)[key] for key in PREPROCESSING) for tag in tags
-    }
-    if len(known) > 1:
-        warnings.warn(
-            f"Published weights of {name} differ in their preprocessing, and a file does not say"
-            " which is its own. OpenAI's is taken; if the file came with another, set"
-            " clip.preprocess before you encode anything.",
-            stacklevel=2,
-        )
-    return dict(zip(PREPROCESSING, known.pop())) if len(known) == 1 else {}
-
-
-def _activation(name: str, pretrained: str, wanted: bool | None) -> bool:
-    "Is it QuickGELU? Raises ValueError if `wanted` contradicts what is known"
-    tag = open_clip.get_pretrained_cfg(name, pretrained)
-    known = bool(tag.get("quick_gelu") or _config(name).get("quick_gelu"))
-    if wanted is not None and wanted != known and (tag or known):
-        raise ValueError(
-            f"{name} {pretrained if tag else ''} was trained with quick_gelu={known}, not {wanted};"
-            " leave quick_gelu out."
-        )
-    return known if wanted is None else wanted
-
-
-# %% ../../nbs/lab/clip/model.ipynb #c044
-def _weights(name: str, pretrained: str | None) -> tuple[Path, dict]:
-    """The file of the weights, fetched if it is a tag whose file is not in open_clip's cache, and
-    their preprocessing
-    """
-    tags = open_clip.list_pretrained_tags_by_model(name)
-    tag = open_clip.get_pretrained_cfg(name, pretrained) if pretrained else {}
-    if not tag:
-        if pretrained and Path(pretrained).is_file():
-            return Path(pretrained).absolute(), _known_preprocessing(name)
-        named_a_file = pretrained and (
-            Path(pretrained).suffix or Path(pretrained).name != pretrained
-        )
-        raise (FileNotFoundError if named_a_file else ValueError)(
-            f"{name} needs weights: pretrained={pretrained!r} is neither a file nor one of its tags"
-            f" {tags}."
-        )
-    try:
-        return Path(open_clip.download_pretrained(tag)), {key: tag[key] for key in PREPROCESSING}
-    except (OSError, RuntimeError) as error:
-        raise FileNotFoundError(
-            f"The weights {pretrained!r} of {name} are not in the cache and could not be fetched"
-            f" ({error}). Go online once, or give pretrained= the path of a file that you have."
-        ) from error
-
-
-def _tokenizer(name: str):
-    source = open_clip.get_model_config(name)["text_cfg"].get("hf_tokenizer_name")
-    try:
-        return open_clip.get_tokenizer(name)
-    except ImportError as error:
-        raise ValueError(
-            f"{name} reads text by the tokenizer {source}, which needs a library that is not"
-            f" installed ({error}). pip install transformers"
-        ) from error
-    except (OSError, ValueError) as error:
-        raise FileNotFoundError(
-            f"{name} reads text by the tokenizer {source}, which could not be fetched ({error}). Go"
-            " online once."
-        ) from error
-
-
-# %% ../../nbs/lab/clip/model.ipynb #c045
-def _fill(name: str, path: Path, preprocessing: dict, quick_gelu: bool):
-    """The model with the file's weights, all of them and none stretched to another size; and its
-    preprocessing
-    """
-    shapes, remedy = (
-        checkpoint_shapes(path),
-        (
-            f"Expected the weights of {name}: name the architecture that they belong to, or give"
-            " another file."
-        ),
-    )
-    try:
-        model, _, preprocess = open_clip.create_model_and_transforms(
-            name,
-            pretrained=str(path),
-            force_quick_gelu=quick_gelu,
-            **{f"image_{key}": value for key, value in preprocessing.items()},
-        )
-    except (
-        RuntimeError,
-        AttributeError,
-        LookupError,
-        ValueError,
-        TypeError,
-        AssertionError,
-    ) as error:
-        raise ValueError(
-            f"{path} does not fit {name} ({' '.join(str(error).split())[:400]}). {remedy}"
-        ) from error
-    except OSError as error:
-        raise FileNotFoundError(
-            f"A part of {name} could not be fetched ({error}). Go online once."
-        ) from error
-    state = {
-        key.removeprefix("text."): tuple(value.shape) for key, value in model.state_dict().items()
-    }
-    stretched = [
-        key
-        for key, shape in shapes.items()
-        if key.endswith("positional_embedding")
-        and state.get(key.removeprefix("text."), shape) != shape
-    ]
-    if stretched:
-        raise ValueError(
-            f"{path} has {stretched[0]} {shapes[stretched[0]]} where {name} has"
-            f" {state[stretched[0].removeprefix('text.')]}: another resolution or context. {remedy}"
-        )
-    return model, preprocess
-
-
-# %% ../../nbs/lab/clip/model.ipynb #c047
-def _load_pocket(path: Path, device: torch.device, precision: str) -> Clip:
-    model, seen, _ = read_pocket(path)
-    preprocess = open_clip.image_transform(POCKET_SIZE, is_train=False)
-    tokenizer = open_clip.SimpleTokenizer(context_length=POCKET_CONTEXT)
-    special = torch.tensor(tokenizer.all_special_ids)
-    return Clip(
-        model,
-        tokenizer,
-        preprocess,
-        name="pocket",
-        pretrained=None if path == POCKET_WEIGHTS else str(path),
-        device=device,
-        precision=precision,
-        seen=torch.cat([seen, special]),
-    )
-
-
-def _load_open_clip(
-    name: str, pretrained: str | None, device: torch.device, precision: str, quick_gelu: bool | None
-) -> Clip:
-    _config(name)
-    _autocast_dtype(precision, device)
-    gelu = _activation(name, pretrained or "", quick_gelu)
-    tokenizer = _tokenizer(name) if pretrained else None
-    path, preprocessing = _weights(name, pretrained)
-    model, preprocess = _fill(name, path, preprocessing, gelu)
-    return Clip(
-        model,
-        tokenizer,
-        preprocess,
-        name=name,
-        pretrained=pretrained,
-        device=device,
-        precision=precision,
-        quick_gelu=gelu,
-    )
-
-
-# %% ../../nbs/lab/clip/model.ipynb #c048
-# "pocket" or an open_clip architecture; None: settings.ini's backbone, else "pocket"
-def load_clip(
-    name: str | None = None,
-    # a tag of open_clip's or a checkpoint file (for the pocket: another weights file)
-    pretrained: str | Path | None = None,
-    *,
-    device: str = "auto",  # auto, cpu, cuda, cuda:1, mps
-    # of the frozen towers: fp32, bf16, fp16; auto is fp32 on a CPU
-    precision: str = "auto",
-    # activation of a file's model (cannot be seen in the file); None: the architecture's
-    quick_gelu: bool | None = None,
-) -> Clip:
-    """A frozen CLIP in evaluation mode. A tag whose weights are not in open_clip's cache is fetched
-    from the network, for you have named it (the tokenizer or text tower that some architectures
-    take from Hugging Face with it); nothing else ever is. Raises ValueError for an unknown name,
-    tag, device or precision, for a file that is damaged or of another architecture and for a device
-    without room, and FileNotFoundError for missing weights
-    """
-    if name is None:
-        settings = read_settings()
-        name, pretrained = settings.model, pretrained or settings.pretrained
-        device = settings.device if device == "auto" else device
-    place = resolve_device(device)
-    if name != "pocket":
-        return _load_open_clip(
-            name, None if pretrained is None else str(pretrained), place, precision, quick_gelu
-        )
-    if quick_gelu:
-        raise ValueError("The pocket CLIP has no QuickGELU; leave quick_gelu out.")
-    return _load_pocket(Path(pretrained) if pretrained else POCKET_WEIGHTS, place, precision)

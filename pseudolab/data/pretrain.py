@@ -37,13 +37,13 @@ from safetensors.torch import save_file
 from tqdm.auto import tqdm
 
 from ..io import cached_arrays, digest, write_atomically
-from pseudolab.clip.model import (
+from ..clip.loading import resolve_device
+from ..clip.model import Clip
+from pseudolab.clip.pocket import (
     POCKET_CONTEXT,
     POCKET_SIZE,
-    Clip,
     file_sha256,
     pocket_model,
-    resolve_device,
     save_pocket,
 )
 from .worlds.brush import World, drawing_digest

@@ -57,7 +57,8 @@ import torch
 from tqdm.auto import tqdm
 
 from ..io import digest, write_atomically
-from ..clip.model import Clip, load_clip
+from ..clip.loading import load_clip
+from ..clip.model import Clip
 from ..method.pseudolabels import precision
 from ..method.run import Run
 from ..settings import PACKAGE, PAPER_TASKS, POCKET_TASKS

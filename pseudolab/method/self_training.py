@@ -16,7 +16,8 @@ import time
 import numpy as np
 import torch
 
-from ..clip.model import Clip, load_clip
+from ..clip.loading import load_clip
+from ..clip.model import Clip
 from .splits import Split, semi_supervised
 from .linear_probe import ProbeRound, probe_logits, self_train
 from .pseudolabels import PseudoLabels, audit

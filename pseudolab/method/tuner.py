@@ -38,7 +38,8 @@ from tqdm.auto import tqdm
 
 # %% ../../nbs/lab/method/tuner.ipynb #c027
 from ..io import write_atomically
-from ..clip.model import Clip, load_clip
+from ..clip.loading import load_clip
+from ..clip.model import Clip
 from .loss import WEIGHTS, term_weights
 from .splits import Split, score, semi_supervised, transductive, unsupervised
 from .prompts.multimodal import MultimodalPrompt
@@ -110,9 +111,9 @@ def _check_towers(clip: Clip, prompt: str):
     learned for a CLIP
     """
     if prompt != "visual":
-        clip.text_tower()
+        clip.require_text_tower()
     if prompt != "text":
-        clip.image_tower()
+        clip.require_image_tower()
 
 
 # %% ../../nbs/lab/method/tuner.ipynb #c030

@@ -29,7 +29,8 @@ from html import escape
 # %% ../../nbs/lab/views/live.ipynb #c003
 import ipywidgets as widgets
 
-from ..clip.model import Clip, load_clip
+from ..clip.loading import load_clip
+from ..clip.model import Clip
 from .explorer import live_explorer, run_data
 from .plots import percent, points
 from ..method.run import Round, Run

@@ -31,7 +31,7 @@ from pseudolab.experiments.ablations import (
     unpack,
     write_equity,
 )
-from pseudolab.clip.model import load_clip
+from pseudolab.clip.loading import load_clip
 from pseudolab.method.splits import semi_supervised
 from pseudolab.method.linear_probe import self_train
 from pseudolab.method.recipe import Recipe

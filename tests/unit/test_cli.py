@@ -142,7 +142,7 @@ def test_help_names_every_command_and_the_entry_point_is_main():
     assert all(name in shown for name in ("demo", "run", "tasks", "doctor", "pretrain", "report"))
     assert (
         tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]["pseudolab"]
-        == "pseudolab.cli:main"
+        == "pseudolab.cli.app:main"
     )
 
 
@@ -620,13 +620,13 @@ def test_tasks_lists_all_of_them():
 
 def test_doctor_finds_all_well_and_names_what_is_not(here, monkeypatch):
     assert "All is well" in call("doctor").stdout
-    from pseudolab import clip
+    from pseudolab.clip import pocket
 
     broken = here / "weights" / "pocket.safetensors"
     broken.parent.mkdir()
-    broken.write_bytes(clip.POCKET_WEIGHTS.read_bytes()[:-1])
-    shutil.copy(clip.POCKET_WEIGHTS.with_suffix(".json"), broken.parent)
-    monkeypatch.setattr(clip, "POCKET_WEIGHTS", broken)
+    broken.write_bytes(pocket.POCKET_WEIGHTS.read_bytes()[:-1])
+    shutil.copy(pocket.POCKET_WEIGHTS.with_suffix(".json"), broken.parent)
+    monkeypatch.setattr(pocket, "POCKET_WEIGHTS", broken)
     result = call("doctor", code=1)
     assert "SHA-256" in result.stdout and "pocket weights" in result.stderr
 

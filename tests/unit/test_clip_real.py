@@ -20,8 +20,10 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import nn
 
-import pseudolab.clip.model as clip_module
-from pseudolab.clip.model import Clip, checkpoint_shapes, load_clip, prompt_support, resolve_device
+import pseudolab.clip.loading as clip_module
+from pseudolab.clip.loading import checkpoint_shapes, load_clip, prompt_support, resolve_device
+from pseudolab.clip.model import Clip, _autocast_dtype
+from pseudolab.clip.pocket import pocket_model
 from pseudolab.method.prompts.multimodal import MultimodalPrompt
 from pseudolab.method.recipe import Recipe
 from pseudolab.method.prompts.text import TextPrompt
@@ -537,8 +539,8 @@ def small_clip(name, monkeypatch):
 def test_what_is_said_of_an_architecture_is_what_its_towers_do(name, monkeypatch):
     clip, reasons = small_clip(name, monkeypatch), prompt_support(name)
     for prompt, tower, check in (
-        ("text", clip.text_tower, check_text),
-        ("visual", clip.image_tower, check_visual),
+        ("text", clip.require_text_tower, check_text),
+        ("visual", clip.require_image_tower, check_visual),
     ):
         if reasons[prompt] is None:
             check(clip)
@@ -738,7 +740,7 @@ def test_weights_of_another_architecture_are_refused(tiny, tmp_path, monkeypatch
         torch.save(other, tmp_path / f"{name}.pt")
         with pytest.raises(ValueError, match="does not fit tiny .*name the architecture"):
             load("tiny", tmp_path / f"{name}.pt")
-    save_file(clip_module.pocket_model().state_dict(), tmp_path / "pocket.safetensors")
+    save_file(pocket_model().state_dict(), tmp_path / "pocket.safetensors")
     with pytest.raises(ValueError, match="does not fit tiny"):
         load("tiny", tmp_path / "pocket.safetensors")
     with pytest.raises(ValueError, match="damaged or holds something other"):
@@ -949,7 +951,7 @@ def test_a_gpu_that_is_not_there(monkeypatch):
 
 def test_precision(monkeypatch):
     gpu, cpu = torch.device("cuda"), torch.device("cpu")
-    dtype = clip_module._autocast_dtype
+    dtype = _autocast_dtype
     assert (
         dtype("auto", cpu) is dtype("fp32", cpu) is dtype("fp32", gpu) is None
         and dtype("bf16", cpu) is torch.bfloat16

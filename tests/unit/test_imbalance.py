@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pseudolab.experiments import imbalance
-from pseudolab.clip.model import load_clip
+from pseudolab.clip.loading import load_clip
 from pseudolab.method.loss import unified_loss
 from pseudolab.method.splits import unsupervised
 from pseudolab.experiments.imbalance import (

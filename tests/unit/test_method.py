@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pseudolab.clip.model import load_clip, pocket_model, read_pocket, save_pocket
+from pseudolab.clip.loading import load_clip
+from pseudolab.clip.pocket import pocket_model, read_pocket, save_pocket
 from pseudolab.method.loss import WEIGHTS, term_weights, unified_loss
 from pseudolab.method.splits import score, seen_classes, semi_supervised, transductive, unsupervised
 from pseudolab.method.pseudolabels import PseudoLabels, audit, precision

@@ -17,7 +17,7 @@ import torch
 from hypothesis import given, settings, strategies as st
 from open_clip.tokenizer import SimpleTokenizer
 
-from pseudolab import clip as clips
+import pseudolab.clip.pixels as pixels_module
 from pseudolab.experiments.benchmarks import (
     AIMS,
     aims_table,
@@ -25,7 +25,8 @@ from pseudolab.experiments.benchmarks import (
     read_benchmarks,
     ship_benchmarks,
 )
-from pseudolab.clip.model import STORED, Clip, PatchRows, load_clip
+from pseudolab.clip.loading import load_clip
+from pseudolab.clip.model import STORED, Clip, PatchRows
 from pseudolab.method.prompts.multimodal import MultimodalPrompt
 from pseudolab.method.recipe import Recipe
 from pseudolab.method.prompts.shared_prefix import (
@@ -298,7 +299,7 @@ def test_the_work_is_that_of_the_prefix_and_the_names():
         < prompt.texts.names.shape[0] * prompt.texts.names.shape[1]
     )
     fast, plain = both_ways(
-        clip, lambda: rows_of_linear_layers(clip.text_tower(), prompt.class_features)
+        clip, lambda: rows_of_linear_layers(clip.require_text_tower(), prompt.class_features)
     )
     assert fast == [17 + rows] * (len(fast) - 1) + [len(NAMES)]
     assert plain == [len(NAMES) * (17 + prompt.texts.names.shape[1])] * len(plain)
@@ -551,7 +552,7 @@ def test_a_pool_of_patches_needs_no_room_in_memory():
 
 @given(n=st.integers(0, 999), size=st.integers(1, 99))
 def test_batches_are_whole_few_and_nearly_equal(n, size):
-    batches = clips._batches(n, size)
+    batches = pixels_module._batches(n, size)
     lengths = [batch.stop - batch.start for batch in batches]
     assert [at for batch in batches for at in range(batch.start, batch.stop)] == list(range(n))
     assert len(batches) == -(-n // size) and (
@@ -600,7 +601,7 @@ def test_the_pocket_clip_sees_as_its_model_does(n):
 def test_the_last_block_works_for_one_row():
     clip = load_clip("pocket", device="cpu")
     assert rows_of_linear_layers(
-        clip.image_tower(), lambda: clip.encode_images(torch.zeros(3, 3, 56, 56))
+        clip.require_image_tower(), lambda: clip.encode_images(torch.zeros(3, 3, 56, 56))
     ) == [150, 150, 150, 3]
 
 

@@ -23,7 +23,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pseudolab.method.tuner as tuner_module
-from pseudolab.clip.model import load_clip
+from pseudolab.clip.loading import load_clip
 from pseudolab.experiments.grid import (
     GRID_FILE,
     Cell,
@@ -226,7 +226,7 @@ def two_rounds(k=3):
 
 
 def test_every_switch_that_parts_the_recipes_is_on_the_recipe_page():
-    page = (Path(__file__).parents[2] / "nbs" / "lab" / "03_recipe.ipynb").read_text(
+    page = (Path(__file__).parents[2] / "nbs" / "lab" / "method" / "recipe.ipynb").read_text(
         encoding="utf-8"
     )
     parts = [
@@ -242,7 +242,7 @@ def test_the_recipe_page_sends_the_reader_to_lessons_that_turn_the_switch():
     nbs = Path(__file__).parents[2] / "nbs"
     rows = re.findall(
         r"^\s*\"\| (`[^|]+) \|[^|]*\|([^|]*lessons/[^|]*)\|",
-        (nbs / "lab" / "03_recipe.ipynb").read_text(encoding="utf-8"),
+        (nbs / "lab" / "method" / "recipe.ipynb").read_text(encoding="utf-8"),
         re.M,
     )
     pairs = [
@@ -479,7 +479,7 @@ def test_what_a_warm_start_carries_over(clip, task, monkeypatch, prompt, carried
 
 def test_prompts_start_where_the_paper_starts_them(clip, task):
     names, generator = task.class_names, lambda: torch.Generator().manual_seed(5)
-    width = clip.image_tower().class_embedding.shape[0]
+    width = clip.require_image_tower().class_embedding.shape[0]
     visual = VisualPrompt(clip, names, n_tokens=200, generator=generator()).tokens.detach()
     assert abs(visual.std() * width**0.5 - 1) < 0.05 and abs(visual.mean()) < 0.1 * width**-0.5
     joint = MultimodalPrompt(clip, names, n_tokens=16, generator=generator())

@@ -82,7 +82,7 @@ class MultimodalPrompt(Prompt):
     ):  # of the start; None: seed 0
         super().__init__(clip, class_names)
         generator = generator or torch.Generator().manual_seed(0)
-        self.texts, tower = ClassTexts(clip, self.class_names, n_tokens), clip.image_tower()
+        self.texts, tower = ClassTexts(clip, self.class_names, n_tokens), clip.require_image_tower()
         width, patch = tower.class_embedding.shape[0], tower.conv1.kernel_size
         bound = (6 / (3 * patch[0] * patch[1] + width)) ** 0.5
         self.text_tokens = nn.Parameter(

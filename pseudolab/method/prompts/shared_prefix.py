@@ -165,7 +165,7 @@ def first_views(
     layout: NameRows,
 ) -> NameViews:
     "What the names bring to the first block, whatever the prefix holds"
-    tower = clip.text_tower()
+    tower = clip.require_text_tower()
     block, position = (
         tower.transformer.resblocks[0],
         tower.positional_embedding[P : P + names.shape[1]],
@@ -189,7 +189,7 @@ def encode_after_prefix(
     """What `clip.encode_embedded` says of `prefix` and each name, with the prefix encoded once. For
     towers without a `why_not_shared`; differentiable
     """
-    tower, P = clip.text_tower(), len(prefix)
+    tower, P = clip.require_text_tower(), len(prefix)
     views = first_views(clip, P, names, layout) if views is None else views
     with clip.autocast():
         start = prefix + tower.positional_embedding[:P]
@@ -205,7 +205,7 @@ def why_not_shared(clip: Clip) -> str | None:
     "Why the prefix of a CLIP's texts is encoded with each class again, or None: it is encoded once"
     if not clip.share_prefix:
         return "clip.share_prefix is off"
-    blocks = clip.text_tower().transformer.resblocks
+    blocks = clip.require_text_tower().transformer.resblocks
     if any(
         type(block) is not ResidualAttentionBlock or type(block.attn) is not nn.MultiheadAttention
         for block in blocks

@@ -45,7 +45,7 @@ class VisualPrompt(Prompt):
             raise ValueError(f"depth is {depth!r}; choose one of {DEPTHS}.")
         if n_tokens < 0:
             raise ValueError(f"n_tokens is {n_tokens}; a visual prompt has 0 tokens or more.")
-        tower = clip.image_tower()
+        tower = clip.require_image_tower()
         self.depth, self.template = depth, TEMPLATE if template is None else template
         width, layers = (
             tower.class_embedding.shape[0],
