@@ -1,7 +1,9 @@
-// Shared by everything of ours that moves. No import, no export, no network: Python puts this file and one other into a closure of their own
-// (pseudolab.explore.fragment) or into an anywidget module. Names from data go to the page as text only, never as HTML.
+// Shared by everything of ours that moves. No import, no export, no network: Python puts this file
+// and one other into a closure of their own (pseudolab.views.html.fragment) or into an anywidget
+// module. Names from data go to the page as text only, never as HTML.
 
-// An element with properties, listeners (onclick ...), attributes, and children that are nodes or text
+// An element with properties, listeners (onclick ...), attributes, and children that are nodes or
+// text
 function make(tag, options = {}, ...children) {
   const node = document.createElement(tag);
   return dress(node, options, children);
@@ -44,7 +46,8 @@ const argmax = (numbers) =>
   numbers.reduce((best, number, i) => (number > numbers[best] ? i : best), 0);
 const reducedMotion = () => window.matchMedia("(prefers-reduced-motion: reduce)").matches;
 
-// Arrays come as base64 of little-endian numbers: {type: "u1" | "u2" | "i2" | "f4" | "i1", data: "..."}
+// Arrays come as base64 of little-endian numbers:
+// {type: "u1" | "u2" | "i2" | "f4" | "i1", data: "..."}
 const KINDS = { u1: Uint8Array, i1: Int8Array, u2: Uint16Array, i2: Int16Array, f4: Float32Array };
 function unpack(packed) {
   if (!packed) return null;
@@ -56,13 +59,14 @@ function unpack(packed) {
 const scale = (a, b, p, q) => (value) => p + ((value - a) / (b - a || 1)) * (q - p);
 
 let count = 0;
-const freshId = () => `plab-${Date.now().toString(36)}-${count++}`; // for labels; unique on the page whatever else stands there
+// for labels; unique on the page whatever else stands there
+const freshId = () => `plab-${Date.now().toString(36)}-${count++}`;
 
 // Light or dark as the page behind is, and again when that changes
 function followTheme(root) {
   const look = () => {
-    let node = root.parentElement,
-      colour = null;
+    let node = root.parentElement;
+    let colour = null;
     while (node && !colour) {
       const found = getComputedStyle(node).backgroundColor.match(/[\d.]+/g);
       if (found && (found.length < 4 || Number(found[3]) > 0.5)) colour = found.map(Number);
@@ -88,7 +92,8 @@ function followTheme(root) {
   look();
 }
 
-// Calls `paint(width)` now and whenever the box gets another width; returns a function that paints again
+// Calls `paint(width)` now and whenever the box gets another width; returns a function that paints
+// again
 function onWidth(box, paint) {
   let width = 0;
   const again = () => {
@@ -174,21 +179,23 @@ function plainTable(caption, heads, rows) {
   );
 }
 
-// Lines over whole numbers. series: [{name, values (null where none), colour, marker, dashed, hollow}]; options: {height, low, high, label, at, format, xs, pick(x)}
+// Lines over whole numbers.
+// series: [{name, values (null where none), colour, marker, dashed, hollow}]
+// options: {height, low, high, label, at, format, xs, pick(x)}
 function lineChart(width, series, options) {
   const { height = 150, label, at = null, format = percent, pick = null } = options;
   const xs = options.xs ?? range(Math.max(...series.map((line) => line.values.length)));
   const all = series.flatMap((line) => line.values).filter(known);
   const [low, high] = padded(options.low ?? Math.min(...all), options.high ?? Math.max(...all));
   const box = { left: 44, right: width - 10, top: 10, bottom: height - 24 };
-  const x = scale(xs[0], xs[xs.length - 1], box.left + 6, box.right - 6),
-    y = scale(low, high, box.bottom, box.top);
+  const x = scale(xs[0], xs[xs.length - 1], box.left + 6, box.right - 6);
+  const y = scale(low, high, box.bottom, box.top);
   const chart = draw("svg", {
     width,
     height,
     viewBox: `0 0 ${width} ${height}`,
     role: "img",
-    "aria-label": `${label}: ${series.map((line) => `${line.name} ${line.values.map(format).join(", ")}`).join("; ")}`,
+    "aria-label": `${label}: ${series.map((line) => spelled(line, format)).join("; ")}`,
   });
   for (const tick of niceTicks(low, high, 4)) {
     chart.append(
@@ -252,6 +259,8 @@ function lineChart(width, series, options) {
     });
   return chart;
 }
+
+const spelled = ({ name, values }, format) => `${name} ${values.map(format).join(", ")}`;
 
 const padded = (low, high) => {
   const room = Math.max(0.01, (high - low) * 0.12);
@@ -345,7 +354,8 @@ function legend(entries) {
   );
 }
 
-// Fills every place for `digest` that nobody has filled yet; `mount(root, data)` draws into an empty root
+// Fills every place for `digest` that nobody has filled yet;
+// `mount(root, data)` draws into an empty root
 function mountAll(digest, data, mount) {
   for (const root of document.querySelectorAll(
     `.plab[data-plab="${digest}"]:not([data-mounted])`,

@@ -1,11 +1,13 @@
-// The run explorer: one slider over the rounds of a run. A class chosen anywhere is chosen everywhere.
-// data: what pseudolab.explore.run_data makes. options.live: no playing by itself, since Python holds the slider too.
+// The run explorer: one slider over the rounds of a run. A class chosen anywhere is chosen
+// everywhere.
+// data: what pseudolab.views.explorer.run_data makes.
+// options.live: no playing by itself, since Python holds the slider too.
 
-const BLUE = "var(--blue)",
-  RED = "var(--vermilion)",
-  INK = "var(--ink)",
-  ORANGE = "var(--orange)",
-  PURPLE = "var(--purple)";
+const BLUE = "var(--blue)";
+const RED = "var(--vermilion)";
+const INK = "var(--ink)";
+const ORANGE = "var(--orange)";
+const PURPLE = "var(--purple)";
 const MOST_ROWS = 40; // classes that are drawn before the reader asks for all
 
 class Explorer {
@@ -33,37 +35,46 @@ class Explorer {
   get frame() {
     return this.data.rounds[this.round];
   }
+
   get first() {
     return this.data.rounds[0];
   }
+
   otherFrame() {
     const rounds = this.data.other?.rounds;
     return rounds && rounds[Math.min(this.round, rounds.length - 1)];
   }
+
   get scored() {
     return known(this.first.score);
   }
+
+  // a star: no labelled image of it was trained on
   label(c) {
     return `${this.data.unseen?.includes(c) ? "* " : ""}${this.data.classes[c]}`;
-  } // a star: no labelled image of it was trained on
+  }
+
   values(frame) {
     return this.scored ? frame.accuracy : frame.given;
   }
+
   mostChanged() {
-    const last = this.data.rounds[this.data.rounds.length - 1],
-      [a, b] = [this.values(this.first), this.values(last)];
+    const last = this.data.rounds[this.data.rounds.length - 1];
+    const [a, b] = [this.values(this.first), this.values(last)];
     return argmax(a.map((value, c) => (known(value) && known(b[c]) ? Math.abs(b[c] - value) : -1)));
   }
+
   order() {
-    const before = this.values(this.first),
-      all = range(this.data.classes.length).filter((c) => known(before[c]));
+    const before = this.values(this.first);
+    const all = range(this.data.classes.length).filter((c) => known(before[c]));
     const sorted = (list) => [...list].sort((a, b) => before[a] - before[b] || a - b);
     if (this.all || all.length <= MOST_ROWS) return sorted(all);
-    const last = this.values(this.data.rounds[this.data.rounds.length - 1]),
-      change = (c) => Math.abs(last[c] - before[c]);
+    const last = this.values(this.data.rounds[this.data.rounds.length - 1]);
+    const change = (c) => Math.abs(last[c] - before[c]);
     const most = [...all].sort((a, b) => change(b) - change(a) || a - b).slice(0, MOST_ROWS);
     return sorted(most.includes(this.selected) ? most : [...most.slice(1), this.selected]);
   }
+
   precision(frame, key) {
     return frame.chosen && frame[key]
       ? sum(frame[key]) / sum(key === "right" ? frame.chosen : frame.zero_chosen)
@@ -84,6 +95,7 @@ class Explorer {
     this.paint();
     this.onchange({ round: this.round, selected: this.selected });
   }
+
   update(data) {
     // a run that has grown by a round, or another run
     const atEnd = this.round === this.data.rounds.length - 1;
@@ -92,11 +104,13 @@ class Explorer {
     if (this.selected >= data.classes.length) this.selected = this.mostChanged();
     this.build();
   }
+
   stop() {
     clearInterval(this.timer);
     this.timer = null;
     this.showPlaying();
   }
+
   play(pause) {
     this.stop();
     if (this.round === this.data.rounds.length - 1) this.set({ round: 0 });
@@ -106,6 +120,7 @@ class Explorer {
     }, pause);
     this.showPlaying();
   }
+
   playOnce() {
     if (reducedMotion() || this.data.rounds.length < 3) return;
     const watch = new IntersectionObserver(
@@ -130,8 +145,8 @@ class Explorer {
 
   // ---- building, once
   build() {
-    const { data } = this,
-      last = data.rounds.length - 1;
+    const { data } = this;
+    const last = data.rounds.length - 1;
     this.paints = [];
     this.slider = make("input", {
       type: "range",
@@ -192,24 +207,26 @@ class Explorer {
     this.showPlaying();
     this.paint();
   }
+
   box(painter) {
     // a box whose picture is drawn for its width
     const box = make("div");
     const again = onWidth(box, (width) => {
-      const held = document.activeElement?.closest?.(".plab [role='listbox']"),
-        had = held && box.contains(held);
+      const held = document.activeElement?.closest?.(".plab [role='listbox']");
+      const had = held && box.contains(held);
       box.replaceChildren(painter(width));
       if (had) box.querySelector("[role='listbox']")?.focus({ preventScroll: true });
     });
     this.paints.push(again);
     return box;
   }
+
   buildLeft() {
-    const { data } = this,
-      pick = (round) => {
-        this.stop();
-        this.set({ round });
-      };
+    const { data } = this;
+    const pick = (round) => {
+      this.stop();
+      this.set({ round });
+    };
     const left = make("div", {}, (this.gain = make("div")));
     if (this.scored) {
       const lines = () => [
@@ -285,6 +302,7 @@ class Explorer {
     }
     return left;
   }
+
   buildRight() {
     const { data } = this;
     const panels = make(
@@ -328,7 +346,8 @@ class Explorer {
         ? make(
             "p",
             { class: "quiet" },
-            `* unseen classes: none of their images is labelled (${data.unseen.length} of ${data.classes.length}).`,
+            "* unseen classes: none of their images is labelled",
+            ` (${data.unseen.length} of ${data.classes.length}).`,
           )
         : null,
       this.scored && data.intervals
@@ -340,6 +359,7 @@ class Explorer {
         : null,
     );
   }
+
   buildChooser() {
     this.select = make(
       "select",
@@ -353,9 +373,10 @@ class Explorer {
       (this.about = make("span", { class: "grow" })),
     );
   }
+
   buildTabs() {
-    const { data } = this,
-      base = freshId();
+    const { data } = this;
+    const base = freshId();
     const tabs = [
       ["pictures", "Pictures"],
       ["labels", "Pseudolabels"],
@@ -423,11 +444,9 @@ class Explorer {
         : frame.number
           ? "labelled images alone"
           : data.start;
-    this.slider.setAttribute(
-      "aria-valuetext",
-      `round ${frame.number} of ${data.rounds[data.rounds.length - 1].number}, ${K}`,
-    );
-    this.says.textContent = `Round ${frame.number} of ${data.rounds[data.rounds.length - 1].number} \u00b7 ${K}`;
+    const place = `${frame.number} of ${data.rounds[data.rounds.length - 1].number}`;
+    this.slider.setAttribute("aria-valuetext", `round ${place}, ${K}`);
+    this.says.textContent = `Round ${place} \u00b7 ${K}`;
     this.sentence.setAttribute("aria-live", this.timer ? "off" : "polite");
     this.sentence.textContent = this.quarters();
     this.gain.replaceChildren(...this.gainWords());
@@ -435,19 +454,24 @@ class Explorer {
     this.about.replaceChildren(...this.classWords());
     for (const again of this.paints) again();
   }
+
   quarters() {
     const { weakest, strongest } = this.frame;
     if (!known(weakest))
       return this.scored
         ? ""
         : "No labels to test on: what moves is where the images of the pool go.";
-    const other = this.otherFrame(),
-      beside =
-        other && known(other.weakest)
-          ? ` In the other run ${points(other.weakest)} and ${points(other.strongest)}.`
-          : "";
-    return `Weakest quarter of the classes ${points(weakest)}, strongest quarter ${points(strongest)} points.${beside}`;
+    const other = this.otherFrame();
+    const beside =
+      other && known(other.weakest)
+        ? ` In the other run ${points(other.weakest)} and ${points(other.strongest)}.`
+        : "";
+    return (
+      `Weakest quarter of the classes ${points(weakest)},` +
+      ` strongest quarter ${points(strongest)} points.${beside}`
+    );
   }
+
   gainWords() {
     if (!this.scored) return [];
     const gain = this.frame.score - this.first.score;
@@ -465,21 +489,20 @@ class Explorer {
       ),
     ];
   }
+
   classWords() {
-    const c = this.selected,
-      [a, b] = [this.values(this.first)[c], this.values(this.frame)[c]];
+    const c = this.selected;
+    const [a, b] = [this.values(this.first)[c], this.values(this.frame)[c]];
     const words = [make("b", {}, make("bdi", {}, this.data.classes[c])), ": "];
     if (!this.scored)
       return [...words, `${a} images of the pool by ${this.data.start}, ${b} in this round`];
     words.push(`${percent(a)} \u2192 `, make("b", { "data-value": "class" }, percent(b)));
-    if (this.frame.low)
-      words.push(
-        make(
-          "span",
-          { class: "quiet" },
-          ` (95 %: ${Math.round(100 * this.frame.low[c])}\u2013${Math.round(100 * this.frame.high[c])} %)`,
-        ),
+    if (this.frame.low) {
+      const [low, high] = [this.frame.low[c], this.frame.high[c]].map((end) =>
+        Math.round(100 * end),
       );
+      words.push(make("span", { class: "quiet" }, ` (95 %: ${low}\u2013${high} %)`));
+    }
     const other = this.otherFrame();
     if (other)
       words.push(
@@ -487,6 +510,7 @@ class Explorer {
       );
     return words;
   }
+
   showPlaying() {
     const label = this.timer ? "Pause" : "Play the rounds";
     this.playButton.textContent = this.timer ? "\u275a\u275a" : "\u25b6";
@@ -524,19 +548,19 @@ class Explorer {
       ...axis(top, top + order.length * height),
     );
     order.forEach((c, i) => {
-      const y = top + i * height,
-        row = draw(
-          "g",
-          {
-            role: "option",
-            id: `${base}-${c}`,
-            "aria-selected": c === this.selected,
-            "aria-label": describe(c),
-            "data-class": c,
-            onclick: () => this.set({ selected: c }),
-          },
-          draw("rect", { class: "hit", x: 0, y, width, height, rx: 4 }),
-        );
+      const y = top + i * height;
+      const row = draw(
+        "g",
+        {
+          role: "option",
+          id: `${base}-${c}`,
+          "aria-selected": c === this.selected,
+          "aria-label": describe(c),
+          "data-class": c,
+          onclick: () => this.set({ selected: c }),
+        },
+        draw("rect", { class: "hit", x: 0, y, width, height, rx: 4 }),
+      );
       if (left)
         row.append(
           draw(
@@ -556,14 +580,15 @@ class Explorer {
     });
     return chart;
   }
+
   dumbbells(width, rounds, main) {
-    const frame = rounds[Math.min(this.round, rounds.length - 1)],
-      before = this.values(rounds[0]),
-      now = this.values(frame);
-    const left = main ? Math.min(150, Math.max(84, 0.34 * width)) : 6,
-      most = this.scored ? 1 : Math.max(...this.data.rounds.flatMap((r) => r.given));
-    const x = scale(0, most, left + 6, width - 12),
-      format = this.scored ? percent : (value) => `${value}`;
+    const frame = rounds[Math.min(this.round, rounds.length - 1)];
+    const before = this.values(rounds[0]);
+    const now = this.values(frame);
+    const left = main ? Math.min(150, Math.max(84, 0.34 * width)) : 6;
+    const most = this.scored ? 1 : Math.max(...this.data.rounds.flatMap((r) => r.given));
+    const x = scale(0, most, left + 6, width - 12);
+    const format = this.scored ? percent : (value) => `${value}`;
     const axis = (top, bottom) =>
       [0, 0.25, 0.5, 0.75, 1].flatMap((share) => [
         draw("line", {
@@ -586,17 +611,18 @@ class Explorer {
             )
           : "",
       ]);
-    const name = main ? this.data.title : this.data.other.title;
+    const { title: name, start } = main ? this.data : this.data.other;
+    const unseen = (c) => (this.data.unseen?.includes(c) ? ", unseen" : "");
     const panel = this.rows(width, this.order(), {
       label: `${name}, classes by their accuracy under ${this.data.start}`,
       left: main ? left : 0,
       axis,
       describe: (c) =>
-        `${this.data.classes[c]}${this.data.unseen?.includes(c) ? ", unseen" : ""}: ${(main ? this.data : this.data.other).start} ${format(before[c])}, now ${format(now[c])}`,
+        `${this.data.classes[c]}${unseen(c)}: ${start} ${format(before[c])}, now ${format(now[c])}`,
       drawRow: (c, y) => {
-        const up = now[c] >= before[c],
-          colour = up ? BLUE : RED,
-          parts = [];
+        const up = now[c] >= before[c];
+        const colour = up ? BLUE : RED;
+        const parts = [];
         if (this.scored && frame.low)
           parts.push(
             draw("line", {
@@ -633,7 +659,7 @@ class Explorer {
         "p",
         { class: "quiet oneline", title: name },
         make("b", {}, make("bdi", {}, name)),
-        `, from ${(main ? this.data : this.data.other).start}`,
+        `, from ${start}`,
       ),
       panel,
     );
@@ -667,14 +693,14 @@ class Explorer {
     if (inList) this.panel.querySelector("[role='listbox']")?.focus({ preventScroll: true });
   }
 
-  // pairs of a round among the pictures that are carried along: Map from image to its set of classes
+  // pairs of a round among the pictures that are carried along: a Map from image to set of classes
   pairs(round) {
     const packed = this.data.pool.labels[round];
     if (!packed) return new Map();
     packed.map ??= (() => {
-      const images = unpack(packed.image),
-        classes = unpack(packed.label),
-        map = new Map();
+      const images = unpack(packed.image);
+      const classes = unpack(packed.label);
+      const map = new Map();
       images.forEach((image, i) => {
         if (!map.has(image)) map.set(image, new Set());
         map.get(image).add(classes[i]);
@@ -683,19 +709,20 @@ class Explorer {
     })();
     return packed.map;
   }
+
   kinds() {
     // images of the chosen class this round: every filter and its images
-    const { pool } = this.data,
-      c = this.selected,
-      now = this.pairs(this.round),
-      before = this.round > 0 ? this.pairs(this.round - 1) : new Map();
+    const { pool } = this.data;
+    const c = this.selected;
+    const now = this.pairs(this.round);
+    const before = this.round > 0 ? this.pairs(this.round - 1) : new Map();
     pool.truthArray ??= unpack(pool.truth);
     const has = (map) => (image) => map.get(image)?.has(c) ?? false;
-    const isIn = [...now.keys()].filter(has(now)),
-      gone = [...before.keys()].filter((image) => has(before)(image) && !has(now)(image));
+    const isIn = [...now.keys()].filter(has(now));
+    const gone = [...before.keys()].filter((image) => has(before)(image) && !has(now)(image));
     const fresh = this.round > 1 ? isIn.filter((image) => !has(before)(image)) : [];
-    const truth = pool.truthArray,
-      kinds = { all: isIn };
+    const truth = pool.truthArray;
+    const kinds = { all: isIn };
     if (truth)
       Object.assign(kinds, {
         right: isIn.filter((image) => truth[image] === c),
@@ -707,17 +734,18 @@ class Explorer {
       flipped: fresh.filter((image) => before.has(image)),
     });
   }
+
   pictures() {
-    const { pool, classes } = this.data,
-      kinds = this.kinds(),
-      names = {
-        all: "All",
-        right: "Right",
-        wrong: "Wrong",
-        in: "Newly in",
-        out: "Newly out",
-        flipped: "Flipped",
-      };
+    const { pool, classes } = this.data;
+    const kinds = this.kinds();
+    const names = {
+      all: "All",
+      right: "Right",
+      wrong: "Wrong",
+      in: "Newly in",
+      out: "Newly out",
+      flipped: "Flipped",
+    };
     if (!kinds[this.filter]) this.filter = "all";
     const bar = choice(
       "Which pictures",
@@ -730,11 +758,11 @@ class Explorer {
     );
     for (const button of bar.children)
       button.setAttribute("data-key", `filter ${button.dataset.value}`);
-    const few = this.root.clientWidth < 520 ? 20 : 48,
-      shown = kinds[this.filter].slice(0, this.every ? undefined : few),
-      fresh = new Set(kinds.in),
-      flipped = new Set(kinds.flipped),
-      truth = pool.truthArray;
+    const few = this.root.clientWidth < 520 ? 20 : 48;
+    const shown = kinds[this.filter].slice(0, this.every ? undefined : few);
+    const fresh = new Set(kinds.in);
+    const flipped = new Set(kinds.flipped);
+    const truth = pool.truthArray;
     const list = make(
       "ul",
       { class: "pictures" },
@@ -776,20 +804,28 @@ class Explorer {
         { class: "quiet", "aria-live": "polite" },
         ...(this.trail === null
           ? [
-              "\u2713 right, \u2715 wrong, + newly in, \u21c4 flipped from another class. Choose a picture to see its labels round by round.",
+              "\u2713 right, \u2715 wrong, + newly in, \u21c4 flipped from another class.",
+              " Choose a picture to see its labels round by round.",
             ]
           : this.trailWords(this.trail)),
       ),
     ];
   }
+
   picture(image, truth, fresh, flipped) {
-    const { pool, classes } = this.data,
-      c = this.selected,
-      { size, columns, src } = pool.pictures,
-      shown = 56;
+    const { pool, classes } = this.data;
+    const c = this.selected;
+    const { size, columns, src } = pool.pictures;
+    const shown = 56;
     const right = truth && truth[image] >= 0 ? truth[image] === c : null;
     const sign = flipped.has(image) ? "\u21c4" : fresh.has(image) ? "+" : null;
-    const words = `picture ${pool.names[image]}${truth && truth[image] >= 0 ? `, truly ${classes[truth[image]]}` : ""}${right === null ? "" : right ? ", right" : ", wrong"}${sign === "+" ? ", newly in" : sign ? ", flipped" : ""}`;
+    const words = [
+      `picture ${pool.names[image]}`,
+      ...(right === null ? [] : [`truly ${classes[truth[image]]}`, right ? "right" : "wrong"]),
+      ...(sign === null ? [] : [sign === "+" ? "newly in" : "flipped"]),
+    ].join(", ");
+    const left = (image % columns) * shown;
+    const top = Math.floor(image / columns) * shown;
     return make(
       "li",
       {},
@@ -802,7 +838,11 @@ class Explorer {
           title: words,
           "data-key": `picture ${image}`,
           "data-image": pool.names[image],
-          style: `background-image:url(${src});background-size:${columns * shown}px auto;background-position:-${(image % columns) * shown}px -${Math.floor(image / columns) * shown}px`,
+          style: [
+            `background-image:url(${src})`,
+            `background-size:${columns * shown}px auto`,
+            `background-position:-${left}px -${top}px`,
+          ].join(";"),
           onclick: () => {
             this.trail = image;
             this.paintTab();
@@ -815,9 +855,10 @@ class Explorer {
       ),
     );
   }
+
   trailWords(image) {
-    const { pool, classes, rounds } = this.data,
-      truth = pool.truthArray?.[image];
+    const { pool, classes, rounds } = this.data;
+    const truth = pool.truthArray?.[image];
     const steps = rounds.slice(1).map((r, i) => {
       const set = this.pairs(i + 1).get(image);
       return make(
@@ -837,17 +878,18 @@ class Explorer {
   }
 
   unlabelled() {
-    return `Round ${this.frame.number}${this.round ? "" : ` is ${this.data.start}`}: nothing was pseudolabelled.`;
+    const start = this.round ? "" : ` is ${this.data.start}`;
+    return `Round ${this.frame.number}${start}: nothing was pseudolabelled.`;
   }
 
   labels(width) {
     const { frame } = this;
     if (!frame.given_labels) return [make("p", {}, this.unlabelled())];
-    const left = Math.min(150, 0.34 * width),
-      most = Math.max(1, ...this.data.rounds.flatMap((r) => r.given_labels ?? [0])),
-      x = scale(0, most, left + 4, width - 14);
-    const tick = Math.max(1, Math.round(most / 4)),
-      hatch = freshId();
+    const left = Math.min(150, 0.34 * width);
+    const most = Math.max(1, ...this.data.rounds.flatMap((r) => r.given_labels ?? [0]));
+    const x = scale(0, most, left + 4, width - 14);
+    const tick = Math.max(1, Math.round(most / 4));
+    const hatch = freshId();
     const axis = (top, bottom) => [
       draw(
         "defs",
@@ -874,8 +916,11 @@ class Explorer {
         ),
       ]),
     ];
-    const count = (c) =>
-      `${frame.given_labels[c]} given${frame.right ? `, ${frame.right[c]} right, ${frame.zero_right[c]} right by zero-shot CLIP` : ""}`;
+    const count = (c) => {
+      const given = `${frame.given_labels[c]} given`;
+      if (!frame.right) return given;
+      return `${given}, ${frame.right[c]} right, ${frame.zero_right[c]} right by zero-shot CLIP`;
+    };
     const order = this.scored
       ? this.order()
       : range(this.data.classes.length).slice(0, this.all ? undefined : MOST_ROWS);
@@ -925,33 +970,35 @@ class Explorer {
   }
 
   confusion(width) {
-    const { classes } = this.data,
-      C = classes.length,
-      counts = new Float64Array(C * C),
-      totals = new Float64Array(C),
-      { cell, n } = this.frame.confusion;
+    const { classes } = this.data;
+    const C = classes.length;
+    const counts = new Float64Array(C * C);
+    const totals = new Float64Array(C);
+    const { cell, n } = this.frame.confusion;
     const values = unpack(n);
     unpack(cell).forEach((flat, i) => {
       counts[flat] = values[i];
       totals[Math.floor(flat / C)] += values[i];
     });
-    const left = Math.min(130, 0.28 * width),
-      size = Math.max(5, Math.min(34, (width - left - 4) / C)),
-      top = 92,
-      wide = left + C * size + 52;
-    const before = this.first.accuracy,
-      order = range(C).sort((a, b) => (before[a] ?? 2) - (before[b] ?? 2) || a - b);
+    const left = Math.min(130, 0.28 * width);
+    const size = Math.max(5, Math.min(34, (width - left - 4) / C));
+    const top = 92;
+    const wide = left + C * size + 52;
+    const before = this.first.accuracy;
+    const order = range(C).sort((a, b) => (before[a] ?? 2) - (before[b] ?? 2) || a - b);
     const chart = draw("svg", {
       width: wide,
       height: top + C * size + 4,
       viewBox: `0 0 ${wide} ${top + C * size + 4}`,
       style: `width:${wide}px;max-width:none`,
       role: "img",
-      "aria-label": `Confusion matrix of round ${this.frame.number}: rows true classes, columns what they were called; the most frequent confusions stand below`,
+      "aria-label":
+        `Confusion matrix of round ${this.frame.number}: rows true classes,` +
+        " columns what they were called; the most frequent confusions stand below",
     });
     order.forEach((c, i) => {
-      const middle = left + (i + 0.5) * size,
-        here = c === this.selected;
+      const middle = left + (i + 0.5) * size;
+      const here = c === this.selected;
       if (size >= 11)
         chart.append(
           draw(
@@ -974,8 +1021,8 @@ class Explorer {
           ),
         );
       order.forEach((d, j) => {
-        const share = totals[c] ? counts[c * C + d] / totals[c] : 0,
-          spot = { x: left + j * size, y: top + i * size, width: size - 1, height: size - 1 };
+        const share = totals[c] ? counts[c * C + d] / totals[c] : 0;
+        const spot = { x: left + j * size, y: top + i * size, width: size - 1, height: size - 1 };
         if (share === 0 && C > 40) return;
         chart.append(
           draw(
@@ -994,6 +1041,7 @@ class Explorer {
             ),
           ),
         );
+        const ink = share > 0.45 ? "var(--paper)" : "var(--ink)";
         if (size >= 24 && share >= 0.005)
           chart.append(
             draw(
@@ -1002,7 +1050,7 @@ class Explorer {
                 x: spot.x + size / 2,
                 y: spot.y + size / 2 + 4,
                 "text-anchor": "middle",
-                style: `pointer-events:none;font-size:11px;fill:${share > 0.45 ? "var(--paper)" : "var(--ink)"}`,
+                style: `pointer-events:none;font-size:11px;fill:${ink}`,
               },
               Math.round(100 * share),
             ),
@@ -1030,7 +1078,8 @@ class Explorer {
       make(
         "p",
         { class: "quiet" },
-        "Rows: true class; columns: what the test images were called, in % of the row. Choose a cell to choose its row.",
+        "Rows: true class; columns: what the test images were called, in % of the row.",
+        " Choose a cell to choose its row.",
       ),
       make(
         "div",
@@ -1057,10 +1106,10 @@ class Explorer {
   }
 
   table() {
-    const { frame, first, data } = this,
-      a = this.values(first),
-      b = this.values(frame),
-      format = this.scored ? percent : (value) => value;
+    const { frame, first, data } = this;
+    const a = this.values(first);
+    const b = this.values(frame);
+    const format = this.scored ? percent : (value) => value;
     const heads = [
       "class",
       data.start,
@@ -1087,8 +1136,8 @@ class Explorer {
 
 // a name cut to what fits, at about 6.3 pixels a letter
 function fitted(name, width) {
-  const most = Math.max(3, Math.floor(width / 6.3)),
-    letters = [...name];
+  const most = Math.max(3, Math.floor(width / 6.3));
+  const letters = [...name];
   return letters.length <= most
     ? name
     : `${letters
@@ -1097,13 +1146,17 @@ function fitted(name, width) {
         .trimEnd()}\u2026`;
 }
 
-// What keeps an object from being a run that this script can draw, or null. It came from a file, so nothing of it is believed
+// What keeps an object from being a run that this script can draw, or null. It came from a file, so
+// nothing of it is believed
 function faultOf(data) {
   if (data?.kind !== "pseudolab run") return "it is not a run that run.export(path) has written";
   if (data.schema !== 1)
-    return `its format is ${data.schema}; this page reads format 1, so export the run again with the pseudolab of this page`;
-  const C = Array.isArray(data.classes) ? data.classes.length : 0,
-    list = (value) => Array.isArray(value) && value.length === C;
+    return (
+      `its format is ${data.schema}; this page reads format 1,` +
+      " so export the run again with the pseudolab of this page"
+    );
+  const C = Array.isArray(data.classes) ? data.classes.length : 0;
+  const list = (value) => Array.isArray(value) && value.length === C;
   const sound = (r) =>
     r &&
     Number.isInteger(r.number) &&
@@ -1162,6 +1215,7 @@ class Opener {
     );
     root.append(drop, this.below);
   }
+
   async read(file) {
     if (!file) return;
     this.below.replaceChildren();

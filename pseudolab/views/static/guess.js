@@ -1,5 +1,7 @@
-// Predict, then see: a curve that the reader draws, names that the reader puts in order, a number. What happened is laid over the prediction when the reader asks for it;
-// before that it is in the data alone, in no element, label or description. Nothing is stored. Numbers are kept as they were computed and shown as factor * number, with a suffix.
+// Guess, then see: a curve that the reader draws, names that the reader puts in order, a number.
+// What happened is laid over the guess when the reader asks for it; before that it is in the data
+// alone, in no element, label or description. Nothing is stored.
+// Numbers are kept as they were computed and shown as factor * number, with a suffix.
 
 const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
 const mean = (numbers) => sum(numbers) / numbers.length;
@@ -31,10 +33,11 @@ const tickText = (data, tick) =>
     "\u2212",
   );
 
-// The frame of all three kinds. A task is {body, ready(), begin(), reveal(guessed) -> {lines, table}}
+// The frame of all three kinds. A task is
+// {body, ready(), begin(), reveal(guessed) -> {lines, table}}
 function mount(root, data) {
-  const status = make("div", { class: "outcome", role: "status" }),
-    after = make("div", { class: "after" });
+  const status = make("div", { class: "outcome", role: "status" });
+  const after = make("div", { class: "after" });
   const say = (lines) => {
     const made = lines.map((line) => make("p", {}, ...[line].flat()));
     if (
@@ -43,12 +46,12 @@ function mount(root, data) {
     )
       status.replaceChildren(...made); // what stands there is not read out again
   };
-  const show = press("Show what happened", () => finish(true), true),
-    skip = press("Just show me", () => finish(false)),
-    again = press("Try again", () => {
-      begin();
-      skip.focus();
-    });
+  const show = press("Show what happened", () => finish(true), true);
+  const skip = press("Just show me", () => finish(false));
+  const again = press("Try again", () => {
+    begin();
+    skip.focus();
+  });
   const task = TASKS[data.kind](data, formats(data), say, () => {
     show.disabled = !task.ready();
   });
@@ -67,7 +70,7 @@ function mount(root, data) {
     say(lines);
     if (table) after.append(make("details", {}, make("summary", {}, "The numbers"), table));
   };
-  root.classList.add("predict"); // other figures on the page keep their own look
+  root.classList.add("guess"); // other figures on the page keep their own look
   root.append(
     make("p", { class: "question" }, text(data.question)),
     task.body,
@@ -78,7 +81,8 @@ function mount(root, data) {
   begin();
 }
 
-// A curve over rounds or what else is counted, at even distances; or two of them, one after the other
+// A curve over rounds or what else is counted, at even distances; or two of them, one after the
+// other
 function curveTask(data, format, say, changed) {
   const LOOKS = [
     ["var(--blue)", "circle"],
@@ -91,19 +95,19 @@ function curveTask(data, format, say, changed) {
     colour: LOOKS[i][0],
     shape: LOOKS[i][1],
   }));
-  const xs = data.at,
-    end = xs.length - 1,
-    free = range(xs.length).slice(data.given);
-  let active = curves[0],
-    at = data.given,
-    shown = false,
-    guessed = false,
-    laying = false,
-    place = null,
-    stroke = null;
+  const xs = data.at;
+  const end = xs.length - 1;
+  const free = range(xs.length).slice(data.given);
+  let active = curves[0];
+  let at = data.given;
+  let shown = false;
+  let guessed = false;
+  let laying = false;
+  let place = null;
+  let stroke = null;
 
-  const canvas = make("div", { "aria-hidden": "true" }),
-    key = make("div");
+  const canvas = make("div", { "aria-hidden": "true" });
+  const key = make("div");
   const handles = free.map((i) =>
     make("div", {
       class: "handle",
@@ -176,12 +180,14 @@ function curveTask(data, format, say, changed) {
   const done = (curve) => curve.drawn.length === xs.length;
   const other = () => curves.findIndex((curve) => !done(curve));
   const level = (i) =>
-    active.drawn[Math.min(i, active.drawn.length - 1)] ?? (data.low + data.high) / 2; // where a point stands, or would begin
+    // where a point stands, or would begin
+    active.drawn[Math.min(i, active.drawn.length - 1)] ?? (data.low + data.high) / 2;
 
-  // Sets the active curve at i; what is still empty before it becomes a straight line from the last point
+  // Sets the active curve at i; what is still empty before it becomes a straight line from the last
+  // point
   function set(i, value) {
-    const { drawn } = active,
-      from = drawn.length - 1;
+    const { drawn } = active;
+    const from = drawn.length - 1;
     value = clamp(value, data.low, data.high);
     for (let j = drawn.length; j < i; j++)
       drawn[j] = from < 0 ? value : drawn[from] + ((value - drawn[from]) * (j - from)) / (i - from);
@@ -219,11 +225,12 @@ function curveTask(data, format, say, changed) {
       .join("");
     pad.setAttribute(
       "aria-label",
-      `Drawing of ${active.name}, ${data.axis} ${xs[0]} to ${xs[end]}.${given} Left and right choose the ${data.axis}, up and down move its point.`,
+      `Drawing of ${active.name}, ${data.axis} ${xs[0]} to ${xs[end]}.${given}` +
+        ` Left and right choose the ${data.axis}, up and down move its point.`,
     );
     free.forEach((i, n) => {
-      const handle = handles[n],
-        drawn = i < active.drawn.length;
+      const handle = handles[n];
+      const drawn = i < active.drawn.length;
       handle.hidden = shown;
       if (place) {
         handle.style.left = `${place.x(i)}px`;
@@ -250,8 +257,8 @@ function curveTask(data, format, say, changed) {
   }
 
   function onKey(event, i) {
-    const sides = { ArrowLeft: i - 1, ArrowRight: i + 1, Home: data.given, End: end },
-      steps = { ArrowUp: 1, ArrowDown: -1, PageUp: 10, PageDown: -10, Enter: 0, " ": 0 };
+    const sides = { ArrowLeft: i - 1, ArrowRight: i + 1, Home: data.given, End: end };
+    const steps = { ArrowUp: 1, ArrowDown: -1, PageUp: 10, PageDown: -10, Enter: 0, " ": 0 };
     if (event.key in sides) {
       at = clamp(sides[event.key], data.given, end);
       roving();
@@ -284,8 +291,8 @@ function curveTask(data, format, say, changed) {
   }
 
   function drag(event) {
-    const inside = pad.getBoundingClientRect(),
-      step = data.step / data.factor;
+    const inside = pad.getBoundingClientRect();
+    const step = data.step / data.factor;
     const i = range(xs.length).reduce(
       (best, j) =>
         Math.abs(place.x(j) - event.clientX + inside.left) <
@@ -321,15 +328,15 @@ function curveTask(data, format, say, changed) {
   }
 
   function chart(width) {
-    const height = 250,
-      box = {
-        left: data.suffix === " %" ? 46 : 40,
-        right: width - 14,
-        top: 12,
-        bottom: height - 42,
-      };
-    const x = scale(0, end, box.left + 8, box.right),
-      y = scale(data.low, data.high, box.bottom, box.top);
+    const height = 250;
+    const box = {
+      left: data.suffix === " %" ? 46 : 40,
+      right: width - 14,
+      top: 12,
+      bottom: height - 42,
+    };
+    const x = scale(0, end, box.left + 8, box.right);
+    const y = scale(data.low, data.high, box.bottom, box.top);
     place = { x, y, back: scale(box.bottom, box.top, data.low, data.high) };
     const svg = draw("svg", { width, height, viewBox: `0 0 ${width} ${height}` });
     for (const tick of ticks(data.low, data.high, 5))
@@ -404,11 +411,11 @@ function curveTask(data, format, say, changed) {
   }
 
   function line(curve, values, drawn) {
-    const quiet = !shown && curve !== active,
-      group = draw("g", {
-        class: drawn ? "drawn" : laying ? "truth laid" : "truth",
-        opacity: quiet ? 0.5 : null,
-      });
+    const quiet = !shown && curve !== active;
+    const group = draw("g", {
+      class: drawn ? "drawn" : laying ? "truth laid" : "truth",
+      opacity: quiet ? 0.5 : null,
+    });
     group.append(
       draw("polyline", {
         points: values.map((value, i) => `${place.x(i)},${place.y(value)}`).join(" "),
@@ -455,25 +462,28 @@ function curveTask(data, format, say, changed) {
   const direction = (change) => (Math.abs(change) < small ? 0 : Math.sign(change));
   const change = (values) => values[end] - values[0];
 
+  // What a change is called: three verbs, and how much
+  const inWords = (gap, fall, stay, rise) =>
+    [fall, stay, rise][direction(gap) + 1] + (direction(gap) ? ` by ${format.gap(gap)}` : "");
+
   function sentence({ name, drawn, truth }) {
-    const head = curves.length > 1 ? [text(name), ": "] : [],
-      went = change(truth);
-    const moved =
-      ["fell by ", "stayed about where it was", "rose by "][direction(went) + 1] +
-      (direction(went) ? format.gap(went) : "");
+    const head = curves.length > 1 ? [text(name), ": "] : [];
+    const went = change(truth);
+    const moved = inWords(went, "fell", "stayed about where it was", "rose");
     if (!guessed)
       return [
         text(name),
         ` ${moved}, from ${format.show(truth[0])} to ${format.show(truth[end])}.`,
       ];
-    const said = change(drawn),
-      drew =
-        ["fall by ", "stay about where it was", "rise by "][direction(said) + 1] +
-        (direction(said) ? format.gap(said) : "");
+    const said = change(drawn);
+    const drew = inWords(said, "fall", "stay about where it was", "rise");
+    const verdict =
+      direction(said) === direction(went) ? "the right direction" : "not the direction you drew";
     const off = mean(free.map((i) => Math.abs(drawn[i] - truth[i])));
     return [
       ...head,
-      `your curve is ${format.gap(off)} off on average. You let it ${drew}; it ${moved}: ${direction(said) === direction(went) ? "the right direction" : "not the direction you drew"}.`,
+      `your curve is ${format.gap(off)} off on average.`,
+      ` You let it ${drew}; it ${moved}: ${verdict}.`,
     ];
   }
 
@@ -530,8 +540,8 @@ function ranks(values) {
 }
 
 function spearman(a, b) {
-  const [p, q] = [ranks(a), ranks(b)],
-    middle = (a.length + 1) / 2;
+  const [p, q] = [ranks(a), ranks(b)];
+  const middle = (a.length + 1) / 2;
   const covariance = (u, v) => sum(u.map((value, i) => (value - middle) * (v[i] - middle)));
   return covariance(p, q) / Math.sqrt(covariance(p, p) * covariance(q, q));
 }
@@ -541,8 +551,8 @@ function pairs(a, b) {
   const all = range(a.length).flatMap((i) =>
     range(i).map((j) => [Math.sign(a[i] - a[j]), Math.sign(b[i] - b[j])]),
   );
-  const same = all.filter(([s, t]) => s * t > 0).length,
-    opposite = all.filter(([s, t]) => s * t < 0).length;
+  const same = all.filter(([s, t]) => s * t > 0).length;
+  const opposite = all.filter(([s, t]) => s * t < 0).length;
   return {
     same,
     opposite,
@@ -552,7 +562,8 @@ function pairs(a, b) {
   };
 }
 
-// Names in an order: dragged by the mouse anywhere, by a finger at the grip, moved by buttons and by arrow keys on the grip
+// Names in an order: dragged by the mouse anywhere, by a finger at the grip, moved by buttons and
+// by arrow keys on the grip
 function orderTask(data, format, say, changed) {
   const list = make("ol", {
     class: "order",
@@ -563,12 +574,12 @@ function orderTask(data, format, say, changed) {
     onpointercancel: stop,
   });
   const [first, last] = [`${data.ends[0]} first`, `${data.ends[1]} last`].map((words) =>
-      make("p", { class: "quiet" }, words),
-    ),
-    result = make("div", { class: "order-table" });
+    make("p", { class: "quiet" }, words),
+  );
+  const result = make("div", { class: "order-table" });
   const body = make("div", {}, first, list, last, result);
-  let held = null,
-    moved = false;
+  let held = null;
+  let moved = false;
   const items = data.names.map((name, i) => {
     const arrow = (sign, step, way) =>
       make(
@@ -668,10 +679,13 @@ function orderTask(data, format, say, changed) {
   }
 
   function bar(value) {
-    const along = scale(Math.min(0, ...data.values), Math.max(0, ...data.values), 0, 100),
-      ends = [along(0), along(value)],
-      below = value < 0;
-    const look = `left:${Math.min(...ends).toFixed(1)}%;width:${Math.abs(ends[1] - ends[0]).toFixed(1)}%;background:var(--${below ? "vermilion" : "blue"})`;
+    const along = scale(Math.min(0, ...data.values), Math.max(0, ...data.values), 0, 100);
+    const ends = [along(0), along(value)];
+    const look = [
+      `left:${Math.min(...ends).toFixed(1)}%`,
+      `width:${Math.abs(ends[1] - ends[0]).toFixed(1)}%`,
+      `background:var(--${value < 0 ? "vermilion" : "blue"})`,
+    ].join(";");
     return make(
       "div",
       { class: "bar" },
@@ -692,9 +706,9 @@ function orderTask(data, format, say, changed) {
       say([`Drag the names, or use the arrows: ${data.ends[0]} first, ${data.ends[1]} last.`]);
     },
     reveal(guessed) {
-      const yours = order(),
-        said = data.names.map((_, i) => yours.indexOf(i)),
-        truth = range(items.length).sort((i, j) => data.values[i] - data.values[j] || i - j);
+      const yours = order();
+      const said = data.names.map((_, i) => yours.indexOf(i));
+      const truth = range(items.length).sort((i, j) => data.values[i] - data.values[j] || i - j);
       const apart = (i, at) => {
         const by = said[i] - at;
         return `${said[i] + 1}${by ? ` (${by < 0 ? "\u2212" : "+"}${Math.abs(by)})` : ""}`;
@@ -713,31 +727,31 @@ function orderTask(data, format, say, changed) {
         ),
       );
       list.hidden = first.hidden = last.hidden = true;
-      const [low, high] = [truth[0], truth[truth.length - 1]],
-        extremes = capital([
-          `${data.ends[0]}: `,
-          text(data.names[low]),
-          `, ${format.show(data.values[low])}; ${data.ends[1]}: `,
-          text(data.names[high]),
-          `, ${format.show(data.values[high])}.`,
-        ]);
+      const [low, high] = [truth[0], truth[truth.length - 1]];
+      const extremes = capital([
+        `${data.ends[0]}: `,
+        text(data.names[low]),
+        `, ${format.show(data.values[low])}; ${data.ends[1]}: `,
+        text(data.names[high]),
+        `, ${format.show(data.values[high])}.`,
+      ]);
       if (!guessed) return { lines: [extremes] };
-      const { same, opposite, tau } = pairs(said, data.values),
-        two = (value) => value.toFixed(2).replace("-", "\u2212");
-      return {
-        lines: [
-          `You put ${same} of ${same + opposite} pairs in the right order: Kendall\u2019s \u03c4 = ${two(tau)}, Spearman\u2019s \u03c1 = ${two(spearman(said, data.values))} (1: the same order, 0: no better than chance, \u22121: reversed).`,
-          extremes,
-        ],
-      };
+      const { same, opposite, tau } = pairs(said, data.values);
+      const two = (value) => value.toFixed(2).replace("-", "\u2212");
+      const rho = spearman(said, data.values);
+      const outcome =
+        `You put ${same} of ${same + opposite} pairs in the right order:` +
+        ` Kendall\u2019s \u03c4 = ${two(tau)}, Spearman\u2019s \u03c1 = ${two(rho)}` +
+        " (1: the same order, 0: no better than chance, \u22121: reversed).";
+      return { lines: [outcome, extremes] };
     },
   };
 }
 
 // A number, typed or slid
 function numberTask(data, format, say, changed) {
-  let guess = null,
-    shown = false;
+  let guess = null;
+  let shown = false;
   const bounds = { min: data.factor * data.low, max: data.factor * data.high };
   const field = make("input", {
     type: "number",
@@ -752,15 +766,15 @@ function numberTask(data, format, say, changed) {
     "aria-label": "Your prediction",
     oninput: (event) => take(event.target.value),
   });
-  const box = make("div", { "aria-hidden": "true" }),
-    key = make("div"),
-    entry = make(
-      "label",
-      { class: "row" },
-      "Your prediction",
-      field,
-      make("span", { "aria-hidden": "true" }, data.suffix.trim()),
-    );
+  const box = make("div", { "aria-hidden": "true" });
+  const key = make("div");
+  const entry = make(
+    "label",
+    { class: "row" },
+    "Your prediction",
+    field,
+    make("span", { "aria-hidden": "true" }, data.suffix.trim()),
+  );
   const body = make("div", { class: "line" }, entry, slider, box, key);
   const inside = (value) =>
     value !== "" && Number(value) >= bounds.min && Number(value) <= bounds.max;
@@ -806,9 +820,9 @@ function numberTask(data, format, say, changed) {
   }
 
   function chart(width) {
-    const x = scale(data.low, data.high, 8, width - 8),
-      svg = draw("svg", { width, height: 52, viewBox: `0 0 ${width} 52` }),
-      y = 18;
+    const x = scale(data.low, data.high, 8, width - 8);
+    const svg = draw("svg", { width, height: 52, viewBox: `0 0 ${width} 52` });
+    const y = 18;
     svg.append(
       draw("line", { class: "grid", x1: 8, x2: width - 8, y1: y, y2: y, "stroke-width": 2 }),
     );
@@ -870,15 +884,12 @@ function numberTask(data, format, say, changed) {
       if (!guessed) guess = null;
       shown = true;
       refresh();
-      const off = guessed ? guess - data.value : 0,
-        near = Math.abs(data.factor * off) < 0.5 * 10 ** -data.digits;
-      return {
-        lines: [
-          guessed
-            ? `You said ${format.show(guess)}; it is ${format.show(data.value)}: ${near ? "right" : `${format.gap(off)} too ${off < 0 ? "low" : "high"}`}.`
-            : `It is ${format.show(data.value)}.`,
-        ],
-      };
+      const truth = format.show(data.value);
+      if (!guessed) return { lines: [`It is ${truth}.`] };
+      const off = guess - data.value;
+      const near = Math.abs(data.factor * off) < 0.5 * 10 ** -data.digits;
+      const verdict = near ? "right" : `${format.gap(off)} too ${off < 0 ? "low" : "high"}`;
+      return { lines: [`You said ${format.show(guess)}; it is ${truth}: ${verdict}.`] };
     },
   };
 }

@@ -1,10 +1,12 @@
-// Shared by the benches: who gets which pseudolabel, how right that was, and controls.
+// Shared by the playgrounds: who gets which pseudolabel, how right that was, and controls.
 
-// The pool as a selector sees it. score(i, c): how well image i fits class c, to be compared within a class only; order(i): the classes that may be given,
-// likeliest first; reaches(i, threshold): is image i that sure of its likeliest class?
+// The pool as a selector sees it.
+// score(i, c): how well image i fits class c, to be compared within a class only
+// order(i): the classes that may be given, likeliest first
+// reaches(i, threshold): is image i that sure of its likeliest class?
 function poolOf({ n, classes, score, order, reaches }) {
-  const columns = new Map(),
-    orders = range(n).map(order);
+  const columns = new Map();
+  const orders = range(n).map(order);
   const column = (c) => {
     if (!columns.has(c))
       columns.set(
@@ -52,13 +54,14 @@ function take(pool, k, keep) {
   };
 }
 
-// One pass over the pool, as the authors' released code does it. A board is put in order only once it is full
+// One pass over the pool, as the authors' released code does it. A board is put in order only once
+// it is full
 function leaderboard(pool, k) {
   const boards = new Map(pool.classes.map((c) => [c, []]));
   const offer = (image, c) => {
-    const board = boards.get(c),
-      score = pool.score(image, c),
-      full = board.length >= k;
+    const board = boards.get(c);
+    const score = pool.score(image, c);
+    const full = board.length >= k;
     if (full && score <= board[board.length - 1].score) return false;
     board.push({ score, image });
     if (full) {
@@ -92,10 +95,11 @@ const SELECTOR_NAMES = [
   ["threshold", "threshold"],
 ];
 
-// Pseudolabels against the truth (-1: not known, left out of right and precision). By class, and over all
+// Pseudolabels against the truth (-1: not known, left out of right and precision). By class, and
+// over all
 function auditOf({ index, label }, truth, nClasses) {
-  const classes = range(nClasses).map(() => ({ given: 0, known: 0, right: 0 })),
-    labels = new Map();
+  const classes = range(nClasses).map(() => ({ given: 0, known: 0, right: 0 }));
+  const labels = new Map();
   index.forEach((image, at) => {
     const row = classes[label[at]];
     row.given += 1;
@@ -119,10 +123,11 @@ function auditOf({ index, label }, truth, nClasses) {
   };
 }
 
-// A slider with its name and value. marks: [[position, name], ...]; change(position) is called as it moves
+// A slider with its name and value. marks: [[position, name], ...];
+// change(position) is called as it moves
 function slider(name, { min = 0, max, step = 1, value, text = String, marks = [] }, change) {
-  const id = freshId(),
-    shown = make("b", {});
+  const id = freshId();
+  const shown = make("b", {});
   const tell = () => {
     shown.textContent = text(Number(input.value));
     input.setAttribute("aria-valuetext", shown.textContent);

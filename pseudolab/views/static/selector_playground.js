@@ -1,12 +1,13 @@
-// needs bench
-// Choose a selector, move K or the threshold, and see at once which pseudolabels come of it. The ranks are those of the real logits, so nothing is rounded.
+// needs playground
+// Choose a selector, move K or the threshold, and see at once which pseudolabels come of it. The
+// ranks are those of the real logits, so nothing is rounded.
 const PICTURES = 60; // shown of one class at most
 
 function poolFromRanks({ n, names, thresholds, ...packed }) {
-  const nClasses = names.length,
-    ranks = unpack(packed.ranks),
-    orders = unpack(packed.order),
-    reach = unpack(packed.reach);
+  const nClasses = names.length;
+  const ranks = unpack(packed.ranks);
+  const orders = unpack(packed.order);
+  const reach = unpack(packed.reach);
   const place = new Map(thresholds.map((threshold, at) => [threshold, at]));
   return poolOf({
     n,
@@ -18,15 +19,15 @@ function poolFromRanks({ n, names, thresholds, ...packed }) {
 }
 
 function mount(root, data) {
-  const { names, thresholds, sprite, n } = data,
-    nClasses = names.length,
-    truth = unpack(data.truth),
-    pool = poolFromRanks(data);
+  const { names, thresholds, sprite, n } = data;
+  const nClasses = names.length;
+  const truth = unpack(data.truth);
+  const pool = poolFromRanks(data);
   const present = range(nClasses).map((c) =>
     truth.reduce((total, label) => total + (label === c), 0),
   );
-  const labelled = present.some((count) => count > 0),
-    even = Math.max(1, Math.floor(n / nClasses));
+  const labelled = present.some((count) => count > 0);
+  const even = Math.max(1, Math.floor(n / nClasses));
   const state = {
     selector: "top_k",
     k: data.k,
@@ -74,19 +75,19 @@ function mount(root, data) {
     : make("ul", {}, ...rows.map((row) => make("li", {}, row.box)));
   classes.className = "classes";
   if (sprite) classes.firstElementChild.tabIndex = 0;
-  const numbers = make("div"),
-    key = make("div"),
-    axis = make("div", { class: "axis quiet", "aria-hidden": "true" }),
-    pictures = make("div", { class: "chosen-pictures" }),
-    table = make("div"),
-    live = announcer();
+  const numbers = make("div");
+  const key = make("div");
+  const axis = make("div", { class: "axis quiet", "aria-hidden": "true" });
+  const pictures = make("div", { class: "chosen-pictures" });
+  const table = make("div");
+  const live = announcer();
   const details = make(
     "details",
     { ontoggle: () => soon() },
     make("summary", {}, "The same as a table"),
     table,
   );
-  root.classList.add("bench");
+  root.classList.add("playground");
   root.append(
     title(data.title),
     make("p", { class: "quiet" }, data.about),
@@ -106,8 +107,8 @@ function mount(root, data) {
     live,
   );
 
-  let result = null,
-    waiting = false;
+  let result = null;
+  let waiting = false;
   function soon() {
     if (waiting) return;
     waiting = true;
@@ -123,8 +124,8 @@ function mount(root, data) {
     cutSlider.hidden = ofK();
     const chosen = SELECT[state.selector](pool, ofK() ? state.k : thresholds[state.at]);
     result = auditOf(chosen, truth, nClasses);
-    const most = Math.max(1, ...result.classes.map((row) => row.given), ...present),
-      end = Math.ceil(most / 20) * 20;
+    const most = Math.max(1, ...result.classes.map((row) => row.given), ...present);
+    const end = Math.ceil(most / 20) * 20;
     rows.forEach((row, c) => row.paint(result.classes[c], state.before?.classes[c], end));
     axis.replaceChildren(make("span", {}, "0"), make("span", {}, `${end} images`));
     numbers.replaceChildren(
@@ -167,17 +168,22 @@ function mount(root, data) {
 
   function tell() {
     live.tell(
-      `${nameOf(state.selector)}, ${setting()}: ${result.given} labels, ${percent(result.precision)} right, ${result.covered} of ${n} images with a label, ${result.double} double labels.`,
+      [
+        `${nameOf(state.selector)}, ${setting()}: ${result.given} labels`,
+        `${percent(result.precision)} right`,
+        `${result.covered} of ${n} images with a label`,
+        `${result.double} double labels.`,
+      ].join(", "),
     );
   }
 
   // One class: its name, a bar of labels given (outlined) and right (hatched), and the numbers
   function makeRow(name, c) {
-    const given = make("span", { class: "given" }),
-      right = make("span", { class: "hatched" }),
-      here = make("span", { class: "present" }),
-      before = make("span", { class: "before" }),
-      counts = make("span", { class: "counts" });
+    const given = make("span", { class: "given" });
+    const right = make("span", { class: "hatched" });
+    const here = make("span", { class: "present" });
+    const before = make("span", { class: "before" });
+    const counts = make("span", { class: "counts" });
     const box = make(
       "span",
       { class: "class-row" },
@@ -192,6 +198,12 @@ function mount(root, data) {
       ),
       counts,
     );
+    const inWords = (row) => {
+      if (row.given === 0) return "none given";
+      if (!labelled) return `${row.given} given`;
+      const share = row.precision === null ? "?" : `${Math.round(100 * row.precision)} %`;
+      return `${row.right} of ${row.given}, ${share}`;
+    };
     const paintRow = (row, was, end) => {
       const share = (count) => `${(100 * count) / end}%`;
       given.style.width = share(row.given);
@@ -199,12 +211,7 @@ function mount(root, data) {
       here.style.left = share(present[c]);
       before.hidden = !was;
       if (was) before.style.left = share(was.right);
-      counts.textContent =
-        row.given === 0
-          ? "none given"
-          : labelled
-            ? `${row.right} of ${row.given}, ${row.precision === null ? "?" : `${Math.round(100 * row.precision)} %`}`
-            : `${row.given} given`;
+      counts.textContent = inWords(row);
     };
     return { box, paint: paintRow };
   }
@@ -236,19 +243,28 @@ function mount(root, data) {
   }
 
   function showPictures({ index, label }) {
-    const c = state.selected,
-      images = index.filter((_, at) => label[at] === c),
-      shown = images.slice(0, PICTURES);
+    const c = state.selected;
+    const images = index.filter((_, at) => label[at] === c);
+    const shown = images.slice(0, PICTURES);
     const tell = (image) =>
       truth[image] < 0 ? "" : truth[image] === c ? "right" : `wrong: ${names[truth[image]]}`;
+    const howMany =
+      images.length > PICTURES
+        ? `The first ${PICTURES} of ${images.length}`
+        : `All ${images.length}`;
+    const order = state.selector === "leaderboard" ? "" : ", surest first";
+    const frames = labelled ? "A crossed, dashed frame: wrong." : "";
+    const place = (image) => {
+      const left = -sprite.size * (image % sprite.columns);
+      const top = -sprite.size * Math.floor(image / sprite.columns);
+      return `background-position:${left}px ${top}px`;
+    };
     pictures.replaceChildren(
       part("Pictures called ", make("bdi", {}, names[c])),
       make(
         "p",
         { class: "quiet" },
-        images.length === 0
-          ? "None with this setting."
-          : `${images.length > PICTURES ? `The first ${PICTURES} of ${images.length}` : `All ${images.length}`}${state.selector === "leaderboard" ? "" : ", surest first"}. ${labelled ? "A crossed, dashed frame: wrong." : ""}`,
+        images.length === 0 ? "None with this setting." : `${howMany}${order}. ${frames}`,
       ),
       make(
         "ul",
@@ -257,10 +273,7 @@ function mount(root, data) {
           make(
             "li",
             { class: truth[image] >= 0 && truth[image] !== c ? "miss" : "", title: tell(image) },
-            make("span", {
-              class: "sprite",
-              style: `background-position:${-sprite.size * (image % sprite.columns)}px ${-sprite.size * Math.floor(image / sprite.columns)}px`,
-            }),
+            make("span", { class: "sprite", style: place(image) }),
             make("span", { class: "visually-hidden" }, tell(image) || "not known"),
           ),
         ),

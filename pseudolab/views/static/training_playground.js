@@ -1,6 +1,7 @@
-// needs bench
-// Self-training in the page: gradient descent on the class vectors, with pseudolabels that the vectors of the round before have given.
-// The same algorithm stands in pseudolab/benches.py (class_vector_tuning), and a test holds the two together.
+// needs playground
+// Self-training in the page: gradient descent on the class vectors, with pseudolabels that the
+// vectors of the round before have given. The same algorithm stands in
+// pseudolab/views/playgrounds.py (class_vector_tuning), and a test holds the two together.
 
 // Uniform numbers from 0 to 1 (mulberry32): the same everywhere for the same seed
 function mulberry32(seed) {
@@ -15,8 +16,8 @@ function mulberry32(seed) {
 
 // `shots` training images of every class, or all where a class has fewer
 function drawShots(labels, nClasses, shots, seed) {
-  const next = mulberry32(seed),
-    drawn = [];
+  const next = mulberry32(seed);
+  const drawn = [];
   for (let c = 0; c < nClasses; c++) {
     const members = range(labels.length).filter((i) => labels[i] === c);
     for (let at = 0; at < Math.min(shots, members.length); at++) {
@@ -28,14 +29,15 @@ function drawShots(labels, nClasses, shots, seed) {
   return drawn.sort((a, b) => a - b);
 }
 
-// What is labelled, what is in the pool, and which classes may be pseudolabelled. kept: the images that imbalance leaves in the pool
+// What is labelled, what is in the pool, and which classes may be pseudolabelled. kept: the images
+// that imbalance leaves in the pool
 function splitOf(labels, nClasses, { paradigm, kept, seen, shots, seed }) {
-  const everyClass = range(nClasses),
-    isSeen = new Set(seen);
+  const everyClass = range(nClasses);
+  const isSeen = new Set(seen);
   if (paradigm === "ul") return { labelled: [], pool: [...kept], allowed: everyClass };
   if (paradigm === "ssl") {
-    const labelled = drawShots(labels, nClasses, shots, seed),
-      drawn = new Set(labelled);
+    const labelled = drawShots(labels, nClasses, shots, seed);
+    const drawn = new Set(labelled);
     return { labelled, pool: [...kept].filter((i) => !drawn.has(i)), allowed: everyClass };
   }
   return {
@@ -68,8 +70,8 @@ function unitRows(numbers, width) {
 
 // scale * x . w_c for every row and class
 function logitsOf(x, rows, w, width, scale) {
-  const nClasses = w.length / width,
-    logits = new Float64Array(rows.length * nClasses);
+  const nClasses = w.length / width;
+  const logits = new Float64Array(rows.length * nClasses);
   rows.forEach((row, at) => {
     for (let c = 0; c < nClasses; c++) {
       let dot = 0;
@@ -83,8 +85,8 @@ function logitsOf(x, rows, w, width, scale) {
 // In place: logits to log-probabilities
 function logSoftmax(logits, nClasses) {
   for (let at = 0; at < logits.length; at += nClasses) {
-    let top = -Infinity,
-      total = 0;
+    let top = -Infinity;
+    let total = 0;
     for (let c = at; c < at + nClasses; c++) top = Math.max(top, logits[c]);
     for (let c = at; c < at + nClasses; c++) total += Math.exp(logits[c] - top);
     const norm = top + Math.log(total);
@@ -95,9 +97,9 @@ function logSoftmax(logits, nClasses) {
 
 // Sum of weight * cross-entropy, and its gradient along the sphere on which each class vector lies
 function lossAndGradient(w, { x, rows, targets, weights, width, scale }) {
-  const nClasses = w.length / width,
-    scores = logSoftmax(logitsOf(x, rows, w, width, scale), nClasses),
-    gradient = new Float64Array(w.length);
+  const nClasses = w.length / width;
+  const scores = logSoftmax(logitsOf(x, rows, w, width, scale), nClasses);
+  const gradient = new Float64Array(w.length);
   let loss = 0;
   rows.forEach((row, at) => {
     loss -= weights[at] * scores[at * nClasses + targets[at]];
@@ -115,7 +117,8 @@ function lossAndGradient(w, { x, rows, targets, weights, width, scale }) {
   return { loss, gradient };
 }
 
-// One round after the other; yields after each step ({round, step}) and after each round ({record}), so that the page can breathe
+// One round after the other. It yields after each step ({round, step}) and after each round
+// ({record}), so that the page can breathe
 function* classVectorTuning({
   x,
   width,
@@ -131,8 +134,8 @@ function* classVectorTuning({
   rate,
   steps,
 }) {
-  const { labelled, pool, allowed } = split,
-    nClasses = start.length / width;
+  const { labelled, pool, allowed } = split;
+  const nClasses = start.length / width;
   const labeller = (w) =>
     poolFromScores(
       logSoftmax(logitsOf(x, pool, w, width, scale), nClasses),
@@ -143,20 +146,22 @@ function* classVectorTuning({
   const byZeroShot = labeller(start);
   let w = start;
   for (let round = 1; round <= rounds; round++) {
-    const images = Math.min(k(round, pool.length, allowed.length), pool.length),
-      argument = select === "threshold" ? threshold : images;
-    const chosen = SELECT[select](round === 1 ? byZeroShot : labeller(w), argument),
-      zeroShot = SELECT[select](byZeroShot, argument);
-    const L = labelled.length,
-      P = chosen.index.length,
-      [gamma, lambda] = weights(L, P);
+    const images = Math.min(k(round, pool.length, allowed.length), pool.length);
+    const argument = select === "threshold" ? threshold : images;
+    const chosen = SELECT[select](round === 1 ? byZeroShot : labeller(w), argument);
+    const zeroShot = SELECT[select](byZeroShot, argument);
+    const L = labelled.length;
+    const P = chosen.index.length;
+    const [gamma, lambda] = weights(L, P);
     if (!(L || P))
       throw new Error(
-        "The selector took no image, and no image is labelled: there is nothing to learn from. Choose a lower threshold, or another selector.",
+        "The selector took no image, and no image is labelled: there is nothing to learn from." +
+          " Choose a lower threshold, or another selector.",
       );
     if (gamma + lambda === 0)
       throw new Error(
-        "Both weights are 0 for what there is: there is nothing to learn from. Raise \u03b3 or \u03bb.",
+        "Both weights are 0 for what there is: there is nothing to learn from." +
+          " Raise \u03b3 or \u03bb.",
       );
     const terms = {
       x,
@@ -168,8 +173,8 @@ function* classVectorTuning({
     };
     w = start;
     for (let step = 1; step <= steps; step++) {
-      const { gradient } = lossAndGradient(w, terms),
-        before = w;
+      const { gradient } = lossAndGradient(w, terms);
+      const before = w;
       w = unitRows(
         gradient.map((slope, j) => before[j] - (rate / (gamma + lambda)) * slope),
         width,
@@ -201,15 +206,15 @@ const shareRight = (predictions, truth, counts = () => true) => {
 // Accuracy; with seen classes the harmonic mean of the accuracies on seen and unseen classes
 function scoreOf(predictions, truth, seen) {
   if (!seen) return shareRight(predictions, truth);
-  const a = shareRight(predictions, truth, (label) => seen.includes(label)),
-    b = shareRight(predictions, truth, (label) => !seen.includes(label));
+  const a = shareRight(predictions, truth, (label) => seen.includes(label));
+  const b = shareRight(predictions, truth, (label) => !seen.includes(label));
   return a && b ? 2 / (1 / a + 1 / b) : 0;
 }
 
 // Accuracy of each class among the images that `counts` takes
 function classAccuracy(predictions, truth, nClasses, counts = () => true) {
-  const right = new Float64Array(nClasses),
-    all = new Float64Array(nClasses);
+  const right = new Float64Array(nClasses);
+  const all = new Float64Array(nClasses);
   for (let i = 0; i < truth.length; i++)
     if (counts(i)) {
       all[truth[i]] += 1;
@@ -218,26 +223,28 @@ function classAccuracy(predictions, truth, nClasses, counts = () => true) {
   return range(nClasses).map((c) => (all[c] ? right[c] / all[c] : null));
 }
 
-// Mean change of the n weakest and of the n strongest classes: ranked on one half of the test images, measured on the other, over 16 ways of halving (bits of `halves`)
+// Mean change of the n weakest and of the n strongest classes: ranked on one half of the test
+// images and measured on the other, over 16 ways of halving (bits of `halves`)
 function quarterChanges(before, after, truth, halves, nClasses, n) {
-  const weak = [],
-    strong = [],
-    mean = (numbers) => sum(numbers) / numbers.length;
+  const weak = [];
+  const strong = [];
+  const mean = (numbers) => sum(numbers) / numbers.length;
   for (const bit of range(16)) {
-    const first = (i) => (halves[i] >> bit) & 1,
-      other = (i) => !first(i);
-    const rank = classAccuracy(before, truth, nClasses, first),
-      from = classAccuracy(before, truth, nClasses, other),
-      to = classAccuracy(after, truth, nClasses, other);
-    const order = range(nClasses).sort((a, b) => rank[a] - rank[b]),
-      change = order.map((c) => to[c] - from[c]);
+    const first = (i) => (halves[i] >> bit) & 1;
+    const other = (i) => !first(i);
+    const rank = classAccuracy(before, truth, nClasses, first);
+    const from = classAccuracy(before, truth, nClasses, other);
+    const to = classAccuracy(after, truth, nClasses, other);
+    const order = range(nClasses).sort((a, b) => rank[a] - rank[b]);
+    const change = order.map((c) => to[c] - from[c]);
     weak.push(...change.slice(0, n));
     strong.push(...change.slice(-n));
   }
   return [mean(weak), mean(strong)];
 }
 
-const HIGHEST = 60; // places of the sliders of gamma and lambda: 0, then from 0.05 to 100 in equal ratios
+// places of the sliders of gamma and lambda: 0, then from 0.05 to 100 in equal ratios
+const HIGHEST = 60;
 const weightAt = (place) =>
   place === 0 ? 0 : Number((0.05 * 2000 ** ((place - 1) / (HIGHEST - 1))).toPrecision(2));
 const placeOf = (weight) =>
@@ -262,10 +269,10 @@ const symbol = (shape, colour, hollow) =>
 // A class: hollow circle zero-shot, filled triangle now, a tick where the outcome before had it
 function dotsRow(name, before, now, earlier) {
   const place = (share, ...content) =>
-      make("span", { class: "dot", style: `left:${100 * share}%` }, ...content),
-    rate = (share) => Math.round(100 * share);
-  const gained = now >= before,
-    colour = gained ? "var(--blue)" : "var(--vermilion)";
+    make("span", { class: "dot", style: `left:${100 * share}%` }, ...content);
+  const rate = (share) => Math.round(100 * share);
+  const gained = now >= before;
+  const colour = gained ? "var(--blue)" : "var(--vermilion)";
   return make(
     "li",
     { class: "class-row" },
@@ -277,7 +284,11 @@ function dotsRow(name, before, now, earlier) {
       known(now)
         ? make("span", {
             class: "span-of-change",
-            style: `left:${100 * Math.min(now, before)}%;width:${100 * Math.abs(now - before)}%;background:${colour}`,
+            style: [
+              `left:${100 * Math.min(now, before)}%`,
+              `width:${100 * Math.abs(now - before)}%`,
+              `background:${colour}`,
+            ].join(";"),
           })
         : null,
       place(before, symbol("circle", "var(--ink)", true)),
@@ -306,15 +317,15 @@ function dotsKey(earlier) {
 }
 
 function mount(root, data) {
-  const { names, width, scale, seen } = data,
-    nClasses = names.length;
-  const x = unitRows(unpack(data.images), width),
-    start = unitRows(unpack(data.vectors), width);
-  const labels = unpack(data.labels),
-    truth = unpack(data.truth),
-    halves = unpack(data.halves),
-    nTrain = labels.length,
-    testRows = range(truth.length).map((i) => nTrain + i);
+  const { names, width, scale, seen } = data;
+  const nClasses = names.length;
+  const x = unitRows(unpack(data.images), width);
+  const start = unitRows(unpack(data.vectors), width);
+  const labels = unpack(data.labels);
+  const truth = unpack(data.truth);
+  const halves = unpack(data.halves);
+  const nTrain = labels.length;
+  const testRows = range(truth.length).map((i) => nTrain + i);
   const kept = Object.fromEntries(
     Object.entries(data.kept).map(([ratio, packed]) => [ratio, [...unpack(packed)]]),
   );
@@ -324,9 +335,9 @@ function mount(root, data) {
       argmax(logits.subarray(i * nClasses, (i + 1) * nClasses)),
     );
   };
-  const atFirst = predict(start),
-    before = classAccuracy(atFirst, truth, nClasses),
-    even = Math.max(1, Math.floor(nTrain / nClasses));
+  const atFirst = predict(start);
+  const before = classAccuracy(atFirst, truth, nClasses);
+  const even = Math.max(1, Math.floor(nTrain / nClasses));
   const state = {
     paradigm: "ul",
     grows: true,
@@ -341,11 +352,11 @@ function mount(root, data) {
     seed: 0,
     ratio: "1",
   };
-  let history = [],
-    current = null,
-    running = false,
-    stopped = false,
-    runs = 0;
+  let history = [];
+  let current = null;
+  let running = false;
+  let stopped = false;
+  let runs = 0;
 
   const splitNow = () =>
     splitOf(labels, nClasses, {
@@ -440,10 +451,11 @@ function mount(root, data) {
     }
     return [...places].map(([at, who]) => [at, who.join(", ")]);
   };
-  const weightText = (formula, which) => (place) =>
-    state.byHand
-      ? `${weightAt(place)}, by hand`
-      : `${Number(paradigmWeights(state.paradigm)[which].toPrecision(2))}${formula[state.paradigm]}`;
+  const weightText = (formula, which) => (place) => {
+    if (state.byHand) return `${weightAt(place)}, by hand`;
+    const weight = paradigmWeights(state.paradigm)[which];
+    return `${Number(weight.toPrecision(2))}${formula[state.paradigm]}`;
+  };
   const gamma = slider(
     "\u03b3, weight of the labelled images",
     {
@@ -482,18 +494,18 @@ function mount(root, data) {
     { type: "button", class: "main", onclick: () => (running ? (stopped = true) : train()) },
     "Train",
   );
-  const progress = make("progress", { max: 1, value: 0, "aria-label": "Training" }),
-    status = make("span", { class: "quiet" });
+  const progress = make("progress", { max: 1, value: 0, "aria-label": "Training" });
+  const status = make("span", { class: "quiet" });
 
   // Results
-  const headline = make("div"),
-    chartBox = make("div"),
-    chartKey = make("div"),
-    dots = make("div"),
-    past = make("div"),
-    table = make("div"),
-    live = announcer();
-  root.classList.add("bench");
+  const headline = make("div");
+  const chartBox = make("div");
+  const chartKey = make("div");
+  const dots = make("div");
+  const past = make("div");
+  const table = make("div");
+  const live = announcer();
+  root.classList.add("playground");
   root.append(
     title(data.title),
     make("p", { class: "quiet" }, data.about),
@@ -513,7 +525,12 @@ function mount(root, data) {
       make("div", {}, gamma, lambda),
     ),
     make("div", { class: "row", style: "margin-bottom:10px" }, button, progress, status),
-    make("div", { class: "bench-halves" }, make("div", {}, headline, chartBox, chartKey), dots),
+    make(
+      "div",
+      { class: "playground-halves" },
+      make("div", {}, headline, chartBox, chartKey),
+      dots,
+    ),
     past,
     make(
       "details",
@@ -530,9 +547,9 @@ function mount(root, data) {
   const chart = onWidth(chartBox, paintChart);
 
   function kText() {
-    const split = splitNow(),
-      of = (i) =>
-        Math.min(scheduleNow()(i, split.pool.length, split.allowed.length), split.pool.length);
+    const split = splitNow();
+    const of = (i) =>
+      Math.min(scheduleNow()(i, split.pool.length, split.allowed.length), split.pool.length);
     return state.rounds > 1 ? `${of(1)} to ${of(state.rounds)}` : String(of(1));
   }
 
@@ -547,15 +564,20 @@ function mount(root, data) {
     kSlider.tell();
   }
 
+  const describeShots = () => {
+    if (state.paradigm !== "ssl") return "";
+    const draw = state.seed ? `, draw ${state.seed}` : "";
+    return ` with ${state.shots} shots${draw}`;
+  };
+  const describeSelector = () => {
+    if (state.selector === "threshold") return `threshold ${state.threshold}`;
+    const [, name] = SELECTOR_NAMES.find(([key]) => key === state.selector);
+    return `${name}, K ${kSlider.querySelector("b").textContent}`;
+  };
   const describe = () =>
     [
-      PARADIGMS[state.paradigm] +
-        (state.paradigm === "ssl"
-          ? ` with ${state.shots} shots${state.seed ? `, draw ${state.seed}` : ""}`
-          : ""),
-      state.selector === "threshold"
-        ? `threshold ${state.threshold}`
-        : `${SELECTOR_NAMES.find(([key]) => key === state.selector)[1]}, K ${kSlider.querySelector("b").textContent}`,
+      `${PARADIGMS[state.paradigm]}${describeShots()}`,
+      describeSelector(),
       state.byHand ? `\u03b3 ${state.gamma}, \u03bb ${state.lambda}` : null,
       `${state.rounds} ${state.rounds === 1 ? "round" : "rounds"}`,
       state.ratio === "1" ? null : `pool ${state.ratio} : 1`,
@@ -564,10 +586,10 @@ function mount(root, data) {
       .join("; ");
 
   async function train() {
-    const split = splitNow(),
-      seenNow = state.paradigm === "trzsl" ? seen : null,
-      planned = state.rounds,
-      poolTruth = split.pool.map((i) => labels[i]);
+    const split = splitNow();
+    const seenNow = state.paradigm === "trzsl" ? seen : null;
+    const planned = state.rounds;
+    const poolTruth = split.pool.map((i) => labels[i]);
     const job = classVectorTuning({
       x,
       width,
@@ -599,8 +621,8 @@ function mount(root, data) {
     stopped = false;
     button.textContent = "Stop";
     live.tell("Training has begun.", 0);
-    let began = performance.now(),
-      trouble = null;
+    let began = performance.now();
+    let trouble = null;
     try {
       for (const event of job) {
         if (event.record) keep(event.record, poolTruth);
@@ -650,16 +672,20 @@ function mount(root, data) {
   const sentence = () => {
     if (!current) return "Nothing trained yet.";
     const [weak, strong] = current.ends;
-    return `Weakest quarter of the classes ${points(weak)} points, strongest quarter ${points(strong)}.`;
+    return (
+      `Weakest quarter of the classes ${points(weak)} points,` +
+      ` strongest quarter ${points(strong)}.`
+    );
   };
 
   function paint() {
     const run = current ?? { scores: [scoreOf(atFirst, truth, null)], seen: null };
-    const from = run.scores[0],
-      to = last(run.scores),
-      doubt = run.seen
-        ? ""
-        : `, \u00b1 ${(196 * Math.sqrt((to * (1 - to)) / truth.length)).toFixed(1)}`;
+    const from = run.scores[0];
+    const to = last(run.scores);
+    const doubt = run.seen
+      ? ""
+      : `, \u00b1 ${(196 * Math.sqrt((to * (1 - to)) / truth.length)).toFixed(1)}`;
+    const measured = `${metric(run)} on ${truth.length} test images${doubt}`;
     headline.replaceChildren(
       make(
         "div",
@@ -673,8 +699,8 @@ function mount(root, data) {
         "p",
         { class: "quiet" },
         current
-          ? `outcome ${run.number}: ${metric(run)} on ${truth.length} test images${doubt}; zero-shot ${percent(from)}`
-          : `zero-shot accuracy on ${truth.length} test images${doubt}`,
+          ? `outcome ${run.number}: ${measured}; zero-shot ${percent(from)}`
+          : `zero-shot ${measured}`,
       ),
       make(
         "p",
@@ -710,13 +736,11 @@ function mount(root, data) {
       seen: null,
     };
     const series = [
-      ...history
-        .slice(-4)
-        .map((earlier) => ({
-          name: `earlier outcome ${earlier.number}`,
-          values: earlier.scores,
-          colour: "var(--faint)",
-        })),
+      ...history.slice(-4).map((earlier) => ({
+        name: `earlier outcome ${earlier.number}`,
+        values: earlier.scores,
+        colour: "var(--faint)",
+      })),
       {
         name: "zero-shot accuracy",
         values: range(length).map(() => run.scores[0]),
@@ -772,7 +796,8 @@ function mount(root, data) {
       make(
         "p",
         { class: "quiet" },
-        "Weakest class first. For the quarters, classes are ranked on one half of the test images and measured on the other, so that chance does not pass for a gain.",
+        "Weakest class first. For the quarters, classes are ranked on one half of the test images",
+        " and measured on the other, so that chance does not pass for a gain.",
       ),
     );
   }
@@ -828,8 +853,8 @@ function mount(root, data) {
   }
 
   function paintTable() {
-    const run = current,
-      share = (value) => (known(value) ? percent(value) : "");
+    const run = current;
+    const share = (value) => (known(value) ? percent(value) : "");
     table.replaceChildren(
       run
         ? plainTable(
