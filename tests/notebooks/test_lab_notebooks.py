@@ -3,14 +3,19 @@ own, so that another process can take them.
 """
 
 import pytest
+from support import NBS
+from support.notebooks import notebooks, play, short_name
 
-from test_notebooks import ROOT, play
-
-OTHERS = sorted(
-    [*ROOT.glob("nbs/lab/*.ipynb"), *ROOT.glob("nbs/pocket/*.ipynb"), ROOT / "nbs/index.ipynb"]
-)
+pytestmark = pytest.mark.slow
+LAB = notebooks("lab")
+OTHERS = [*LAB, *notebooks("pocket"), NBS / "index.ipynb"]
 
 
-@pytest.mark.parametrize("path", OTHERS, ids=lambda path: path.stem)
+def test_the_lab_is_found_in_its_folders():
+    folders = {path.parent.name for path in LAB}
+    assert {"lab", "clip", "data", "method", "prompts", "views", "experiments", "cli"} <= folders
+
+
+@pytest.mark.parametrize("path", OTHERS, ids=short_name)
 def test_notebook_runs(path, tmp_path):
     play(path, tmp_path)

@@ -10,15 +10,23 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from outputs import cleaned, differences, gone_stale, joined, numbers, outputs, said, words
+from support import ROOT
+from support.notebooks import notebooks
+from support.outputs import (
+    cleaned,
+    differences,
+    gone_stale,
+    joined,
+    numbers,
+    outputs,
+    said,
+    words,
+)
 
 from pseudolab.settings import PACKAGE
 from pseudolab.views.html import Widget, module, styles
 
-ROOT = Path(__file__).resolve().parents[2]
-NOTEBOOKS = sorted(
-    path for path in (ROOT / "nbs").rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts
-)
+NOTEBOOKS = notebooks()
 SCRIPTS = sorted(
     path.stem for path in (PACKAGE / "views" / "static").glob("*.js") if path.stem != "base"
 )

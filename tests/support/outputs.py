@@ -1,0 +1,194 @@
+"""What a notebook puts out, in a form that can be compared with what is stored in it.
+
+Figures are left out. So is what says nothing and differs from run to run: addresses, temporary
+folders, names that pandas makes up, a terminal's colours; and the scripts of widgets, which
+test_outputs.py holds to their files.
+
+Numbers that were trained with a real CLIP do not survive a change of processor: ten rounds of
+learning from oneself amplify rounding. Hence two comparisons:
+
+- PSEUDOLAB_EXACT=1, for the kind of machine on which the outputs were stored (one thread): nothing
+  may differ, not a digit.
+- else: every cell puts out as many things as are stored, three cells of four (all but one) in the
+  same words, and half of the notebook's numbers (all but ten) are the same to the last digit. That
+  sees a page that was forgotten, not a digit.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+
+from support import ROOT
+
+# What is stored and what is put out now, cell by cell: the texts of each cell under its id
+Outputs = dict[str, list[str]]
+
+SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+FLAGS = SETTINGS["tool"]["nbdev"]["tst_flags"].split()
+
+# Where the processor may be another: the shares that must be the same, and how many numbers may
+# differ in any case
+WORDS = 0.75
+NUMBERS = 0.5
+FEW = 10
+
+NUMBER = re.compile(r"[-+−]?\d+(?:,\d{3})*(?:\.\d+)?(?:e[-+]?\d+)?")
+PAYLOAD = re.compile(r'data-plab="\w+"')  # a digest of all numbers that a widget holds
+IDLE = [  # what says nothing -> what stands in its place
+    (r"\x1b\[[0-9;]*m", ""),
+    (r"(?is)<(script|style|svg)\b.*?</\1>", ""),
+    (r"data:image/[^\"')]+", ""),
+    (r"\b0x[0-9a-f]{6,}\b", "0x"),
+    (r"\bT_[0-9a-f]{5}", "T_"),
+    (r"(?<![\w/])(?:/private)?(?:/tmp|/var/folders/\w+/\w+/T)/[\w.-]+", "TEMPORARY"),
+    (r"[ \t]+(?=\n|$)", ""),
+]
+
+# Run with: the notebook, the file to write, the project's folder, flags of cells to be left out
+PLAY = """
+import sys
+import nbdev.test
+
+source, target, root, *flags = sys.argv[1:]
+write = nbdev.test.write_nb
+nbdev.test.write_nb = lambda notebook, _: write(notebook, target)
+passed, _ = nbdev.test.test_nb(source, skip_flags=flags, basepath=root, save=True)
+sys.exit(not passed)
+"""
+
+
+# ---- running a notebook
+
+
+def exact() -> bool:
+    "Whether this machine is to give every stored digit again"
+    return os.environ.get("PSEUDOLAB_EXACT", "0") not in ("", "0")
+
+
+def execute(path: Path, out: Path, prefix: Iterable[str] = ()) -> subprocess.CompletedProcess:
+    "Run a notebook as nbdev-test does, and write it to `out` with what it has put out"
+    return subprocess.run(
+        [*prefix, sys.executable, "-c", PLAY, path, out, ROOT, *FLAGS],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        env=os.environ | {"HF_HUB_OFFLINE": "1"},
+    )
+
+
+# ---- what it has put out
+
+
+def joined(text: str | list[str]) -> str:
+    "A text that a notebook may store line by line"
+    return text if isinstance(text, str) else "".join(text)
+
+
+def cleaned(text: str) -> str:
+    "A text without what says nothing"
+    for pattern, instead in IDLE:
+        text = re.sub(pattern, instead, text)
+    return text.strip()
+
+
+def said(cell: dict) -> list[str]:
+    "What a code cell has printed, then what it has shown"
+    printed = [
+        joined(output["text"])
+        for output in cell["outputs"]
+        if output["output_type"] == "stream" and output["name"] == "stdout"
+    ]
+    shown = [_as_text(output["data"]) for output in cell["outputs"] if "data" in output]
+    texts = ["".join(printed), *shown]
+    return [cleaned(text) for text in texts if text]
+
+
+def _as_text(data: dict) -> str:
+    """One thing that was shown; a table as HTML where there is one, since plain text is broken to
+    the width of a terminal
+    """
+    for kind in ("text/html", "text/markdown", "text/plain"):
+        if kind in data:
+            return joined(data[kind])
+    return ""
+
+
+def outputs(path: Path) -> Outputs:
+    "What every code cell of a notebook has put out"
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return {cell["id"]: said(cell) for cell in cells if cell["cell_type"] == "code"}
+
+
+def words(text: str) -> str:
+    "A text without its numbers, and without rules of tables, which are as long as their numbers"
+    without_numbers = NUMBER.sub("#", PAYLOAD.sub("", text))
+    return " ".join(re.sub(r"[-─═ ]{2,}", " ", without_numbers).split())
+
+
+def numbers(text: str) -> list[str]:
+    "The numbers in a text, as they are written"
+    return NUMBER.findall(PAYLOAD.sub("", text))
+
+
+# ---- the two comparisons
+
+
+def differences(stored: Outputs, now: Outputs) -> list[str]:
+    "Every cell that does not put out what is stored"
+    return [
+        f"{cell}: {_first_difference(stored[cell], now[cell])}"
+        for cell in stored
+        if stored[cell] != now[cell]
+    ]
+
+
+def _first_difference(stored: list[str], now: list[str]) -> str:
+    whole = ("\n".join(stored), "\n".join(now))
+    differing = [pair for pair in zip(stored, now, strict=False) if pair[0] != pair[1]]
+    before, after = differing[0] if differing else whole
+    at = len(os.path.commonprefix([before, after]))
+    place = slice(max(0, at - 40), at + 60)
+    return f"stored ...{before[place]!r}, now ...{after[place]!r}"
+
+
+def gone_stale(stored: Outputs, now: Outputs) -> list[str]:
+    "What differs by more than another processor can explain"
+    uneven = [
+        f"{cell} has {len(stored[cell])} outputs stored, and puts out {len(now[cell])}"
+        for cell in stored
+        if len(stored[cell]) != len(now[cell])
+    ]
+    if uneven:
+        return uneven
+    faults = _reworded(stored, now) + _moved(stored, now)
+    return faults + differences(stored, now) if faults else []
+
+
+def _reworded(stored: Outputs, now: Outputs) -> list[str]:
+    speaking = [cell for cell in stored if stored[cell]]
+    changed = [
+        cell
+        for cell in speaking
+        if [words(text) for text in stored[cell]] != [words(text) for text in now[cell]]
+    ]
+    if len(changed) <= max(1, (1 - WORDS) * len(speaking)):
+        return []
+    return [f"{len(changed)} of {len(speaking)} cells use other words"]
+
+
+def _moved(stored: Outputs, now: Outputs) -> list[str]:
+    pairs = []
+    for cell in stored:
+        for before, after in zip(stored[cell], now[cell], strict=True):
+            if len(numbers(before)) == len(numbers(after)):
+                pairs += zip(numbers(before), numbers(after), strict=True)
+    changed = sum(before != after for before, after in pairs)
+    if changed <= max(FEW, (1 - NUMBERS) * len(pairs)):
+        return []
+    return [f"{changed} of {len(pairs)} numbers are others"]
