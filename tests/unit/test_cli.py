@@ -3,6 +3,7 @@ input is one sentence, never a traceback.
 """
 
 import csv
+import inspect
 import json
 import os
 import re
@@ -12,19 +13,25 @@ import subprocess
 import sys
 import time
 import tomllib
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pytest
+import typer
 from PIL import Image
+from support import ROOT
 from typer.testing import CliRunner
 
-from pseudolab import cli
-from pseudolab.cli.app import app, console, explain, fresh_folder, read_class_names, tidy
-from pseudolab.data.tasks import drawing_rng, load_world
+from pseudolab.cli import options
+from pseudolab.cli.app import app
+from pseudolab.cli.command import command, explain
+from pseudolab.cli.doctor import PACKAGES
+from pseudolab.cli.inputs import fresh_folder, read_class_names
+from pseudolab.cli.printing import console, tidy
+from pseudolab.data.pocket import drawing_rng, load_world
 
-ROOT = Path(__file__).resolve().parents[2]
 WORLD = load_world("satellite")
 NAMES = list(WORLD.classes)[:3]
 QUICK = ["--epochs", "1", "--rounds", "2"]
@@ -50,15 +57,12 @@ def here(tmp_path, monkeypatch):
 
 
 def draw(folder: Path, name: str, numbers):
+    "Pictures of one class as files"
     folder.mkdir(parents=True, exist_ok=True)
-    for i in numbers:
-        Image.fromarray(
-            np.asarray(
-                WORLD.draw(
-                    drawing_rng(0, "tests", "train", WORLD.classes.index(name), i), name, 0.0
-                )
-            )
-        ).save(folder / f"{name} {i}.png")
+    for number in numbers:
+        rng = drawing_rng(0, "tests", "train", WORLD.classes.index(name), number)
+        picture = np.asarray(WORLD.draw(rng, name, 0.0))
+        Image.fromarray(picture).save(folder / f"{name} {number}.png")
 
 
 @pytest.fixture(scope="module")
@@ -89,22 +93,36 @@ def call(*arguments, code: int = 0):
     "Run a command in this process; the exit code must be `code`"
     result = CliRunner().invoke(app, [str(argument) for argument in arguments])
     assert result.exit_code == code, result.output + repr(result.exception)
-    assert "Traceback" not in result.output and "\x1b" not in result.output
+    assert "Traceback" not in result.output
+    assert "\x1b" not in result.output
     return result
 
 
 def refused(*arguments, said: str) -> str:  # a pattern
     "The command ends with code 1 and one line on the error stream that says so"
     error = call(*arguments, code=1).stderr
-    assert error.count("Error: ") == 1 and re.search(said, error), error
+    assert error.count("Error: ") == 1, error
+    assert re.search(said, error), error
     return error
 
 
-def scores(result) -> list:
-    return [
-        (r["score"], r["precision"], [c["accuracy"] for c in r["classes"]])
-        for r in json.loads(result.stdout)["rounds"]
-    ]
+def as_json(*arguments):
+    "What a command prints with --json"
+    return json.loads(call(*arguments, "--json").stdout)
+
+
+def scores(answer: dict) -> list:
+    "Everything about accuracy in a run's JSON"
+    found = []
+    for round in answer["rounds"]:
+        accuracies = [one["accuracy"] for one in round["classes"]]
+        found.append((round["score"], round["precision"], accuracies))
+    return found
+
+
+def read_csv(path: Path) -> list[dict]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def process(*arguments, **options):
@@ -125,25 +143,31 @@ def process(*arguments, **options):
 # --- help is quick, and light
 
 
-@pytest.mark.parametrize("command", [[], ["run"], ["predict"], ["demo"], ["pretrain"], ["doctor"]])
-def test_help_imports_nothing_heavy(command):
-    code = (
-        "import sys\nfrom pseudolab.cli.app import main\nsys.argv = ['pseudolab', *sys.argv[1:],"
-        " '--help']\ntry: main()\nexcept SystemExit: pass\nheavy = {'torch', 'open_clip', 'pandas',"
-        " 'sklearn', 'numpy', 'matplotlib', 'PIL', 'seaborn'} &"
-        " set(sys.modules)\nsys.exit(f'imported {heavy}' if heavy else 0)"
-    )
-    done = process("-c", code, *command)
-    assert done.returncode == 0 and "Usage" in done.stdout, done.stderr
+@pytest.mark.parametrize("name", ["", "run", "predict", "demo", "pretrain", "doctor"])
+def test_help_imports_nothing_heavy(name):
+    code = """
+import sys
+from pseudolab.cli.app import main
+sys.argv = ["pseudolab", *sys.argv[1:], "--help"]
+try:
+    main()
+except SystemExit:
+    pass
+names = {"torch", "open_clip", "pandas", "sklearn", "numpy", "matplotlib", "PIL", "seaborn"}
+heavy = names & set(sys.modules)
+sys.exit(f"imported {heavy}" if heavy else 0)
+"""
+    done = process("-c", code, *name.split())
+    assert done.returncode == 0, done.stderr
+    assert "Usage" in done.stdout
 
 
 def test_help_names_every_command_and_the_entry_point_is_main():
     shown = call("--help").stdout
-    assert all(name in shown for name in ("demo", "run", "tasks", "doctor", "pretrain", "report"))
-    assert (
-        tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]["pseudolab"]
-        == "pseudolab.cli.app:main"
-    )
+    for name in ("demo", "run", "tasks", "doctor", "pretrain", "report"):
+        assert name in shown
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    assert scripts["pseudolab"] == "pseudolab.cli.app:main"
 
 
 def test_version():
@@ -159,31 +183,67 @@ def parameters_of(name: str) -> dict:
 
 
 def test_run_has_every_switch_of_the_tuner():
-    import inspect
+    from pseudolab.method.tuner import PROMPTS, PromptTuner
 
-    from pseudolab.method.tuner import PromptTuner
-    from pseudolab.method.tuner import PROMPT_OPTIONS
-
-    switches = set(inspect.signature(PromptTuner.__init__).parameters) - {
-        "self",
-        "prompt_options",
-    } | {option for options in PROMPT_OPTIONS.values() for option in options}
+    switches = set(inspect.signature(PromptTuner.__init__).parameters)
+    switches -= {"self", "prompt_options"}
+    for prompt in PROMPTS.values():
+        switches |= set(prompt.option_names)
     assert switches <= set(parameters_of("run"))
+
+
+def test_the_names_that_help_lists_are_those_of_the_library():
+    from pseudolab.experiments.parts import PARTS
+    from pseudolab.method.loss import WEIGHTS
+    from pseudolab.method.selectors import SELECTORS
+    from pseudolab.method.strategies import STRATEGIES
+    from pseudolab.method.tuner import PROMPTS
+
+    assert list(options.PromptKind) == list(PROMPTS)
+    assert list(options.Paradigm) == sorted(WEIGHTS)
+    assert list(options.StrategyName) == list(STRATEGIES)
+    assert list(options.SelectorName) == list(SELECTORS)
+    assert list(options.PartName) == list(PARTS)
 
 
 def test_pretrain_shows_every_field_with_its_true_default():
     from pseudolab.data.pretrain import PretrainConfig
     from pseudolab.data.worlds.corpus import Captions
 
-    options = parameters_of("pretrain")
-    for record, prefix in ((PretrainConfig(), ""), (Captions(), "captions_")):
-        for field in fields(record):
-            if field.name == "captions":
-                continue
-            option = (
-                options.get(prefix + field.name) if field.name == "seed" else options[field.name]
-            )
-            assert float(option.show_default) == getattr(record, field.name), field.name
+    shown = parameters_of("pretrain")
+    for field in fields(PretrainConfig):
+        if field.name != "captions":
+            expected = getattr(PretrainConfig(), field.name)
+            assert float(shown[field.name].show_default) == expected, field.name
+    for field in fields(Captions):
+        name = "captions_seed" if field.name == "seed" else field.name
+        assert float(shown[name].show_default) == getattr(Captions(), field.name), name
+
+
+# --- groups of options
+
+
+@dataclass(frozen=True)
+class Place:
+    "Two options that belong together"
+
+    north: Annotated[int, typer.Option(help="Degrees.")] = 1
+    names: Annotated[list[str] | None, typer.Option(help="Names.")] = None
+
+
+def test_a_group_is_filled_from_its_options():
+    seen = []
+
+    def go(speed: Annotated[int, typer.Argument(help="Speed.")], place: Place) -> None:
+        "Go there."
+        seen.append((speed, place))
+
+    program = typer.Typer()
+    command(program, go)
+    for line in (["5"], ["6", "--north", "2", "--names", "a", "--names", "b"]):
+        assert CliRunner().invoke(program, line).exit_code == 0
+    assert seen == [(5, Place()), (6, Place(2, ["a", "b"]))]
+    assert CliRunner().invoke(program, ["5", "--north", "x"]).exit_code == 2
 
 
 # --- demo
@@ -204,27 +264,23 @@ def test_demo_leaves_a_run_and_a_report_and_repeats_itself(brief, here):
 
     first = call("demo", "--task", "digits", "--seed", "3", "--out", "a")
     call("demo", "--task", "digits", "--seed", "3", "--out", "b")
-    runs = [Run.load(here / name) for name in "ab"]
-    assert (
-        (here / "a" / "run.json").is_file()
-        and len(list((here / "a" / "rounds").glob("*.json"))) == 11
-        and (here / "a" / "report.html").is_file()
-    )
-    for one, other in zip(runs[0].rounds, runs[1].rounds):
-        assert (
-            one.score == other.score
-            and (one.predictions == other.predictions).all()
-            and (one.pool_logits == other.pool_logits).all()
-        )
-    assert runs[0].settings["seed"] == 3
-    check_demo_output(first.stdout, runs[0])
+    run, again = Run.load(here / "a"), Run.load(here / "b")
+    assert (here / "a" / "run.json").is_file()
+    assert len(list((here / "a" / "rounds").glob("*.json"))) == 11
+    assert (here / "a" / "report.html").is_file()
+    for one, other in zip(run.rounds, again.rounds, strict=True):
+        assert one.score == other.score
+        assert (one.predictions == other.predictions).all()
+        assert (one.pool_logits == other.pool_logits).all()
+    assert run.settings.seed == 3
+    check_demo_output(first.stdout, run)
 
 
 def check_demo_output(shown: str, run):
     "Every round's score stands in the table, and a last round that is not ahead is named"
-    assert (
-        all(f"{100 * round.score:.1f} %" in shown for round in run.rounds) and "zero-shot" in shown
-    )
+    for round in run.rounds:
+        assert f"{100 * round.score:.1f} %" in shown
+    assert "zero-shot" in shown
     assert ("not ahead of zero-shot" in shown) == (run.score <= run.rounds[0].score)
     assert "report.html" in shown
 
@@ -251,74 +307,57 @@ def test_demo_is_for_tasks_that_ship():
 
 def test_run_on_a_labelled_folder(photos, here):
     shown = call("run", "--root", photos, *QUICK, "--out", "r", "--predictions", "p.csv").stdout
-    assert (
-        "photos: 3 classes, 12 training images, 6 test images (6 labelled)" in shown
-        and "report.html" in shown
-    )
-    rows = list(csv.DictReader(open(here / "p.csv", encoding="utf-8", newline="")))
-    assert (
-        len(rows) == 18
-        and {row["class"] for row in rows} <= set(NAMES)
-        and all(row["label"] in row["image"] for row in rows)
-    )
-    assert {row["part"] for row in rows} == {"train", "test"} and all(
-        1 / 3 <= float(row["probability"]) <= 1 for row in rows
-    )
+    assert "photos: 3 classes, 12 training images, 6 test images (6 labelled)" in shown
+    assert "report.html" in shown
+    rows = read_csv(here / "p.csv")
+    assert len(rows) == 18
+    assert {row["class"] for row in rows} <= set(NAMES)
+    assert {row["part"] for row in rows} == {"train", "test"}
+    for row in rows:
+        assert row["label"] in row["image"]
+        assert 1 / 3 <= float(row["probability"]) <= 1
 
 
 def test_run_on_a_folder_without_labels(loose, here):
     (here / "names.txt").write_text("\n".join(NAMES) + "\n", encoding="utf-8-sig")
-    result = call(
-        "run",
-        "--root",
-        loose,
-        "--class-names",
-        "names.txt",
-        *QUICK,
-        "--out",
-        "r",
-        "--predictions",
-        "p.csv",
-    )
-    assert (
-        "no labels" in result.stdout
-        and "no score" in result.stdout
-        and "nan" not in result.stdout.lower()
-    )
-    assert all(name in result.stdout for name in NAMES)
-    rows = list(csv.DictReader(open(here / "p.csv", encoding="utf-8", newline="")))
-    assert len(rows) == 18 and all(row["label"] == "" and row["part"] == "train" for row in rows)
+    names = ["--class-names", "names.txt"]
+    files = ["--out", "r", "--predictions", "p.csv"]
+    shown = call("run", "--root", loose, *names, *QUICK, *files).stdout
+    assert "no labels" in shown
+    assert "no score" in shown
+    assert "nan" not in shown.lower()
+    assert all(name in shown for name in NAMES)
+    rows = read_csv(here / "p.csv")
+    assert len(rows) == 18
+    assert all(row["label"] == "" and row["part"] == "train" for row in rows)
     assert "no labels" in (here / "r" / "report.html").read_text(encoding="utf-8")
 
 
 def test_json_stands_alone_and_is_whole(loose):
-    answer = json.loads(
-        call("run", "--root", loose, "--class-names", ", ".join(NAMES), *QUICK, "--json").stdout
-    )
-    assert (
-        answer["score"] is None
-        and answer["settings"]["task"]["class_names"] == NAMES
-        and len(answer["rounds"]) == 3
-    )
+    answer = as_json("run", "--root", loose, "--class-names", ", ".join(NAMES), *QUICK)
+    assert answer["score"] is None
+    assert answer["settings"]["task"]["class_names"] == NAMES
+    assert len(answer["rounds"]) == 3
     for round in answer["rounds"]:
-        assert sum(c["pool_images"] for c in round["classes"]) == 18 and all(
-            c["accuracy"] is None for c in round["classes"]
-        )
+        assert sum(one["pool_images"] for one in round["classes"]) == 18
+        assert all(one["accuracy"] is None for one in round["classes"])
 
 
 def test_same_seed_same_numbers_another_seed_others(drawn):
-    runs = [call("run", "--root", drawn, *QUICK, "--seed", seed, "--json") for seed in (1, 1, 2)]
-    assert scores(runs[0]) == scores(runs[1])
-    assert json.loads(runs[2].stdout)["settings"]["seed"] == 2
+    one, again, other = (
+        as_json("run", "--root", drawn, *QUICK, "--seed", seed) for seed in (1, 1, 2)
+    )
+    assert scores(one) == scores(again)
+    assert other["settings"]["seed"] == 2
 
 
 def test_resume_ends_with_the_same_numbers(drawn, here):
-    arguments = ["run", "--root", drawn, "--epochs", "2", "--rounds", "4", "--out", "r", "--json"]
-    whole = call(*arguments)
+    arguments = ["run", "--root", drawn, "--epochs", "2", "--rounds", "4", "--out", "r"]
+    whole = as_json(*arguments)
     for number in ("03", "04"):
         for path in (here / "r" / "rounds").glob(f"{number}.*"):
             path.unlink()
-    assert scores(call(*arguments, "--resume")) == scores(whole)
+    assert scores(as_json(*arguments, "--resume")) == scores(whole)
     refused(*arguments, said="holds a run already.*--resume")
     refused(*arguments, "--resume", "--seed", "9", said="another seed")
 
@@ -327,7 +366,8 @@ def test_stopped_by_hand_and_resumed(drawn, here, monkeypatch):
     from pseudolab.method import tuner
 
     arguments = ["run", "--root", drawn, *QUICK, "--out", "r"]
-    fit_prompt, calls = tuner.fit_prompt, []
+    fit_prompt = tuner.fit_prompt
+    calls = []
 
     def stopped(*given, **options):
         calls.append(1)
@@ -353,61 +393,49 @@ def test_stopped_by_hand_and_resumed(drawn, here, monkeypatch):
     ids=" ".join,
 )
 def test_other_cells(drawn, arguments):
-    answer = json.loads(
-        call(
-            "run",
-            "--root",
-            drawn,
-            "--epochs",
-            "1",
-            *arguments,
-            *(["--rounds", "2"] if "--strategy" not in arguments else []),
-            "--json",
-        ).stdout
-    )
-    assert 0 <= answer["score"] <= 1 and ("harmonic" in answer["metric"]) == ("trzsl" in arguments)
+    rounds = [] if "--strategy" in arguments else ["--rounds", "2"]
+    answer = as_json("run", "--root", drawn, "--epochs", "1", *arguments, *rounds)
+    assert 0 <= answer["score"] <= 1
+    assert ("harmonic" in answer["metric"]) == ("trzsl" in arguments)
 
 
 def test_the_tuner_that_was_kept_predicts(photos, here):
     from pseudolab.method.tuner import PromptTuner
 
     call("run", "--root", photos, *QUICK, "--out", "r", "--predictions", "p.csv")
-    rows = list(csv.DictReader(open(here / "p.csv", encoding="utf-8", newline="")))[:4]
-    tuner = PromptTuner.load(here / "r")
-    assert list(tuner.predict([Image.open(row["image"]).convert("RGB") for row in rows])) == [
-        row["class"] for row in rows
-    ]
+    rows = read_csv(here / "p.csv")[:4]
+    pictures = [Image.open(row["image"]).convert("RGB") for row in rows]
+    predicted = PromptTuner.load(here / "r").predict(pictures)
+    assert list(predicted) == [row["class"] for row in rows]
 
 
 # --- predict
 
 
+def predictions_in(path: Path) -> dict[str, tuple[str, float]]:
+    "Class and probability by file name"
+    return {
+        Path(row["image"]).name: (row["class"], float(row["probability"])) for row in read_csv(path)
+    }
+
+
 def test_predict_says_what_the_run_said(photos, loose, here):
     call("run", "--root", photos, *QUICK, "--out", "r", "--predictions", "p.csv")
-    of_run = {
-        Path(row["image"]).name: (row["class"], row["probability"])
-        for row in csv.DictReader(open(here / "p.csv", encoding="utf-8", newline=""))
-    }
+    of_run = predictions_in(here / "p.csv")
     (loose / "deep").mkdir()
     shutil.copy(next(loose.glob("*.png")), loose / "deep" / "again.png")
     (loose / "torn.png").write_bytes(b"torn")
     result = call("predict", "r", loose, "--out", "later.csv")
-    assert (
-        "torn.png" in result.stderr
-        and "Skipped" in result.stderr
-        and "All 19 predictions" in result.stdout
-    )
-    later = {
-        Path(row["image"]).name: (row["class"], row["probability"])
-        for row in csv.DictReader(open(here / "later.csv", encoding="utf-8", newline=""))
-    }
+    assert "torn.png" in result.stderr
+    assert "Skipped" in result.stderr
+    assert "All 19 predictions" in result.stdout
+    later = predictions_in(here / "later.csv")
     assert later.pop("again.png") in later.values()
-    assert later.keys() == of_run.keys() and all(
-        later[name][0] == of_run[name][0]
-        and abs(float(later[name][1]) - float(of_run[name][1])) < 1e-3
-        for name in later
-    )
-    (one,) = json.loads(call("predict", "r", loose / f"{NAMES[1]} 2.png", "--json").stdout)
+    assert later.keys() == of_run.keys()
+    for name, (predicted, probability) in later.items():
+        assert predicted == of_run[name][0]
+        assert probability == pytest.approx(of_run[name][1], abs=1e-3)
+    (one,) = as_json("predict", "r", loose / f"{NAMES[1]} 2.png")
     assert one["class"] == of_run[f"{NAMES[1]} 2.png"][0]
 
 
@@ -429,18 +457,13 @@ def test_predict_refuses_in_a_sentence(photos, loose, here):
 def test_export_says_when_the_pictures_are_left_out(photos, here):
     call("run", "--root", photos, *QUICK, "--out", "r")
     without = call("export", "r", "--out", "without.json").stdout
-    assert "were left out" in without and "--root" in without
-    assert "were left out" not in call("export", "r", "--out", "with.json", "--root", photos).stdout
+    assert "were left out" in without
+    assert "--root" in without
+    with_pictures = call("export", "r", "--out", "with.json", "--root", photos).stdout
+    assert "were left out" not in with_pictures
     assert (here / "with.json").stat().st_size > (here / "without.json").stat().st_size
-    refused(
-        "export",
-        "r",
-        "--root",
-        photos / NAMES[0],
-        "--class-names",
-        ", ".join(NAMES),
-        said="not the one of this run",
-    )
+    elsewhere = ["--root", photos / NAMES[0], "--class-names", ", ".join(NAMES)]
+    refused("export", "r", *elsewhere, said="not the one of this run")
 
 
 # --- settings.ini
@@ -448,21 +471,18 @@ def test_export_says_when_the_pictures_are_left_out(photos, here):
 
 def test_settings_are_the_defaults_and_arguments_win(drawn, here):
     (here / "settings.ini").write_text("[pseudolab]\nseed = 5\nrecipe = paper\ntask = folder\n")
-    settings = json.loads(call("run", "--root", drawn, *QUICK, "--json").stdout)["settings"]
-    assert settings["seed"] == 5 and settings["recipe"]["name"].startswith("paper")
-    assert (
-        json.loads(call("run", "--root", drawn, *QUICK, "--seed", "6", "--json").stdout)[
-            "settings"
-        ]["seed"]
-        == 6
-    )
+    settings = as_json("run", "--root", drawn, *QUICK)["settings"]
+    assert settings["seed"] == 5
+    assert settings["recipe"]["name"].startswith("paper")
+    settings = as_json("run", "--root", drawn, *QUICK, "--seed", "6")["settings"]
+    assert settings["seed"] == 6
     refused("run", said="--root")
 
 
 def test_a_wrong_setting_is_named(here):
     (here / "settings.ini").write_text("[pseudolab]\nsede = 5\n")
-    for command in (["demo"], ["run"]):
-        refused(*command, said=r"settings\.ini.*sede.*seed")
+    for arguments in (["demo"], ["run"]):
+        refused(*arguments, said=r"settings\.ini.*sede.*seed")
     assert "WRONG" in call("doctor", code=1).stdout
 
 
@@ -502,11 +522,9 @@ def test_no_class_names_for_loose_pictures(loose):
 def test_words_never_seen_are_a_warning_said_once(photos):
     (photos / NAMES[0]).rename(photos / "zyxwvut frobnicator")
     result = call("run", "--root", photos, *QUICK, "--json")
-    assert (
-        result.stderr.count("Warning: ") == 1
-        and "frobnicator" in result.stderr
-        and ".py" not in result.stderr
-    )
+    assert result.stderr.count("Warning: ") == 1
+    assert "frobnicator" in result.stderr
+    assert ".py" not in result.stderr
     assert json.loads(result.stdout)["score"] is not None
 
 
@@ -518,47 +536,22 @@ def test_a_name_too_long_for_the_context(photos):
 def test_a_file_that_is_not_an_image(photos):
     (photos / NAMES[0] / "note.jpg").write_text("not a picture")
     result = call("run", "--root", photos, *QUICK)
-    assert "1 file is not an image" in result.stderr and "Skipped" in result.stderr
+    assert "1 file is not an image" in result.stderr
+    assert "Skipped" in result.stderr
     refused("run", "--root", photos, *QUICK, "--strict", said="1 file is not an image")
 
 
 def test_k_larger_than_the_pool(drawn):
-    refused(
-        "run",
-        "--root",
-        drawn,
-        "--strategy",
-        "fpl",
-        "--k",
-        "1000",
-        said="k is 1000, but the pool has 12 images",
-    )
+    arguments = ["--strategy", "fpl", "--k", "1000"]
+    refused("run", "--root", drawn, *arguments, said="k is 1000, but the pool has 12 images")
 
 
 def test_damaged_weights(drawn, here):
-    (here / "cut.safetensors").write_bytes(
-        (ROOT / "pseudolab" / "clip" / "weights" / "pocket.safetensors").read_bytes()[:5000]
-    )
-    refused(
-        "run",
-        "--root",
-        drawn,
-        "--clip",
-        "pocket",
-        "--pretrained",
-        "cut.safetensors",
-        said=r"cut\.safetensors is damaged",
-    )
-    refused(
-        "run",
-        "--root",
-        drawn,
-        "--clip",
-        "pocket",
-        "--pretrained",
-        "gone.safetensors",
-        said=r"gone\.safetensors",
-    )
+    weights = ROOT / "pseudolab" / "clip" / "weights" / "pocket.safetensors"
+    (here / "cut.safetensors").write_bytes(weights.read_bytes()[:5000])
+    pocket = ["run", "--root", drawn, "--clip", "pocket", "--pretrained"]
+    refused(*pocket, "cut.safetensors", said=r"cut\.safetensors is damaged")
+    refused(*pocket, "gone.safetensors", said=r"gone\.safetensors")
 
 
 def test_a_cache_that_cannot_be_written(drawn, here):
@@ -605,7 +598,8 @@ def test_usage_errors_have_a_code_of_their_own():
 
 def test_debug_shows_the_traceback():
     result = CliRunner().invoke(app, ["run", "--task", "satelite", "--debug"])
-    assert isinstance(result.exception, ValueError) and "satelite" in str(result.exception)
+    assert isinstance(result.exception, ValueError)
+    assert "satelite" in str(result.exception)
 
 
 # --- the others
@@ -619,24 +613,23 @@ def test_tasks_lists_all_of_them():
 
 
 def test_doctor_finds_all_well_and_names_what_is_not(here, monkeypatch):
-    assert "All is well" in call("doctor").stdout
     from pseudolab.clip import pocket
 
+    assert "All is well" in call("doctor").stdout
     broken = here / "weights" / "pocket.safetensors"
     broken.parent.mkdir()
     broken.write_bytes(pocket.POCKET_WEIGHTS.read_bytes()[:-1])
     shutil.copy(pocket.POCKET_WEIGHTS.with_suffix(".json"), broken.parent)
     monkeypatch.setattr(pocket, "POCKET_WEIGHTS", broken)
     result = call("doctor", code=1)
-    assert "SHA-256" in result.stdout and "pocket weights" in result.stderr
+    assert "SHA-256" in result.stdout
+    assert "pocket weights" in result.stderr
 
 
 def test_doctor_checks_every_requirement():
-    wanted = {
-        re.match(r"[\w-]+", line)[0]
-        for line in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
-    }
-    assert wanted <= set(cli.PACKAGES)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = {re.match(r"[\w-]+", line)[0] for line in project["dependencies"]}
+    assert wanted <= set(PACKAGES)
 
 
 def test_report_of_several_runs(drawn, here):
@@ -644,10 +637,9 @@ def test_report_of_several_runs(drawn, here):
         call("run", "--root", drawn, *QUICK, "--seed", seed, "--out", f"r{seed}")
     (here / "r1" / "report.html").unlink()
     call("report", "r1")
+    assert (here / "r1" / "report.html").is_file()
     call("report", "r1", "r2", "--out", "both.html")
-    assert (here / "r1" / "report.html").is_file() and "2 runs" in (here / "both.html").read_text(
-        encoding="utf-8"
-    )
+    assert "2 runs" in (here / "both.html").read_text(encoding="utf-8")
     refused("report", "nowhere", said="not a run folder")
 
 
@@ -658,21 +650,11 @@ def test_pretrain_does_not_write_over_weights(here):
 
 @pytest.mark.slow
 def test_pretrain_makes_a_clip_that_runs(drawn, here):
-    shown = call(
-        "pretrain",
-        "--pictures",
-        "60",
-        "--epochs",
-        "1",
-        "--batch-size",
-        "20",
-        "--workers",
-        "1",
-        "--out",
-        "tiny.safetensors",
-    ).stdout
+    size = ["--pictures", "60", "--epochs", "1", "--batch-size", "20"]
+    shown = call("pretrain", *size, "--workers", "1", "--out", "tiny.safetensors").stdout
     card = json.loads((here / "tiny.json").read_text())
-    assert card["config"]["pictures"] == 60 and card["sha256"] in shown
+    assert card["config"]["pictures"] == 60
+    assert card["sha256"] in shown
     call("run", "--root", drawn, *QUICK, "--clip", "pocket", "--pretrained", "tiny.safetensors")
 
 
@@ -690,29 +672,20 @@ def test_a_narrow_terminal_gets_no_broken_numbers(drawn, monkeypatch):
     monkeypatch.setenv("COLUMNS", "44")
     shown = call("run", "--root", drawn, *QUICK).stdout
     table = [line for line in shown.splitlines() if re.match(r"\s*[012]\s", line)]
-    assert (
-        len(table) == 3
-        and all(" %" in line for line in table)
-        and all(len(line) <= 44 for line in table)
-    )
-    assert "Weakest class" in shown and console().width == 44
+    assert len(table) == 3
+    assert all(" %" in line for line in table)
+    assert all(len(line) <= 44 for line in table)
+    assert "Weakest class" in shown
+    assert console().width == 44
 
 
 def test_folders_called_otherwise(photos):
-    for i, name in enumerate(NAMES):
-        (photos / name).rename(photos / str(i))
-    answer = json.loads(
-        call(
-            "run",
-            "--root",
-            photos,
-            "--class-names",
-            ", ".join(f"{i}={name}" for i, name in enumerate(NAMES)),
-            *QUICK,
-            "--json",
-        ).stdout
-    )
-    assert answer["settings"]["task"]["class_names"] == NAMES and answer["score"] is not None
+    for number, name in enumerate(NAMES):
+        (photos / name).rename(photos / str(number))
+    names = ", ".join(f"{number}={name}" for number, name in enumerate(NAMES))
+    answer = as_json("run", "--root", photos, "--class-names", names, *QUICK)
+    assert answer["settings"]["task"]["class_names"] == NAMES
+    assert answer["score"] is not None
 
 
 def test_class_names_from_a_file_that_is_no_text(here):
@@ -722,28 +695,19 @@ def test_class_names_from_a_file_that_is_no_text(here):
 
 
 def test_errors_that_are_ours_keep_their_traceback():
-    assert explain(KeyError("x"), False) is None and explain(TypeError("x"), False) is None
+    assert explain(KeyError("x"), False) is None
+    assert explain(TypeError("x"), False) is None
     assert "memory" in explain(RuntimeError("CUDA out of memory. Tried"), False)
 
 
 def test_a_real_process(drawn, here):
-    done = process(
-        "-c",
-        "from pseudolab.cli.app import main; main()",
-        "run",
-        "--root",
-        str(drawn),
-        "--k",
-        "3",
-        cwd=here,
-    )
-    assert (
-        done.returncode == 1
-        and done.stdout == ""
-        and done.stderr.startswith("Error: ")
-        and "\x1b" not in done.stderr
-        and done.stderr.count("\n") == 1
-    )
+    program = ["-c", "from pseudolab.cli.app import main; main()"]
+    done = process(*program, "run", "--root", str(drawn), "--k", "3", cwd=here)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith("Error: ")
+    assert done.stderr.count("\n") == 1
+    assert "\x1b" not in done.stderr
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals")
@@ -761,15 +725,14 @@ def test_interrupted_from_outside(drawn, here):
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     try:
+        first = here / "r" / "rounds" / "00.json"
         deadline = time.monotonic() + 240
-        while (
-            not (here / "r" / "rounds" / "00.json").exists()
-            and child.poll() is None
-            and time.monotonic() < deadline
-        ):
+        while not first.exists() and child.poll() is None and time.monotonic() < deadline:
             time.sleep(0.1)
         child.send_signal(signal.SIGINT)
         _, error = child.communicate(timeout=60)
     finally:
         child.kill()
-    assert child.returncode == 1 and "Stopped" in error and "Traceback" not in error, error
+    assert child.returncode == 1, error
+    assert "Stopped" in error
+    assert "Traceback" not in error
