@@ -8,11 +8,11 @@ Docs: https://pseudolab.github.io/pseudolab/lab/views/explorer.html.md
 
 # %% auto #0
 __all__ = [
+    "MOST_CONFUSED",
     "MOST_PICTURES",
     "SPRITE_BYTES",
     "SPRITES",
     "SCHEMA",
-    "ESM",
     "task_of",
     "halves_possible",
     "quarters",
@@ -30,40 +30,72 @@ __all__ = [
 ]
 
 # %% ../../nbs/lab/views/explorer.ipynb #c002
+import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 # %% ../../nbs/lab/views/explorer.ipynb #c003
 import numpy as np
 import pandas as pd
 from PIL import Image, ImageOps
 
+from ..data.tasks import Images, Task, load_task
 from ..io import write_atomically
 from ..method.equity import class_ranks, quarter_changes, split_half
-from ..method.splits import Split, seen_classes
-from pseudolab.views.plots import (
-    about,
-    given_to,
-    heading,
-    metric,
-    percent,
-    plot_per_class,
-    points,
-    test_counts,
-)
-from ..method.pseudolabels import precision
 from ..method.run import Round, Run
-from ..settings import POCKET_TASKS
-from ..data.tasks import Images, Task, load_task
-from ..method.tuner import make_split
-from .html import Widget, module, pack, still_image, still_table, styles, to_json
+from ..method.splits import make_split, seen_classes
 from ..method.zero_shot import wilson_interval
+from ..settings import POCKET_TASKS
+from .format import percent
+from pseudolab.views.html import (
+    Widget,
+    base64_text,
+    module,
+    pack,
+    still_image,
+    still_table,
+    styles,
+    to_json,
+)
+from .plots import plot_per_class
 
 
 # %% ../../nbs/lab/views/explorer.ipynb #c008
-def _drawn_again(about: dict) -> Task | None:  # `about`: a run's settings of its task
+def task_of(
+    run: Run,
+    task: Task | None = None,  # None: the one it was fitted to, or a pocket task drawn again
+) -> Task | None:  # None if nobody has it
+    "Find the task of a run. Raises ValueError if `task` is given and its images are others."
+    if task is not None:
+        if not _is_task_of(run, task):
+            raise ValueError(
+                f"The task {task.name!r} is not the one of this run: its classes or images differ."
+                " Give the task the run was made with, or leave it out."
+            )
+        return task
+    found = run.task if run.task is not None else _drawn_again(run.settings.task)
+    # drawn by another version of the worlds, the pictures of this run are not known
+    if found is None or not _is_task_of(run, found):
+        return None
+    return found
+
+
+def _is_task_of(run: Run, task: Task) -> bool:
+    "Are these the classes and the images of the run?"
+    about = run.settings.task
+    return (
+        about.get("train_digest") == task.train.digest()
+        and about.get("test_digest") == task.test.digest()
+        and list(task.class_names) == run.class_names
+    )
+
+
+def _drawn_again(
+    about: dict[str, Any],  # a run's settings of its task
+) -> Task | None:
     "The pocket task of these settings"
     source = dict(about.get("source") or {})
     if source.get("name") not in POCKET_TASKS:
@@ -73,107 +105,110 @@ def _drawn_again(about: dict) -> Task | None:  # `about`: a run's settings of it
     return task if tail is None else task.imbalanced(**tail)
 
 
-def task_of(run: Run, task: Task | None = None) -> Task | None:  # None where nobody has it
-    """The task of a run: `task`, the one it was fitted to, or a pocket task drawn again. Raises
-    ValueError where the images are others
-    """
-    given, about = task is not None, run.settings["task"]
-    task = task if given else run.task if run.task is not None else _drawn_again(about)
-    if task is None:
-        return None
-    same = all(
-        about.get(f"{part}_digest") == getattr(task, part).digest() for part in ("train", "test")
-    )
-    if same and list(task.class_names) == run.class_names:
-        return task
-    # drawn by another version of the worlds: the pictures of this run are not known
-    if not given:
-        return None
-    raise ValueError(
-        f"The task {task.name!r} is not the one of this run: its classes or images differ. Give the"
-        " task the run was made with, or leave it out."
-    )
-
-
 # %% ../../nbs/lab/views/explorer.ipynb #c011
-def _rounded(values, digits: int = 4) -> list:
-    return [round(v, digits) for v in np.asarray(values, dtype=float).tolist()]
-
-
-def halves_possible(labels: np.ndarray | None) -> bool:  # int (N,), -1 where unknown
+def halves_possible(
+    labels: np.ndarray | None,  # int (N,), -1 where unknown
+) -> bool:
     "Can the test images be halved with every class on both sides?"
     if labels is None or not (labels >= 0).any():
         return False
     counts = np.bincount(labels[labels >= 0])
-    return int((counts > 0).sum()) > 1 and int(counts[counts > 0].min()) > 1
+    counts = counts[counts > 0]
+    return len(counts) > 1 and int(counts.min()) > 1
 
 
-# None where nothing has a label
-def quarters(before: Round, after: Round, labels: np.ndarray | None) -> tuple[float, float] | None:
-    "Change of the weakest and of the strongest quarter of the classes"
+def quarters(
+    before: Round,
+    after: Round,
+    labels: np.ndarray | None,  # int (N,), -1 where unknown
+) -> tuple[float, float] | None:  # None if nothing has a label
+    "The change of the weakest and of the strongest quarter of the classes."
     if before.score is None:
         return None
-    if halves_possible(labels):
-        parts = split_half(
-            before.predictions,
-            after.predictions,
-            labels,
-            generator=np.random.default_rng(0),
-            splits=20,
-        )
-        return quarter_changes(parts["ranks"], parts["change"])
+    if labels is not None and halves_possible(labels):
+        return _quarters_by_halves(before, after, labels)
     known = ~np.isnan(before.per_class_accuracy)
     if known.sum() < 2:
         return None
-    return quarter_changes(
-        class_ranks(before.per_class_accuracy[known]),
-        (after.per_class_accuracy - before.per_class_accuracy)[known],
+    ranks = class_ranks(before.per_class_accuracy[known])
+    change = after.per_class_accuracy[known] - before.per_class_accuracy[known]
+    return quarter_changes(ranks, change)
+
+
+def _quarters_by_halves(before: Round, after: Round, labels: np.ndarray) -> tuple[float, float]:
+    "Ranked on one half of the test images, measured on the other, in the mean over 20 halvings"
+    parts = split_half(
+        before.predictions,
+        after.predictions,
+        labels,
+        generator=np.random.default_rng(0),
+        splits=20,
     )
+    return quarter_changes(parts["ranks"], parts["change"])
 
 
 # %% ../../nbs/lab/views/explorer.ipynb #c013
-def _confusion(round: Round, labels: np.ndarray, C: int) -> dict:
-    "Counts of true and called classes, those above 0 alone: flat position and count"
-    known = labels >= 0
-    counts = np.bincount(labels[known] * C + round.predictions[known], minlength=C * C)
-    cells = np.flatnonzero(counts)
-    return {"cell": pack(cells, "u2"), "n": pack(counts[cells], "u2")}
+MOST_CONFUSED = 255  # classes: of more, the confusion matrix is left out
 
 
-# counts: int (C,); labels: int (N,)
-def frame(round: Round, first: Round, counts: np.ndarray | None, labels: np.ndarray | None) -> dict:
-    "What the explorer draws of one round"
-    C, audits = len(round.per_class_accuracy), {"": round.audit, "zero_": round.audit_zero_shot}
-    out = {
+def frame(
+    round: Round,
+    first: Round,  # zero-shot CLIP
+    counts: np.ndarray | None,  # int (C,): labelled test images of each class
+    labels: np.ndarray | None,  # int (N,): of the test images, -1 where unknown
+) -> dict[str, Any]:
+    "What the explorer draws of one round, in plain values."
+    n_classes = len(round.per_class_accuracy)
+    made: dict[str, Any] = {
         "number": round.number,
         "k": round.k,
         "score": round.score,
         "accuracy": _rounded(round.per_class_accuracy),
-        "given": given_to(round, C).tolist(),
+        "given": round.given_to(n_classes).tolist(),
     }
     if counts is not None and round.score is not None:
-        out["low"], out["high"] = map(_rounded, wilson_interval(round.per_class_accuracy, counts))
+        low, high = wilson_interval(round.per_class_accuracy, counts)
+        made |= {"low": _rounded(low), "high": _rounded(high)}
     ends = quarters(first, round, labels)
     if ends is not None:
-        out["weakest"], out["strongest"] = ends
+        made |= {"weakest": ends[0], "strongest": ends[1]}
     if round.pseudolabels is not None:
-        out["given_labels"] = np.bincount(round.pseudolabels.label, minlength=C).tolist()
-    if all(table is not None for table in audits.values()):
-        out |= {
-            f"{prefix}{column}": table[column].tolist()
-            for prefix, table in audits.items()
-            for column in ("chosen", "right")
-        }
-    if labels is not None and (labels >= 0).any() and C <= 255:
-        out["confusion"] = _confusion(round, labels, C)
-    return out
+        given = np.bincount(round.pseudolabels.label, minlength=n_classes)
+        made["given_labels"] = given.tolist()
+    if round.audit is not None and round.audit_zero_shot is not None:
+        for prefix, audit in (("", round.audit), ("zero_", round.audit_zero_shot)):
+            made[f"{prefix}chosen"] = audit["chosen"].tolist()
+            made[f"{prefix}right"] = audit["right"].tolist()
+    if labels is not None and (labels >= 0).any() and n_classes <= MOST_CONFUSED:
+        made["confusion"] = _confusion(round, labels, n_classes)
+    return made
+
+
+def _rounded(values: np.ndarray) -> list[float]:
+    "As many decimals as can be seen"
+    return [round(value, 4) for value in np.asarray(values, dtype=float).tolist()]
+
+
+def _confusion(round: Round, labels: np.ndarray, n_classes: int) -> dict[str, Any]:
+    "Counts of true and called classes, those above 0 alone: flat position and count"
+    known = labels >= 0
+    flat = labels[known] * n_classes + round.predictions[known]
+    counts = np.bincount(flat, minlength=n_classes**2)
+    cells = np.flatnonzero(counts)
+    return {"cell": pack(cells, "u2"), "n": pack(counts[cells], "u2")}
 
 
 # %% ../../nbs/lab/views/explorer.ipynb #c016
 MOST_PICTURES = 1200
 SPRITE_BYTES = 150_000  # base64 makes a third more of it
 # pixels a side and WebP quality, the best first
-SPRITES = tuple((size, quality) for size in (56, 42, 28) for quality in (75, 55)) + (
+SPRITES = (
+    (56, 75),
+    (56, 55),
+    (42, 75),
+    (42, 55),
+    (28, 75),
+    (28, 55),
     (28, 40),
     (28, 25),
     (20, 20),
@@ -182,71 +217,88 @@ SPRITES = tuple((size, quality) for size in (56, 42, 28) for quality in (75, 55)
 
 def sprite(
     images: Images | Sequence[Image.Image],
-    # src: a data address; size: pixels a side; columns
     most: int = SPRITE_BYTES,
-) -> dict:
-    """Pictures side by side in one WebP, as good as `most` bytes allow; each is cut to a square
-    from its middle. Raises ValueError where they do not fit at all
-    """
-    import base64
-    import io
+) -> dict[str, Any]:  # src: a data address; size: pixels a side; columns
+    """Put pictures side by side in one WebP, as good as `most` bytes allow.
 
-    large = [
-        ImageOps.fit(image, (SPRITES[0][0],) * 2, Image.Resampling.BICUBIC) for image in images
-    ]
-    columns = max(1, min(40, len(large)))
+    Each is cut to a square from its middle. Raises ValueError if they do not fit at all.
+    """
+    side, _ = SPRITES[0]
+    squares = [ImageOps.fit(image, (side, side), Image.Resampling.BICUBIC) for image in images]
+    columns = max(1, min(40, len(squares)))
     for size, quality in SPRITES:
-        sheet, file = (
-            Image.new("RGB", (columns * size, -(-len(large) // columns) * size)),
-            io.BytesIO(),
-        )
-        for at, image in enumerate(large):
-            sheet.paste(
-                image.resize((size, size), Image.Resampling.BOX),
-                (at % columns * size, at // columns * size),
-            )
-        sheet.save(file, "WEBP", quality=quality, method=4)
+        file = io.BytesIO()
+        _sheet(squares, size, columns).save(file, "WEBP", quality=quality, method=4)
         if file.tell() <= most:
-            return {
-                "src": f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}",
-                "size": size,
-                "columns": columns,
-            }
+            source = f"data:image/webp;base64,{base64_text(file.getvalue())}"
+            return {"src": source, "size": size, "columns": columns}
     raise ValueError(
-        f"{len(large)} pictures do not fit into {most:,} bytes. Allow more bytes, or take fewer"
+        f"{len(squares)} pictures do not fit into {most:,} bytes. Allow more bytes, or take fewer"
         " pictures."
     )
 
 
+def _sheet(squares: Sequence[Image.Image], size: int, columns: int) -> Image.Image:
+    "The pictures row by row, `size` pixels a side"
+    rows = -(-len(squares) // columns)
+    sheet = Image.new("RGB", (columns * size, rows * size))
+    for at, square in enumerate(squares):
+        small = square.resize((size, size), Image.Resampling.BOX)
+        sheet.paste(small, (at % columns * size, at // columns * size))
+    return sheet
+
+
 # %% ../../nbs/lab/views/explorer.ipynb #c018
-def spread(n: int, most: int) -> np.ndarray:  # int64, ascending
-    "At most `most` of the positions 0 to n - 1, spread evenly"
+def spread(
+    n: int,
+    most: int,
+) -> np.ndarray:  # int64, ascending
+    "Choose at most `most` of the positions 0 to n - 1, spread evenly."
     return np.unique(np.linspace(0, n - 1, min(most, n)).round().astype(int))
 
 
-def _pool(run: Run, split: Split, most: int) -> dict:
+def _split_of(run: Run, task: Task):
+    "What the run's paradigm made of its task"
+    settings = run.settings
+    return make_split(
+        task,
+        settings.paradigm,
+        shots=settings.shots,
+        shots_seed=settings.shots_seed,
+        split_seed=settings.split_seed,
+    )
+
+
+def _pool(run: Run, task: Task, most: int) -> dict[str, Any]:
     "Pictures of the pool with their truth and their labels in each round"
+    split = _split_of(run, task)
     carried = spread(len(split.pool), most)
     place = np.full(len(split.pool), -1)
     place[carried] = np.arange(len(carried))
-
-    def pairs(round: Round) -> dict | None:
-        if round.pseudolabels is None:
-            return None
-        image, label = place[round.pseudolabels.index], round.pseudolabels.label
-        return {
-            "image": pack(image[image >= 0], "u2"),
-            "label": pack(label[image >= 0], "u1" if len(run.class_names) <= 256 else "u2"),
-        }
-
     truth = split.answer_key[carried]
     return {
         "size": len(split.pool),
         "carried": len(carried),
         "names": carried.tolist(),
         "truth": pack(truth, "i2") if (truth >= 0).any() else None,
-        "labels": [pairs(round) for round in run.rounds],
+        "labels": [_carried_labels(round, place, len(run.class_names)) for round in run.rounds],
         "pictures": sprite(split.pool.images[carried]),
+    }
+
+
+def _carried_labels(
+    round: Round,
+    place: np.ndarray,  # int (U,): of each image of the pool among those carried along, or -1
+    n_classes: int,
+) -> dict[str, Any] | None:
+    "The pseudolabels of a round for the pictures that are carried along"
+    if round.pseudolabels is None:
+        return None
+    image = place[round.pseudolabels.index]
+    label = round.pseudolabels.label
+    return {
+        "image": pack(image[image >= 0], "u2"),
+        "label": pack(label[image >= 0], "u1" if n_classes <= 256 else "u2"),
     }
 
 
@@ -254,35 +306,44 @@ def _pool(run: Run, split: Split, most: int) -> dict:
 SCHEMA = 1  # version of what `run_data` makes
 
 
-# what round 0 is
 def start_of(run: Run) -> str:
-    return run.settings.get("start", "zero-shot CLIP")
+    "What round 0 is."
+    return run.settings.start or "zero-shot CLIP"
 
 
 def _titles(run: Run, other: Run | None) -> tuple[str, str | None]:
     "Names that tell the two runs apart"
     if other is None:
-        return heading(run), None
-    if heading(run) != heading(other):
-        return heading(run), heading(other)
-    differing = [
-        key
-        for key in ("prompt", "paradigm", "selector", "seed")
-        if run.settings.get(key) != other.settings.get(key)
+        return run.heading, None
+    if run.heading != other.heading:
+        return run.heading, other.heading
+    switches = [
+        name
+        for name in ("prompt", "paradigm", "selector", "seed")
+        if getattr(run.settings, name) != getattr(other.settings, name)
     ]
-    words = lambda r: ", ".join(
-        [
-            heading(r),
-            *(
-                f"seed {r.settings.get(key)}" if key == "seed" else str(r.settings.get(key))
-                for key in differing
-            ),
-        ]
-    )
-    return words(run), words(other)
+    return _with_switches(run, switches), _with_switches(other, switches)
 
 
-def _notes(run: Run, task: Task | None, pool: dict | None) -> list[str]:
+def _with_switches(run: Run, switches: Iterable[str]) -> str:
+    "The heading of a run, and what these settings are"
+    words = [run.heading]
+    for name in switches:
+        value = getattr(run.settings, name)
+        words.append(f"seed {value}" if name == "seed" else str(value))
+    return ", ".join(words)
+
+
+def _unseen(run: Run) -> list[int] | None:
+    "The classes none of whose images is labelled, in trzsl"
+    if run.settings.paradigm != "trzsl":
+        return None
+    n_classes = len(run.class_names)
+    seen = seen_classes(n_classes, run.settings.split_seed)
+    return np.setdiff1d(np.arange(n_classes), seen).tolist()
+
+
+def _notes(run: Run, task: Task | None, pool: dict[str, Any] | None) -> list[str]:
     "What the reader must know of what is missing"
     notes = []
     if task is None:
@@ -295,24 +356,28 @@ def _notes(run: Run, task: Task | None, pool: dict | None) -> list[str]:
             f"{pool['carried']:,} of the {pool['size']:,} pictures of the pool are carried along,"
             " spread evenly. Every count and every share is of all of them."
         )
-    if run.rounds[0].score is not None and not halves_possible(
-        None if task is None else task.test.labels
-    ):
+    scored = run.rounds[0].score is not None
+    if scored and not halves_possible(None if task is None else task.test.labels):
         notes.append(
             "Quarters: classes were ranked and measured on the same test images, so a part of what"
             " the weakest gain is regression to the mean."
         )
-    if len(run.class_names) > 255:
+    if len(run.class_names) > MOST_CONFUSED:
         notes.append(f"The confusion matrix of {len(run.class_names)} classes is left out.")
     return notes
 
 
 # %% ../../nbs/lab/views/explorer.ipynb #c021
 def run_data(
-    run: Run, other: Run | None = None, task: Task | None = None, *, pictures: int = MOST_PICTURES
-) -> dict:  # carried along at most; 0: none
-    """Everything that the explorer draws, in plain values. Raises ValueError where the two runs
-    have other classes, or `task` is not the run's
+    run: Run,
+    other: Run | None = None,  # a second run on the same classes
+    task: Task | None = None,  # for the pictures, if the run does not know its task
+    *,
+    pictures: int = MOST_PICTURES,  # carried along at most; 0: none
+) -> dict[str, Any]:
+    """Compute everything that the explorer draws, in plain values.
+
+    Raises ValueError if the two runs have other classes, or `task` is not the run's.
     """
     if not run.rounds:
         raise ValueError("This run has no round yet, so there is nothing to explore.")
@@ -321,164 +386,138 @@ def run_data(
             f"The two runs have other classes: {run.class_names} and {other.class_names}. Give runs"
             " on the same classes."
         )
-    task, (title, other_title) = task_of(run, task), _titles(run, other)
-    labels, counts = None if task is None else task.test.labels, test_counts(run)
-    pool = (
-        _pool(run, make_split(task, run.settings), pictures)
-        if task is not None and pictures and len(task.train) < 2**16
-        else None
-    )
-    unseen = (
-        None
-        if run.settings["paradigm"] != "trzsl"
-        else sorted(
-            set(range(len(run.class_names)))
-            - set(seen_classes(len(run.class_names), run.settings["split_seed"]).tolist())
-        )
-    )
-    frames = lambda r: [frame(one, r.rounds[0], counts, labels) for one in r.rounds]
+    task = task_of(run, task)
+    labels = None if task is None else task.test.labels
+    pool = None
+    if task is not None and pictures and len(task.train) < 2**16:
+        pool = _pool(run, task, pictures)
+    title, other_title = _titles(run, other)
+    counts = run.test_counts
     data = {
         "kind": "pseudolab run",
         "schema": SCHEMA,
         "title": title,
-        "about": about(run),
-        "metric": metric(run),
+        "about": run.about,
+        "metric": run.metric,
         "start": start_of(run),
         "classes": run.class_names,
-        "unseen": unseen,
+        "unseen": _unseen(run),
         "intervals": counts is not None,
-        "rounds": frames(run),
+        "rounds": _frames(run, counts, labels),
         "pool": pool,
-        "other": (
-            None
-            if other is None
-            else {"title": other_title, "start": start_of(other), "rounds": frames(other)}
-        ),
+        "other": None,
         "notes": _notes(run, task, pool),
     }
+    if other is not None:
+        data["other"] = {
+            "title": other_title,
+            "start": start_of(other),
+            "rounds": _frames(other, counts, labels),
+        }
     return json.loads(to_json(data))
 
 
+def _frames(run: Run, counts: np.ndarray | None, labels: np.ndarray | None) -> list[dict[str, Any]]:
+    return [frame(round, run.rounds[0], counts, labels) for round in run.rounds]
+
+
 # %% ../../nbs/lab/views/explorer.ipynb #c024
-def still_of(run: Run) -> str:
-    "A figure and a table"
-    table = pd.DataFrame(
-        [
-            {
-                "round": r.number,
-                "K": r.k,
-                metric(run): percent(r.score),
-                "right pseudolabels": percent(None if r.audit is None else precision(r.audit)),
-                "zero-shot's, same K": percent(
-                    None if r.audit_zero_shot is None else precision(r.audit_zero_shot)
-                ),
-            }
-            for r in run.rounds
-        ]
+def still_of(run: Run) -> str:  # HTML
+    "Draw the last round, and write a table of all rounds."
+    rows = [_still_row(run, round) for round in run.rounds]
+    table = still_table(pd.DataFrame(rows), f"{run.heading}, round by round")
+    if np.isnan(run.rounds[0].per_class_accuracy).all():
+        return table
+    figure = still_image(
+        lambda ax: plot_per_class(run, ax=ax),
+        f"{run.heading}: accuracy of each class, zero-shot and in the last round; the numbers"
+        " stand in the table of the run.",
+        height=1.2 + 0.26 * min(60, len(run.class_names)),
     )
-    scored = not np.isnan(run.rounds[0].per_class_accuracy).all()
-    figure = (
-        still_image(
-            lambda ax: plot_per_class(run, ax=ax),
-            f"{heading(run)}: accuracy of each class, zero-shot and in the last round; the numbers"
-            " stand in the table of the run.",
-            height=1.2 + 0.26 * min(60, len(run.class_names)),
-        )
-        if scored
-        else ""
-    )
-    return f"{figure}{still_table(table, heading(run) + ', round by round')}"
+    return figure + table
+
+
+def _still_row(run: Run, round: Round) -> dict[str, Any]:
+    summary = round.summary(run.class_names)
+    return {
+        "round": summary["round"],
+        "K": summary["k"],
+        run.metric: percent(summary["score"]),
+        "right pseudolabels": percent(summary["precision"]),
+        "zero-shot's, same K": percent(summary["zero_shot_precision"]),
+    }
 
 
 # %% ../../nbs/lab/views/explorer.ipynb #c026
 def explore(
     run: Run,
-    # a second run on the same classes, beside the first on one scale
-    other: Run | None = None,
+    other: Run | None = None,  # a second run on the same classes, beside the first on one scale
     *,
-    task: Task | None = None,  # for the pictures, where the run does not know its task
-    # True: an anywidget whose `round` and `selected_class` stay in step with Python
-    live: bool = False,
-):
-    "The run explorer: a `Widget`, or with `live` a widget of ipywidgets' kind"
+    task: Task | None = None,  # for the pictures, if the run does not know its task
+    live: bool = False,  # with a kernel: `round` and `selected_class` stay in step with Python
+) -> Any:  # a `Widget`; with `live`, a widget of ipywidgets' kind
+    "Make the run explorer. Raises ValueError as `run_data` does."
     data = run_data(run, other, task)
-    return live_explorer(data) if live else Widget("explorer", data, still_of(run), heading(run))
-
-
-# %% ../../nbs/lab/views/explorer.ipynb #c031
-ESM = """
-function render({ model, el }) {
-  const root = document.createElement("div");
-  root.className = "plab";
-  el.append(root);
-  followTheme(root);
-  const view = mount(root, model.get("data"), { live: true }), classes = () => model.get("data").classes;
-  const take = () => view.set({ round: model.get("round"), selected: classes().indexOf(model.get("selected_class")) });
-  const give = ({ round, selected }) => {
-    if (model.get("round") === round && model.get("selected_class") === classes()[selected]) return;
-    model.set({ round, selected_class: classes()[selected] });
-    model.save_changes();
-  };
-  take();
-  view.onchange = give;
-  model.on("change:round", take);
-  model.on("change:selected_class", take);
-  model.on("change:data", () => view.update(model.get("data")));
-}
-export default { render };
-"""
+    if live:
+        return live_explorer(data)
+    return Widget("explorer", data, still_of(run), run.heading)
 
 
 # %% ../../nbs/lab/views/explorer.ipynb #c032
 @lru_cache(maxsize=1)
 def live_class() -> type:
-    "The anywidget; made when it is first asked for, since its libraries take a moment to load"
+    "The class of the anywidget; made when first asked for, since its libraries take long to load."
     import anywidget
     import traitlets
 
     class LiveExplorer(anywidget.AnyWidget):
-        """The run explorer with a kernel: `data` from `run_data`; `round`, a position in the run's
-        rounds; `selected_class`, a name
+        """The run explorer with a kernel.
+
+        `data` comes from `run_data`; `round` is a position in the run's rounds; `selected_class` is
+        a name.
         """
 
-        _esm, _css = f"{module('explorer')}\n{ESM}", styles("explorer")
-        data, round = traitlets.Dict().tag(sync=True), traitlets.Int(0).tag(sync=True)
+        _esm = module("live_explorer")
+        _css = styles("live_explorer")
+        data = traitlets.Dict().tag(sync=True)
+        round = traitlets.Int(0).tag(sync=True)
         selected_class = traitlets.Unicode("").tag(sync=True)
 
-        def show(self, data: dict):
-            "Another run, or one more round of this one: the last round is chosen"
+        def show(self, data: dict[str, Any]) -> None:
+            "Show another run, or one more round of this one: the last round is chosen."
             with self.hold_sync():
-                self.data, self.round = data, len(data["rounds"]) - 1
+                self.data = data
+                self.round = len(data["rounds"]) - 1
 
         @traitlets.validate("round")
-        def _known_round(self, proposal):
-            if 0 <= proposal["value"] < max(1, len(self.data.get("rounds", []))):
+        def _known_round(self, proposal: dict[str, Any]) -> int:
+            n_rounds = len(self.data.get("rounds", []))
+            if 0 <= proposal["value"] < max(1, n_rounds):
                 return proposal["value"]
             raise traitlets.TraitError(
-                f"round is {proposal['value']}; this run has the rounds 0 to"
-                f" {len(self.data['rounds']) - 1}."
+                f"round is {proposal['value']}; this run has the rounds 0 to {n_rounds - 1}."
             )
 
         @traitlets.validate("selected_class")
-        def _known_class(self, proposal):
-            if proposal["value"] in ("", *self.data.get("classes", [])):
+        def _known_class(self, proposal: dict[str, Any]) -> str:
+            names = self.data.get("classes", [])
+            if proposal["value"] in ("", *names):
                 return proposal["value"]
             raise traitlets.TraitError(
-                f"selected_class is {proposal['value']!r}; choose one of {self.data['classes']}."
+                f"selected_class is {proposal['value']!r}; choose one of {names}."
             )
 
     return LiveExplorer
 
 
-def live_explorer(data: dict):  # from `run_data`
-    "The anywidget, on the last round and on the class that changed most"
-    first, last = (
-        np.array(
-            data["rounds"][at]["accuracy" if data["rounds"][0]["score"] is not None else "given"],
-            dtype=float,
-        )
-        for at in (0, -1)
-    )
+def live_explorer(
+    data: dict[str, Any],  # from `run_data`
+) -> Any:
+    "Make the anywidget, on the last round and on the class that changed most."
+    scored = data["rounds"][0]["score"] is not None
+    values = "accuracy" if scored else "given"
+    first = np.array(data["rounds"][0][values], dtype=float)
+    last = np.array(data["rounds"][-1][values], dtype=float)
     most = int(np.argmax(np.nan_to_num(np.abs(last - first), nan=-1.0)))
     return live_class()(
         data=data, round=len(data["rounds"]) - 1, selected_class=data["classes"][most]
@@ -487,9 +526,13 @@ def live_explorer(data: dict):  # from `run_data`
 
 # %% ../../nbs/lab/views/explorer.ipynb #c035
 def export(
-    run: Run, path: str | Path, other: Run | None = None, *, task: Task | None = None
-) -> Path:
-    "Write a run as one JSON file for the page that opens runs"
+    run: Run,
+    path: str | Path,
+    other: Run | None = None,  # a second run on the same classes
+    *,
+    task: Task | None = None,  # for the pictures, if the run does not know its task
+) -> Path:  # the file
+    "Write a run as one JSON file for the page that opens runs. Raises ValueError as `run_data`."
     text = to_json(run_data(run, other, task))
     with write_atomically(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
@@ -497,7 +540,7 @@ def export(
 
 
 def opener() -> Widget:
-    "A place to drop the file of an exported run, which is then explored; nothing leaves the page"
+    "Make a place to drop the file of an exported run, which is then explored in the page."
     return Widget(
         "explorer",
         {"kind": "opener"},

@@ -11,21 +11,21 @@ __all__ = [
     "NO_SCORE",
     "COLOURS",
     "RC",
+    "ROUND_HEADS",
+    "FOOTER",
     "compared",
     "planned_rounds",
     "outcome",
     "inline_svg",
     "draw",
-    "number",
-    "named",
     "table",
-    "extremes",
     "round_table",
     "class_table",
     "given_table",
     "flat",
     "settings_list",
     "figure",
+    "side_by_side",
     "run_figures",
     "class_figure",
     "run_section",
@@ -38,13 +38,26 @@ __all__ = [
 import io
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from html import escape
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..io import write_atomically
+from ..method.run import Round, Run
+from ..method.zero_shot import wilson_interval
+from ..settings import PACKAGE
+from pseudolab.views.format import (
+    DASH,
+    NO_LABELS,
+    name_cell,
+    number_cell,
+    percent,
+    points,
+    signed,
+)
 from pseudolab.views.plots import (
     BLACK,
     BLUE,
@@ -55,62 +68,57 @@ from pseudolab.views.plots import (
     SKY,
     VERMILION,
     YELLOW,
-    about,
-    given_to,
-    heading,
-    metric,
-    new_axes,
-    percent,
     plot_per_class,
     plot_precision,
     plot_score,
-    points,
-    test_counts,
-    title_of,
 )
-from ..method.pseudolabels import precision
-from ..method.run import Round, Run
-from ..settings import PACKAGE
-from ..method.zero_shot import wilson_interval
+
+# %% ../../nbs/lab/views/report.ipynb #c002a
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 # %% ../../nbs/lab/views/report.ipynb #c004
 NO_SCORE = "there are no labels to test on, so there is no score."
 
 
-def compared(change: float) -> str:
-    "A difference of scores in words"
+def compared(
+    change: float,  # of a score, 0 to 1
+) -> str:
+    'Say a difference of scores in words, such as "1.0 point below".'
     size = f"{100 * abs(change):.1f}"
-    return (
-        "level with"
-        if size == "0.0"
-        else f"{size} {'point' if size == '1.0' else 'points'} {'above' if change > 0 else 'below'}"
-    )
+    if size == "0.0":
+        return "level with"
+    unit = "point" if size == "1.0" else "points"
+    return f"{size} {unit} {'above' if change > 0 else 'below'}"
 
 
 def planned_rounds(run: Run) -> int:
-    "How many rounds the strategy has, finished or not"
-    return 1 if run.settings["strategy"] == "labelled" else len(run.settings["k"])
+    "How many rounds the strategy has, finished or not."
+    return 1 if run.settings.strategy == "labelled" else len(run.settings.k)
 
 
 def outcome(run: Run) -> str:
-    "What came out, in one plain sentence"
+    "Say what came out, in one plain sentence."
     if not run.rounds:
         return "No round of this run is finished yet."
-    first, last, wanted = run.rounds[0], run.rounds[-1], planned_rounds(run)
-    done = last.number >= wanted
+    first, last = run.rounds[0], run.rounds[-1]
+    planned = planned_rounds(run)
+    done = last.number >= planned
     if last.number == 0 and done:
-        return (
-            f"Zero-shot CLIP scores {percent(first.score)}."
-            if first.score is not None
-            else f"Zero-shot CLIP: {NO_SCORE}"
-        )
-    so_far = "" if done else f" after {last.number} of {wanted} rounds"
-    if last.score is None:
-        return f"{title_of(run)} {'is done' if done else 'was stopped'}{so_far}: {NO_SCORE}"
+        return _outcome_of_zero_shot(first)
+    so_far = "" if done else f" after {last.number} of {planned} rounds"
+    if first.score is None or last.score is None:
+        return f"{run.title} {'is done' if done else 'was stopped'}{so_far}: {NO_SCORE}"
     return (
-        f"{title_of(run)} {'ended' if done else 'stands'} at {percent(last.score)}{so_far},"
+        f"{run.title} {'ended' if done else 'stands'} at {percent(last.score)}{so_far},"
         f" {compared(last.score - first.score)} zero-shot CLIP ({percent(first.score)})."
     )
+
+
+def _outcome_of_zero_shot(round: Round) -> str:
+    if round.score is None:
+        return f"Zero-shot CLIP: {NO_SCORE}"
+    return f"Zero-shot CLIP scores {percent(round.score)}."
 
 
 # %% ../../nbs/lab/views/report.ipynb #c011
@@ -124,7 +132,7 @@ COLOURS = {
     VERMILION: "var(--vermilion)",
     PURPLE: "var(--purple)",
 }
-RC = {
+RC: Any = {  # settings of matplotlib
     "svg.fonttype": "none",
     "font.size": 11,
     "font.family": ["DejaVu Sans"],
@@ -141,402 +149,405 @@ RC = {
 def inline_svg(
     svg: str,  # as matplotlib writes it
     name: str,  # a prefix for its ids: unique on the page
-    alt: str,
-) -> str:  # what the figure shows, in words
-    "An SVG file as part of a page"
+    alt: str,  # what the figure shows, in words
+) -> str:
+    "Make an SVG file a part of a page."
     body = svg[svg.index("<svg") :]
-    body = (
-        re.sub(r'\s(xmlns(:\w+)?|version|width|height)="[^"]*"', "", body[: body.index(">")])
-        + body[body.index(">") :]
-    )
-    body = (
-        re.sub(r'\sid="([^"]*)"', rf' id="{name}-\1"', body)
-        .replace('xlink:href="#', f'href="#{name}-')
-        .replace("url(#", f"url(#{name}-")
-    )
+    body = _without_sizes(body)
+    body = _with_own_ids(body, name)
     for colour, ours in COLOURS.items():
         body = re.sub(re.escape(colour), ours, body, flags=re.I)
-    body = re.sub(r"<(metadata|style).*?</\1>", "", body, flags=re.S).replace(
-        "'DejaVu Sans'", "system-ui, sans-serif"
-    )
+    body = re.sub(r"<(metadata|style).*?</\1>", "", body, flags=re.S)
+    body = body.replace("'DejaVu Sans'", "system-ui, sans-serif")
     return f'<svg role="img" aria-label="{escape(alt)}"' + body.removeprefix("<svg")
 
 
-def draw(plot, name: str, alt: str, **size) -> str:  # `plot`: takes `ax`
-    "One figure as inline SVG"
+def _without_sizes(svg: str) -> str:
+    "Without what only a file of its own needs: name spaces, version, width and height"
+    end = svg.index(">")
+    head = re.sub(r'\s(xmlns(:\w+)?|version|width|height)="[^"]*"', "", svg[:end])
+    return head + svg[end:]
+
+
+def _with_own_ids(svg: str, name: str) -> str:
+    "`name` in front of each id, and of each reference to it"
+    svg = re.sub(r'\sid="([^"]*)"', rf' id="{name}-\1"', svg)
+    svg = svg.replace('xlink:href="#', f'href="#{name}-')
+    return svg.replace("url(#", f"url(#{name}-")
+
+
+# %% ../../nbs/lab/views/report.ipynb #c011a
+def draw(
+    plot: "Callable[[Axes], Any]",  # draws into the axes it is given
+    name: str,  # a prefix for ids: unique on the page
+    alt: str,  # what the figure shows, in words
+    *,
+    height: float = 3.4,  # inches
+) -> str:
+    "Draw one figure as inline SVG."
     import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
+    target = io.StringIO()
+    metadata = {"Date": None, "Creator": None, "Format": None, "Type": None}
     with matplotlib.rc_context(RC | {"svg.hashsalt": name}), warnings.catch_warnings():
+        # the reader's browser has the letters that matplotlib's font lacks
         warnings.filterwarnings("ignore", "Glyph .* missing from")
-        figure, target = Figure(**size, layout="constrained"), io.StringIO()
+        figure = Figure(figsize=(5.2, height), layout="constrained")
         FigureCanvasSVG(figure)
-        plot(ax=figure.add_subplot())
-        figure.savefig(
-            target,
-            format="svg",
-            metadata={"Date": None, "Creator": None, "Format": None, "Type": None},
-        )
+        plot(figure.add_subplot())
+        figure.savefig(target, format="svg", metadata=metadata)
     return inline_svg(target.getvalue(), name, alt)
 
 
 # %% ../../nbs/lab/views/report.ipynb #c014
-def number(text: str, kind: str = "") -> str:
-    return f'<td class="{f"number {kind}".strip()}">{escape(text)}</td>'
-
-
-def named(
-    name: str,
-    share: float | None = None,
-    tag: str = "td",  # 0 to 1: written behind the name
+def table(
+    caption: str,
+    heads: Sequence[str],  # the title of each column; "#" before one whose cells are numbers
+    rows: Iterable[Sequence[str]],  # cells, as HTML
 ) -> str:
-    "A cell with somebody else's text in it"
-    behind = "" if share is None else f' <span class="quiet">{escape(percent(share))}</span>'
-    return (
-        f"<{tag}{' scope=row' if tag == 'th' else ''}"
-        f' class="name"><bdi>{escape(name)}</bdi>{behind}</{tag}>'
-    )
-
-
-# the title of each column; "#" before one whose cells are numbers
-def table(caption: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:  # cells
-    "A table that scrolls by itself where it is wider than the page"
-    head = "".join(
-        f'<th scope="col"{" class=number" if title.startswith("#") else ""}>{escape(title.removeprefix("#"))}</th>'
-        for title in heads
-    )
+    "Write a table that scrolls by itself if it is wider than the page."
+    head = "".join(_head_cell(title) for title in heads)
     body = "".join(f"<tr>{''.join(cells)}</tr>" for cells in rows)
+    label = f'aria-label="{escape(caption)}"'
     return (
-        f'<p class="quiet">{escape(caption)}</p><div class="table" role="group"'
-        f' aria-label="{escape(caption)}" tabindex="0"><table aria-label="{escape(caption)}">'
+        f'<p class="quiet">{escape(caption)}</p>'
+        f'<div class="table" role="group" {label} tabindex="0"><table {label}>'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
 
+def _head_cell(title: str) -> str:
+    is_number = title.startswith("#")
+    classes = " class=number" if is_number else ""
+    return f'<th scope="col"{classes}>{escape(title.removeprefix("#"))}</th>'
+
+
 # %% ../../nbs/lab/views/report.ipynb #c017
-# positions of the weakest and the strongest class
-def extremes(round: Round) -> tuple[int, int] | None:
-    "None where no class has an accuracy"
-    accuracies = round.per_class_accuracy
-    return (
-        None
-        if np.isnan(accuracies).all()
-        else (int(np.nanargmin(accuracies)), int(np.nanargmax(accuracies)))
-    )
-
-
-def _round_cells(round: Round, names: Sequence[str]) -> list[str]:
-    labels = [
-        number(
-            "\N{EN DASH}"
-            if round.k == 0
-            else "no labels"
-            if table is None
-            else percent(precision(table))
-        )
-        for table in (round.audit, round.audit_zero_shot)
-    ]
-    ends = [named(names[c], round.per_class_accuracy[c]) for c in extremes(round) or ()] or [
-        "<td>no labels</td>"
-    ] * 2
-    title = "zero-shot" if round.number == 0 else str(round.number)
-    return [
-        f'<th scope="row">{title}</th>',
-        number(str(round.k or "\N{EN DASH}")),
-        number(percent(round.score)),
-        *labels,
-        *ends,
-    ]
+ROUND_HEADS = (
+    "round",
+    "#K",
+    "#score",
+    "#right labels",
+    "#zero-shot's, same K",
+    "weakest class",
+    "strongest class",
+)
 
 
 def round_table(run: Run) -> str:
-    "Score and pseudolabels of each round"
+    "Write the score and the pseudolabels of each round as a table."
     caption = (
-        f"Round by round. Score: {metric(run)} on the test images. K: pseudolabelled images per"
+        f"Round by round. Score: {run.metric} on the test images. K: pseudolabelled images per"
         " class."
     )
-    return table(
-        caption,
-        [
-            "round",
-            "#K",
-            "#score",
-            "#right labels",
-            "#zero-shot's, same K",
-            "weakest class",
-            "strongest class",
-        ],
-        [_round_cells(r, run.class_names) for r in run.rounds],
-    )
+    rows = [_round_cells(round.summary(run.class_names)) for round in run.rounds]
+    return table(caption, ROUND_HEADS, rows)
+
+
+def _round_cells(
+    summary: dict[str, Any],  # from `Round.summary`
+) -> list[str]:
+    number, k = summary["round"], summary["k"]
+    missing = NO_LABELS if k else DASH
+    return [
+        f'<th scope="row">{number or "zero-shot"}</th>',
+        number_cell(str(k or DASH)),
+        number_cell(percent(summary["score"])),
+        number_cell(percent(summary["precision"], missing=missing)),
+        number_cell(percent(summary["zero_shot_precision"], missing=missing)),
+        _extreme_cell(summary["weakest"]),
+        _extreme_cell(summary["strongest"]),
+    ]
+
+
+def _extreme_cell(
+    extreme: tuple[str, float] | None,  # a class and its accuracy
+) -> str:
+    if extreme is None:
+        return f"<td>{NO_LABELS}</td>"
+    name, accuracy = extreme
+    return name_cell(name, share=accuracy)
 
 
 # %% ../../nbs/lab/views/report.ipynb #c019
-def _class_cells(run: Run, c: int, counts: np.ndarray | None) -> list[str]:
-    first, last = (run.rounds[i].per_class_accuracy[c] for i in (0, -1))
-    kind = "gained" if last > first else "lost" if last < first else ""
-    cells = [
-        named(run.class_names[c], tag="th"),
-        number(percent(first)),
-        number(percent(last)),
-        number(points(last - first), kind),
-    ]
-    if counts is None:
-        return cells
-    between = (
-        "no labels"
-        if np.isnan(last)
-        else "{:.0f}\N{EN DASH}{:.0f} %".format(
-            *(100 * end for end in wilson_interval(last, counts[c]))
-        )
-    )
-    return cells + [number(between), number(str(counts[c]))]
-
-
 def class_table(run: Run) -> str:
-    "Accuracy of each class before and after"
-    change = run.rounds[-1].per_class_accuracy - run.rounds[0].per_class_accuracy
-    counts = test_counts(run)
-    more = [] if counts is None else ["#95 % interval", "#images"]
-    note = (
-        ""
-        if counts is None
-        else (
+    "Write the accuracy of each class, before and after, as a table."
+    caption = (
+        "Class by class, the greatest losses first. Accuracy on the test images; change in points."
+    )
+    heads = ["class", "#zero-shot", "#last round", "#change"]
+    counts = run.test_counts
+    if counts is not None:
+        caption += (
             " The interval is that of the last round's accuracy, for the number of labelled test"
             " images."
         )
-    )
-    return table(
-        "Class by class, the greatest losses first. Accuracy on the test images; change in points."
-        + note,
-        ["class", "#zero-shot", "#last round", "#change", *more],
-        [_class_cells(run, c, counts) for c in np.argsort(change, kind="stable")],
-    )
+        heads += ["#95 % interval", "#images"]
+    change = run.rounds[-1].per_class_accuracy - run.rounds[0].per_class_accuracy
+    worst_first = np.argsort(change, kind="stable")
+    return table(caption, heads, [_class_cells(run, c, counts) for c in worst_first])
+
+
+def _class_cells(run: Run, c: int, counts: np.ndarray | None) -> list[str]:
+    first = run.rounds[0].per_class_accuracy[c]
+    last = run.rounds[-1].per_class_accuracy[c]
+    change = last - first
+    cells = [
+        name_cell(run.class_names[c], heads_row=True),
+        number_cell(percent(first)),
+        number_cell(percent(last)),
+        number_cell(points(change), "gained" if change > 0 else "lost" if change < 0 else ""),
+    ]
+    if counts is not None:
+        cells += [number_cell(_interval(last, counts[c])), number_cell(str(counts[c]))]
+    return cells
+
+
+def _interval(accuracy: float, n_images: int) -> str:
+    if np.isnan(accuracy):
+        return NO_LABELS
+    low, high = wilson_interval(accuracy, n_images)
+    return f"{100 * low:.0f}{DASH}{100 * high:.0f} %"
 
 
 # %% ../../nbs/lab/views/report.ipynb #c021
 def given_table(run: Run) -> str:
-    "Where the images of the pool go, by zero-shot CLIP and by the last prompt"
-    first, last = (given_to(run.rounds[i], len(run.class_names)) for i in (0, -1))
-    moved = int((run.rounds[0].pool_logits.argmax(1) != run.rounds[-1].pool_logits.argmax(1)).sum())
+    "Write where the images of the pool go, by zero-shot CLIP and by the last prompt, as a table."
+    first, last = run.rounds[0], run.rounds[-1]
+    before = first.given_to(len(run.class_names))
+    after = last.given_to(len(run.class_names))
+    moved = int((first.pool_logits.argmax(axis=1) != last.pool_logits.argmax(axis=1)).sum())
     rows = [
         [
-            named(run.class_names[c], tag="th"),
-            number(str(first[c])),
-            number(str(last[c])),
-            number(f"{last[c] - first[c]:+d}".replace("-", "\N{MINUS SIGN}")),
+            name_cell(run.class_names[c], heads_row=True),
+            number_cell(str(before[c])),
+            number_cell(str(after[c])),
+            number_cell(signed(int(after[c] - before[c]))),
         ]
-        for c in np.argsort(-last, kind="stable")
+        for c in np.argsort(-after, kind="stable")
     ]
-    return table(
-        f"Images of the pool by the class they are given to; {moved} of {first.sum()} change their"
-        " class between zero-shot CLIP and the last round.",
-        ["class", "#zero-shot", "#last round", "#change"],
-        rows,
+    caption = (
+        f"Images of the pool by the class they are given to; {moved} of {before.sum()} change their"
+        " class between zero-shot CLIP and the last round."
     )
+    return table(caption, ["class", "#zero-shot", "#last round", "#change"], rows)
 
 
 # %% ../../nbs/lab/views/report.ipynb #c024
-def flat(settings: dict, prefix: str = "") -> list[tuple[str, list[str]]]:
-    "Nested settings as lines: `recipe.epochs` and what it is set to, one text or several"
+def flat(
+    settings: dict[str, Any],
+    prefix: str = "",  # in front of each name
+) -> list[tuple[str, list[str]]]:
+    "Nested settings as lines: `recipe.epochs` and what it is set to, one text or several."
     lines = []
     for key, value in settings.items():
         if isinstance(value, dict):
             lines += flat(value, f"{prefix}{key}.")
-        else:
-            lines.append(
-                (
-                    prefix + key,
-                    [
-                        str(item)
-                        for item in (value if isinstance(value, (list, tuple)) else [value])
-                    ],
-                )
-            )
+            continue
+        values = value if isinstance(value, (list, tuple)) else [value]
+        lines.append((f"{prefix}{key}", [str(item) for item in values]))
     return lines
 
 
 def settings_list(run: Run) -> str:
-    "The settings and versions of a run"
-    listed = lambda texts: ", ".join(f"<bdi>{escape(text)}</bdi>" for text in texts)
-    return (
-        "<dl>"
-        + "".join(
-            f"<dt>{escape(key)}</dt><dd>{listed(texts)}</dd>" for key, texts in flat(run.settings)
-        )
-        + "</dl>"
-    )
+    "Write the settings and versions of a run as a list."
+    lines = [_setting(key, texts) for key, texts in flat(run.settings.to_dict())]
+    return f"<dl>{''.join(lines)}</dl>"
+
+
+def _setting(key: str, texts: list[str]) -> str:
+    listed = ", ".join(f"<bdi>{escape(text)}</bdi>" for text in texts)
+    return f"<dt>{escape(key)}</dt><dd>{listed}</dd>"
 
 
 # %% ../../nbs/lab/views/report.ipynb #c027
 def figure(svg: str, caption: str) -> str:
+    "Write a figure with its caption."
     return f"<figure>{svg}<figcaption>{escape(caption)}</figcaption></figure>"
 
 
-def run_figures(run: Run, name: str) -> str:  # `name`: a prefix for ids
-    "The figures of one run: as many as its labels allow"
-    made, scored = [], run.rounds[0].score is not None
-    if scored and len(run.rounds) > 1:
-        scores = ", ".join(percent(r.score) for r in run.rounds)
-        made.append(
-            figure(
-                draw(
-                    lambda ax: plot_score(run, ax=new_axes(ax), label=title_of(run)),
-                    f"{name}-score",
-                    f"Line chart of the score by round: {scores}.",
-                    figsize=(5.2, 3.4),
-                ),
-                "Score by round. Dashed: zero-shot CLIP.",
-            )
-        )
-    if any(r.audit is not None for r in run.rounds):
-        made.append(
-            figure(
-                draw(
-                    lambda ax: plot_precision(run, ax=new_axes(ax)),
-                    f"{name}-precision",
-                    "Line chart of the share of right pseudolabels by round; the numbers stand in"
-                    " the table.",
-                    figsize=(5.2, 3.4),
-                ),
-                "Right pseudolabels by round, beside those that zero-shot CLIP gives at the"
-                " same K.",
-            )
-        )
-    return f'<div class="figures">{"".join(made)}</div>' if made else ""
+def side_by_side(parts: Sequence[str]) -> str:
+    "Put figures beside each other where the page is wide enough."
+    return f'<div class="figures">{"".join(parts)}</div>' if parts else ""
 
 
-def class_figure(run: Run, name: str) -> str:
-    "Per-class accuracy, before and after"
-    rows = min(60, int((~np.isnan(run.rounds[0].per_class_accuracy)).sum()))
+def run_figures(
+    run: Run,
+    name: str,  # a prefix for ids
+) -> str:
+    "Draw the figures of one run: as many as its labels allow."
+    made = []
+    if run.rounds[0].score is not None and len(run.rounds) > 1:
+        made.append(_score_figure(run, name))
+    if any(round.audit is not None for round in run.rounds):
+        made.append(_precision_figure(run, name))
+    return side_by_side(made)
+
+
+def _score_figure(run: Run, name: str) -> str:
+    scores = ", ".join(percent(round.score) for round in run.rounds)
     svg = draw(
-        lambda ax: plot_per_class(run, ax=new_axes(ax)),
-        f"{name}-classes",
-        "Dot chart of the accuracy of each class, zero-shot and after the last round; the numbers"
-        " stand in the table.",
-        figsize=(5.2, 1.6 + 0.27 * rows),
+        lambda ax: plot_score(run, ax=ax, label=run.title),
+        f"{name}-score",
+        f"Line chart of the score by round: {scores}.",
+    )
+    return figure(svg, "Score by round. Dashed: zero-shot CLIP.")
+
+
+def _precision_figure(run: Run, name: str) -> str:
+    svg = draw(
+        lambda ax: plot_precision(run, ax=ax),
+        f"{name}-precision",
+        "Line chart of the share of right pseudolabels by round; the numbers stand in the table.",
     )
     return figure(
         svg,
-        "Accuracy of each class, in the order of its zero-shot accuracy."
-        + (" The 60 that changed most." if len(run.class_names) > rows == 60 else ""),
+        "Right pseudolabels by round, beside those that zero-shot CLIP gives at the same K.",
     )
+
+
+def class_figure(
+    run: Run,
+    name: str,  # a prefix for ids
+) -> str:
+    "Draw the accuracy of each class, before and after."
+    known = int((~np.isnan(run.rounds[0].per_class_accuracy)).sum())
+    rows = min(60, known)
+    svg = draw(
+        lambda ax: plot_per_class(run, ax=ax, most=60),
+        f"{name}-classes",
+        "Dot chart of the accuracy of each class, zero-shot and after the last round; the numbers"
+        " stand in the table.",
+        height=1.6 + 0.27 * rows,
+    )
+    caption = "Accuracy of each class, in the order of its zero-shot accuracy."
+    if rows == 60 and len(run.class_names) > rows:
+        caption += " The 60 that changed most."
+    return figure(svg, caption)
 
 
 # %% ../../nbs/lab/views/report.ipynb #c028
 def run_section(
     run: Run,
-    name: str,
-    alone: bool,  # `name`: a prefix for ids
-) -> str:  # alone on the page, whose head has said what came out
-    "Figures, tables and settings of one run"
-    parts, h = (
-        ([], "h2")
-        if alone
-        else (
-            [f"<h2><bdi>{escape(heading(run))}</bdi></h2>", f"<p>{escape(outcome(run))}</p>"],
-            "h3",
-        )
-    )
-    parts.append(f'<p class="quiet"><bdi>{escape(about(run))}</bdi></p>')
-    if run.rounds:
-        known = extremes(run.rounds[-1]) is not None
-        parts += [
-            run_figures(run, name),
-            f"<{h}>Rounds</{h}>",
-            round_table(run),
-            f"<{h}>Classes</{h}>",
-        ]
-        if known:
-            parts += [
-                f'<div class="figures">{class_figure(run, name)}<div>{class_table(run)}</div></div>'
-            ]
-        else:
-            parts += ["<p>There are no labels to test on, so there is no accuracy.</p>"]
-        if not known:
-            parts += [given_table(run)]
-    return (
-        "<section>" + "".join(parts + [f"<{h}>Settings</{h}>", settings_list(run)]) + "</section>"
-    )
+    name: str,  # a prefix for ids
+    alone: bool,  # is it alone on the page, whose head has said what came out?
+) -> str:
+    "Write the figures, tables and settings of one run."
+    level = "h2" if alone else "h3"
+    parts = []
+    if not alone:
+        parts.append(f"<h2><bdi>{escape(run.heading)}</bdi></h2><p>{escape(outcome(run))}</p>")
+    parts += [
+        f'<p class="quiet"><bdi>{escape(run.about)}</bdi></p>',
+        run_figures(run, name),
+        f"<{level}>Rounds</{level}>",
+        round_table(run),
+        f"<{level}>Classes</{level}>",
+        _classes(run, name),
+        f"<{level}>Settings</{level}>",
+        settings_list(run),
+    ]
+    return f"<section>{''.join(parts)}</section>"
+
+
+def _classes(run: Run, name: str) -> str:
+    "What is known of each class"
+    if np.isnan(run.rounds[-1].per_class_accuracy).all():
+        no_labels = "<p>There are no labels to test on, so there is no accuracy.</p>"
+        return no_labels + given_table(run)
+    return side_by_side([class_figure(run, name), f"<div>{class_table(run)}</div>"])
 
 
 # %% ../../nbs/lab/views/report.ipynb #c030
 def comparison(runs: Sequence[Run]) -> str:
-    "A table of several runs, and their scores in one figure where all have labels and one metric"
-    rows = []
-    for i, run in enumerate(runs, 1):
-        first, last = run.rounds[0].score, run.rounds[-1].score
-        rows.append(
-            [
-                number(str(i)),
-                named(heading(run), tag="th"),
-                f"<td>{escape(run.settings['prompt'])}, {escape(run.settings['paradigm'])}</td>",
-                number(str(run.settings["seed"])),
-                number(percent(first)),
-                number(percent(last)),
-                number(points(None if last is None else last - first)),
-            ]
-        )
-    parts = [
-        table(
-            "The runs of this report. Change in points.",
-            ["#number", "run", "switches", "#seed", "#zero-shot", "#last round", "#change"],
-            rows,
-        )
+    "Write a table of several runs, and draw their scores in one figure if that can be done."
+    compare = table(
+        "The runs of this report. Change in points.",
+        ["#number", "run", "switches", "#seed", "#zero-shot", "#last round", "#change"],
+        [_run_cells(run, number) for number, run in enumerate(runs, 1)],
+    )
+    same_metric = len({run.metric for run in runs}) == 1
+    scored = all(run.score is not None for run in runs)
+    if same_metric and scored and len(runs) <= len(MARKS):
+        compare += _scores_figure(runs)
+    return compare
+
+
+def _run_cells(run: Run, number: int) -> list[str]:
+    settings = run.settings
+    first, last = run.rounds[0].score, run.rounds[-1].score
+    change = None if first is None or last is None else last - first
+    return [
+        number_cell(str(number)),
+        name_cell(run.heading, heads_row=True),
+        f"<td>{escape(settings.prompt)}, {escape(settings.paradigm)}</td>",
+        number_cell(str(settings.seed)),
+        number_cell(percent(first)),
+        number_cell(percent(last)),
+        number_cell(points(change)),
     ]
-    if (
-        len({metric(run) for run in runs}) == 1
-        and all(run.score is not None for run in runs)
-        and len(runs) <= len(MARKS)
-    ):
 
-        def plot(ax):
-            for i, run in enumerate(runs):
-                plot_score(run, ax=new_axes(ax), label=f"run {i + 1}", style=i)
 
-        parts.append(
-            figure(
-                draw(
-                    plot,
-                    "all-score",
-                    "Line chart of the scores by round of all runs.",
-                    figsize=(5.2, 3.4),
-                ),
-                "Score by round. Dashed: zero-shot CLIP.",
-            )
-        )
-    return "".join(parts)
+def _scores_figure(runs: Sequence[Run]) -> str:
+    def plot(ax: "Axes") -> None:
+        for style, run in enumerate(runs):
+            plot_score(run, ax=ax, label=f"run {style + 1}", style=style)
+
+    svg = draw(plot, "all-score", "Line chart of the scores by round of all runs.")
+    return figure(svg, "Score by round. Dashed: zero-shot CLIP.")
+
+
+# %% ../../nbs/lab/views/report.ipynb #c030a
+FOOTER = (
+    "Made by pseudolab. Pseudolabels were chosen without any label of the pool; those labels serve"
+    " the audit alone."
+)
 
 
 def report_html(runs: Sequence[Run]) -> str:  # a whole page
-    "The report of one run or of several"
+    "Write the report of one run or of several. Raises ValueError if there is nothing to report."
     if not runs:
         raise ValueError("A report needs at least one run.")
     if any(not run.rounds for run in runs):
         raise ValueError("A run without any finished round has nothing to report. Resume it first.")
-    title = heading(runs[0]) if len(runs) == 1 else f"{len(runs)} runs of pseudolab"
-    css = (PACKAGE / "views" / "static" / "report.css").read_text(encoding="utf-8")
-    lead = (
-        f'<p class="outcome">{escape(outcome(runs[0]))}</p>'
-        if len(runs) == 1
-        else "".join(
-            f"<p>{i}. {escape(heading(run))}: {escape(outcome(run))}</p>"
-            for i, run in enumerate(runs, 1)
-        )
-        + comparison(runs)
-    )
-    sections = "".join(run_section(run, f"run{i}", len(runs) == 1) for i, run in enumerate(runs, 1))
+    alone = len(runs) == 1
+    title = runs[0].heading if alone else f"{len(runs)} runs of pseudolab"
+    sections = [run_section(run, f"run{number}", alone) for number, run in enumerate(runs, 1)]
     return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport"'
-        ' content="width=device-width,'
-        f' initial-scale=1"><title>{escape(title)}</title><style>{css}</style></head><body><main><h1><bdi>{escape(title)}</bdi></h1>{lead}{sections}</main><footer>Made'
-        " by pseudolab. Pseudolabels were chosen without any label of the pool; those labels serve"
-        " the audit alone.</footer></body></html>\n"
+        '<!doctype html>\n<html lang="en">'
+        f"<head>{_page_head(title)}</head>"
+        f"<body><main><h1><bdi>{escape(title)}</bdi></h1>{_lead(runs)}{''.join(sections)}</main>"
+        f"<footer>{FOOTER}</footer></body></html>\n"
     )
 
 
-def write_report(runs: Sequence[Run], path: str | Path) -> Path:  # the file
-    "Write the report of `runs` to `path`, whole or not at all"
+def _page_head(title: str) -> str:
+    css = (PACKAGE / "views" / "static" / "report.css").read_text(encoding="utf-8")
+    return (
+        '<meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)}</title><style>{css}</style>"
+    )
+
+
+def _lead(runs: Sequence[Run]) -> str:
+    "What came out, before all figures"
+    if len(runs) == 1:
+        return f'<p class="outcome">{escape(outcome(runs[0]))}</p>'
+    outcomes = [
+        f"<p>{number}. {escape(run.heading)}: {escape(outcome(run))}</p>"
+        for number, run in enumerate(runs, 1)
+    ]
+    return "".join(outcomes) + comparison(runs)
+
+
+def write_report(
+    runs: Sequence[Run],
+    path: str | Path,
+) -> Path:  # the file
+    "Write the report of `runs` to `path`, whole or not at all. Errors as of `report_html`."
     page = report_html(runs)
     with write_atomically(path) as temporary:
         temporary.write_text(page, encoding="utf-8", errors="replace")
