@@ -16,7 +16,7 @@ from PIL import Image
 
 import pseudolab.clip.pixels as pixels
 from measure import Line, interleaved, neighbours
-from pseudolab.data.tasks import Images, read_image
+from pseudolab.data.images import Images, read_image
 from text_step import random_clip
 
 PHOTOS, SIDES = 128, (500, 375)

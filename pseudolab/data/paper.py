@@ -8,28 +8,25 @@ Docs: https://pseudolab.github.io/pseudolab/lab/data/paper.html.md
 
 # %% auto #0
 __all__ = [
+    "VGG",
+    "RESISC45_PAGE",
+    "EUROSAT_PAGE",
+    "MNIST_PAGE",
     "ABOUT",
     "TORCHVISION",
     "PLACES",
     "LAYOUTS",
-    "FACTS",
-    "DIGITS",
+    "DIGIT_NAMES",
     "OTHER_NAMES",
-    "ENDINGS",
     "SPLIT_SEED",
-    "MAT_ERRORS",
-    "READERS",
     "About",
     "how_to_get",
     "class_names",
     "unseen_classes",
-    "known",
     "spellings",
-    "first_few",
     "match_names",
     "LocalCopy",
     "Half",
-    "subfolders",
     "read_classes",
     "read_sorted",
     "read_lines",
@@ -39,8 +36,6 @@ __all__ = [
     "split_by_lists",
     "draw_test",
     "read_unsplit",
-    "begun",
-    "check_there",
     "read_mat",
     "read_flowers",
     "split_lines",
@@ -51,8 +46,6 @@ __all__ = [
     "read_mnist",
     "check_halves",
     "size_notes",
-    "check_root",
-    "not_found",
     "read_dataset",
 ]
 
@@ -66,22 +59,21 @@ import struct
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from difflib import get_close_matches
-from functools import lru_cache
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
-# %% ../../nbs/lab/data/paper.ipynb #c003
 import numpy as np
 
-from .. import settings
-from ..settings import PAPER_TASKS
+from .checks import check_root, did_you_mean, first_few
+from .images import EXTENSIONS
+from ..settings import PACKAGE, PAPER_TASKS
 
 
 # %% ../../nbs/lab/data/paper.ipynb #c005
 class About(NamedTuple):
-    "What is known of a data set"
+    "What is known of a data set."
 
     title: str  # as the paper calls it
     classes: int
@@ -90,48 +82,28 @@ class About(NamedTuple):
     home: str  # its official page
 
 
+VGG = "the Visual Geometry Group's page, https://www.robots.ox.ac.uk/~vgg/data"
+RESISC45_PAGE = (
+    "the page of its authors at Northwestern Polytechnical University,"
+    " http://www.escience.cn/people/JunweiHan/NWPU-RESISC45.html"
+)
+EUROSAT_PAGE = "its authors' page, https://github.com/phelber/eurosat"
+MNIST_PAGE = "its authors' page, http://yann.lecun.com/exdb/mnist/"
+
 ABOUT = {
-    "flowers102": About(
-        "Flowers102",
-        102,
-        2040,
-        6149,
-        "the Visual Geometry Group's page, https://www.robots.ox.ac.uk/~vgg/data/flowers/102/",
-    ),
-    "resisc45": About(
-        "RESISC45",
-        45,
-        6300,
-        25200,
-        "the page of its authors at Northwestern Polytechnical University,"
-        " http://www.escience.cn/people/JunweiHan/NWPU-RESISC45.html",
-    ),
-    "fgvc_aircraft": About(
-        "FGVC-Aircraft",
-        100,
-        6667,
-        3333,
-        "the Visual Geometry Group's page, https://www.robots.ox.ac.uk/~vgg/data/fgvc-aircraft/",
-    ),
-    "mnist": About(
-        "MNIST", 10, 60000, 10000, "its authors' page, http://yann.lecun.com/exdb/mnist/"
-    ),
-    "eurosat": About(
-        "EuroSAT", 10, 22000, 5000, "its authors' page, https://github.com/phelber/eurosat"
-    ),
-    "dtd": About(
-        "DTD",
-        47,
-        3760,
-        1880,
-        "the Visual Geometry Group's page, https://www.robots.ox.ac.uk/~vgg/data/dtd/",
-    ),
+    "flowers102": About("Flowers102", 102, 2_040, 6_149, f"{VGG}/flowers/102/"),
+    "resisc45": About("RESISC45", 45, 6_300, 25_200, RESISC45_PAGE),
+    "fgvc_aircraft": About("FGVC-Aircraft", 100, 6_667, 3_333, f"{VGG}/fgvc-aircraft/"),
+    "mnist": About("MNIST", 10, 60_000, 10_000, MNIST_PAGE),
+    "eurosat": About("EuroSAT", 10, 22_000, 5_000, EUROSAT_PAGE),
+    "dtd": About("DTD", 47, 3_760, 1_880, f"{VGG}/dtd/"),
 }
 assert tuple(ABOUT) == PAPER_TASKS, (
     "pseudolab.settings and pseudolab.data.paper must name the same data sets"
 )
 
 # %% ../../nbs/lab/data/paper.ipynb #c008
+# the classes of torchvision.datasets
 TORCHVISION = {
     "flowers102": "Flowers102",
     "fgvc_aircraft": "FGVCAircraft",
@@ -142,14 +114,17 @@ TORCHVISION = {
 
 
 def how_to_get(name: str) -> str:  # a sentence
-    "How a data set comes onto one's disc"
+    "How a data set comes onto one's disc."
+    home = ABOUT[name].home
     if name not in TORCHVISION:
-        return f"Download NWPU-RESISC45.rar from {ABOUT[name].home} and unpack it."
+        return f"Download NWPU-RESISC45.rar from {home} and unpack it."
     kind = TORCHVISION[name]
-    return f"""One line downloads it: python -c "from torchvision.datasets import {kind}; {kind}('data', download=True)", then root="data"; or see {ABOUT[name].home}."""
+    code = f"from torchvision.datasets import {kind}; {kind}('data', download=True)"
+    return f'One line downloads it: python -c "{code}", then root="data"; or see {home}.'
 
 
 # %% ../../nbs/lab/data/paper.ipynb #c011
+# below `root`; "" is `root` itself
 PLACES = {
     "flowers102": (
         "",
@@ -192,9 +167,12 @@ PLACES = {
     ),
     "dtd": ("", "dtd", "dtd/dtd", "DTD/dtd", "DTD"),
 }
-LAYOUTS = {  # beside train/<class>/ and test/<class>/, which every data set may have
+
+# %% ../../nbs/lab/data/paper.ipynb #c011a
+# beside train/<class>/ and test/<class>/, which every data set may have
+LAYOUTS = {
     "flowers102": "jpg/image_00001.jpg and so on, setid.mat and imagelabels.mat",
-    "resisc45": "a folder a class with its images, such as NWPU-RESISC45/airplane/airplane_001.jpg",
+    "resisc45": "a folder per class with images, such as NWPU-RESISC45/airplane/airplane_001.jpg",
     "fgvc_aircraft": (
         "images/, images_variant_trainval.txt and images_variant_test.txt, which are in the"
         " archive's folder data"
@@ -203,28 +181,40 @@ LAYOUTS = {  # beside train/<class>/ and test/<class>/, which every data set may
         "train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and"
         " t10k-labels-idx1-ubyte, plain or .gz"
     ),
-    "eurosat": "a folder a class with its images, such as 2750/AnnualCrop/AnnualCrop_1.jpg",
+    "eurosat": "a folder per class with images, such as 2750/AnnualCrop/AnnualCrop_1.jpg",
     "dtd": "images/<class>/, labels/train1.txt, labels/val1.txt and labels/test1.txt",
 }
 
 # %% ../../nbs/lab/data/paper.ipynb #c014
 # beside the modules, whatever folder one works in
-FACTS = Path(settings.__file__).parent / "data" / "classes.json"
+FACTS = PACKAGE / "data" / "classes.json"
 
 
 @lru_cache(maxsize=1)
 def _facts() -> dict:
+    "Class names and published splits, as they stand in the file"
     return json.loads(FACTS.read_text(encoding="utf-8"))
 
 
+def check_dataset(name: str) -> str:
+    "The name itself, if it is one of the six; raises ValueError if not."
+    if name in ABOUT:
+        return name
+    raise ValueError(f"There is no data set {name!r} here; expected one of {', '.join(ABOUT)}.")
+
+
+# %% ../../nbs/lab/data/paper.ipynb #c014a
 def class_names(name: str) -> list[str]:  # C names
-    "The paper's class names in its order; a label is a position in this list"
-    return list(_facts()["classes"][known(name)])
+    "The paper's class names in its order; a label is a position in this list."
+    return list(_facts()["classes"][check_dataset(name)])
 
 
-def unseen_classes(name: str, seed: int = 500) -> list[str]:  # `seed`: 500, 0 or 200
-    "The classes without labels in a published transductive split, in no special order"
-    published = _facts()["transductive_unseen"][known(name)]
+def unseen_classes(
+    name: str,
+    seed: int = 500,  # of the split: 500, 0 or 200
+) -> list[str]:
+    "The classes without labels in a published transductive split, in no special order."
+    published = _facts()["transductive_unseen"][check_dataset(name)]
     if str(seed) not in published:
         raise ValueError(
             f"There is no published split with seed {seed!r}; expected one of"
@@ -233,15 +223,8 @@ def unseen_classes(name: str, seed: int = 500) -> list[str]:  # `seed`: 500, 0 o
     return list(published[str(seed)])
 
 
-def known(name: str) -> str:
-    "The name itself, if it is one of the six"
-    if name in ABOUT:
-        return name
-    raise ValueError(f"There is no data set {name!r} here; expected one of {', '.join(ABOUT)}.")
-
-
 # %% ../../nbs/lab/data/paper.ipynb #c017
-DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+DIGIT_NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 OTHER_NAMES = {
     "flowers102": {
         "globe-flower": "globe flower",
@@ -253,7 +236,7 @@ OTHER_NAMES = {
     },
     # a folder's name has no slash
     "fgvc_aircraft": {"F-16A/B": "F-16A-B", "F/A-18": "F-A-18"},
-    "mnist": dict(zip(DIGITS, class_names("mnist"))),
+    "mnist": dict(zip(DIGIT_NAMES, class_names("mnist"), strict=True)),
     "eurosat": {
         "AnnualCrop": "annual crop land",
         "Forest": "forest",
@@ -269,46 +252,41 @@ OTHER_NAMES = {
 }
 
 
-@lru_cache(maxsize=None)
-# a name that a folder or file may give a class -> label
+# %% ../../nbs/lab/data/paper.ipynb #c017a
+@cache
 def spellings(name: str) -> dict[str, int]:
-    "Every name that is understood, with the label it stands for"
-    names = class_names(name)
-    number = {full: label for label, full in enumerate(names)}
-    return (
-        number
-        | {full.replace(" ", "_"): label for full, label in number.items()}
-        | {other: number[full] for other, full in OTHER_NAMES.get(name, {}).items()}
-    )
+    "Every name that a folder or file may give a class, with the label it stands for."
+    labels = {full: label for label, full in enumerate(class_names(name))}
+    understood = dict(labels)
+    for full, label in labels.items():
+        understood[full.replace(" ", "_")] = label
+    for other, full in OTHER_NAMES.get(name, {}).items():
+        understood[other] = labels[full]
+    return understood
 
 
 # %% ../../nbs/lab/data/paper.ipynb #c020
-def first_few(things: Sequence, most: int = 5) -> str:
-    "The first few of many, in words"
-    return ", ".join(f"{thing}" for thing in things[:most]) + (
-        f" and {len(things) - most} more" if len(things) > most else ""
-    )
-
-
-# as found -> label
-def match_names(name: str, found: Iterable[str], where: Path | str) -> dict[str, int]:
-    "The label of every name found; complain unless names and classes fit one to one"
-    allowed, title, names = spellings(name), ABOUT[name].title, class_names(name)
-    found = sorted(set(found))
+def _check_known(name: str, found: Sequence[str], where: Path | str) -> None:
+    "Raise ValueError about names that mean no class of the data set"
+    allowed = spellings(name)
     strange = [one for one in found if one not in allowed]
-    near = get_close_matches(strange[0], list(allowed), 1) if strange else []
-    hint = f' Did you mean "{near[0]}"?' if near else ""
     if strange:
         raise ValueError(
-            f"{where} has the names {first_few(strange)}, which are no classes of {title}; expected"
-            f" names such as {first_few(list(allowed)[-3:])}.{hint}"
+            f"{where} has the names {first_few(strange)}, which are no classes of"
+            f" {ABOUT[name].title}; expected names such as {first_few(list(allowed)[-3:])}."
+            f"{did_you_mean(strange[0], allowed)}"
         )
-    labels = {one: allowed[one] for one in found}
-    twice = [label for label, count in Counter(labels.values()).items() if count > 1]
-    if twice:
+
+
+def _check_one_to_one(name: str, labels: dict[str, int], where: Path | str) -> None:
+    "Raise an error about a class that has two names, or none"
+    title, names = ABOUT[name].title, class_names(name)
+    repeated = [label for label, count in Counter(labels.values()).items() if count > 1]
+    if repeated:
+        both = [one for one, label in labels.items() if label == repeated[0]]
         raise ValueError(
-            f"{where} has {[one for one in found if labels[one] == twice[0]]}, which are one class"
-            f" of {title}, {names[twice[0]]!r}; expected one name a class."
+            f"{where} has {both}, which are one class of {title}, {names[repeated[0]]!r}; expected"
+            " one name per class."
         )
     missing = [full for label, full in enumerate(names) if label not in labels.values()]
     if missing:
@@ -316,13 +294,26 @@ def match_names(name: str, found: Iterable[str], where: Path | str) -> dict[str,
             f"{where} has nothing of {len(missing)} of the {len(names)} classes of {title}:"
             f" {first_few(missing)}. Is the copy whole? {how_to_get(name)}"
         )
+
+
+# %% ../../nbs/lab/data/paper.ipynb #c020a
+def match_names(
+    name: str,
+    found: Iterable[str],  # the names of folders, or those in a list
+    where: Path | str,  # where they were found
+) -> dict[str, int]:  # as found -> label
+    "The label of every name found; raises an error unless names and classes fit one to one."
+    found = sorted(set(found))
+    _check_known(name, found, where)
+    labels = {one: spellings(name)[one] for one in found}
+    _check_one_to_one(name, labels, where)
     return labels
 
 
 # %% ../../nbs/lab/data/paper.ipynb #c023
 @dataclass(frozen=True, eq=False)
 class LocalCopy:
-    "A data set as it was found: images and labels, in the paper's classes"
+    "A data set as it was found: images and labels, in the paper's classes."
 
     name: str  # one of `ABOUT`
     folder: Path  # where it was found
@@ -330,134 +321,188 @@ class LocalCopy:
     train_labels: np.ndarray  # int64 (N,)
     test_images: list[Path] | np.ndarray
     test_labels: np.ndarray
-    # what one must know of it, as sentences without a full stop
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()  # what one must know of it, as sentences without a full stop
 
     def __repr__(self) -> str:
-        return (
-            f"LocalCopy({self.name}: train {len(self.train_labels)}, test {len(self.test_labels)})"
-        )
+        sizes = f"train {len(self.train_labels)}, test {len(self.test_labels)}"
+        return f"LocalCopy({self.name}: {sizes})"
 
 
 class Half(NamedTuple):
-    "One half of a copy"
+    "One half of a copy."
 
     images: list[Path] | np.ndarray
-    labels: np.ndarray
+    labels: np.ndarray  # int64 (N,)
 
 
+# %% ../../nbs/lab/data/paper.ipynb #c023a
 def _join(*halves: Half) -> Half:
+    "Lists of images, one behind the other"
     return Half(
         [path for half in halves for path in half.images],
         np.concatenate([half.labels for half in halves]),
     )
 
 
+def _take(half: Half, positions: np.ndarray) -> Half:
+    "The files at some positions, with their labels"
+    paths = cast(list[Path], half.images)
+    return Half([paths[at] for at in positions], half.labels[positions])
+
+
 def _copy(name: str, folder: Path, train: Half, test: Half, *notes: str) -> LocalCopy:
+    "Two halves as a copy"
     return LocalCopy(name, folder, *train, *test, notes)
 
 
 # %% ../../nbs/lab/data/paper.ipynb #c026
-ENDINGS = frozenset(".jpg .jpeg .png .tif .tiff .bmp .webp".split())
-
-
 def _entries(folder: Path) -> list[os.DirEntry]:
+    "What lies in a folder, by name; hidden entries are passed over"
     with os.scandir(folder) as entries:
-        return sorted(
-            (one for one in entries if not one.name.startswith((".", "__"))),
-            key=lambda one: one.name,
-        )
+        shown = [one for one in entries if not one.name.startswith((".", "__"))]
+    return sorted(shown, key=lambda one: one.name)
 
 
-def subfolders(folder: Path) -> list[str]:
+def _subfolders(folder: Path) -> list[str]:
+    "The names of the folders in a folder"
     return [one.name for one in _entries(folder) if one.is_dir()]
 
 
+def _has_class_folders(name: str, folder: Path) -> bool:
+    "Is there a folder that has the name of a class?"
+    return bool(spellings(name).keys() & set(_subfolders(folder)))
+
+
+def _images_in(folder: Path) -> list[Path]:
+    "The images in a folder, by name"
+    names = [entry.name for entry in _entries(folder)]
+    return [folder / one for one in names if os.path.splitext(one)[1].lower() in EXTENSIONS]
+
+
+# %% ../../nbs/lab/data/paper.ipynb #c026a
 def read_classes(name: str, folder: Path) -> Half:
-    "The images in the class folders of `folder`, in the order of the classes"
-    labels = match_names(name, subfolders(folder), folder)
-    groups = {
-        label: [
-            folder / one / entry.name
-            for entry in _entries(folder / one)
-            if os.path.splitext(entry.name)[1].lower() in ENDINGS
-        ]
-        for one, label in sorted(labels.items(), key=lambda pair: pair[1])
-    }
-    bare = [class_names(name)[label] for label, paths in groups.items() if not paths]
+    "The images in the class folders of `folder`, in the order of the classes."
+    found = match_names(name, _subfolders(folder), folder)
+    images: list[Path] = []
+    labels: list[int] = []
+    bare: list[str] = []
+    for subfolder, label in sorted(found.items(), key=lambda pair: pair[1]):
+        of_class = _images_in(folder / subfolder)
+        images += of_class
+        labels += [label] * len(of_class)
+        if not of_class:
+            bare.append(class_names(name)[label])
     if bare:
         raise FileNotFoundError(
             f"{folder} has folders without an image for {len(bare)} classes of {ABOUT[name].title}:"
             f" {first_few(bare)}. Is the copy whole? {how_to_get(name)}"
         )
-    return Half(
-        [path for paths in groups.values() for path in paths],
-        np.repeat(list(groups), [len(paths) for paths in groups.values()]).astype(np.int64),
-    )
+    return Half(images, np.array(labels, dtype=np.int64))
 
 
 # %% ../../nbs/lab/data/paper.ipynb #c030
-# None: no such layout here
-def read_sorted(name: str, folder: Path, root: Path) -> LocalCopy | None:
-    "A copy sorted into train (and val) and test"
-    parts = {
-        one.casefold(): folder / one
-        for one in subfolders(folder)
-        if one.casefold() in ("train", "val", "test")
-    }
-    if not {"train", "test"} <= parts.keys() or not spellings(name).keys() & set(
-        subfolders(parts["train"])
-    ):
+def read_sorted(
+    name: str,
+    folder: Path,
+    root: Path,
+) -> LocalCopy | None:  # None: there is no such layout here
+    "A copy sorted into train (and val) and test."
+    parts = {one.casefold(): folder / one for one in _subfolders(folder)}
+    if not {"train", "test"} <= parts.keys() or not _has_class_folders(name, parts["train"]):
         return None
     pool = [read_classes(name, parts[part]) for part in ("train", "val") if part in parts]
     return _copy(name, folder, _join(*pool), read_classes(name, parts["test"]))
 
 
 # %% ../../nbs/lab/data/paper.ipynb #c033
+# what reading and parsing a list is known to raise
+LIST_ERRORS = (
+    UnicodeDecodeError,
+    json.JSONDecodeError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+)
+
+
+def _all_lines(path: Path) -> list[str]:
+    "The lines of a text file; of a .json list in COCO's form, the file names"
+    text = path.read_text(encoding="utf-8-sig")
+    if path.suffix == ".json":
+        lines = [image["file_name"] for image in json.loads(text)["images"]]
+    else:
+        lines = text.splitlines()
+    return [line.strip() for line in lines]
+
+
+# %% ../../nbs/lab/data/paper.ipynb #c033a
 def read_lines(path: Path) -> list[str]:
-    "The lines of a text file that are not empty; of a .json list in COCO's form, the file names"
+    """The lines of a list that are not empty; of a .json list in COCO's form, the file names.
+
+    Raises ValueError if the file is no list, or an empty one.
+    """
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        lines = (
-            [image["file_name"] for image in json.loads(text)["images"]]
-            if path.suffix == ".json"
-            else text.splitlines()
-        )
-        lines = [line.strip() for line in lines]
-    except (
-        UnicodeDecodeError,
-        json.JSONDecodeError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        RecursionError,
-    ) as error:
+        lines = [line for line in _all_lines(path) if line]
+    except LIST_ERRORS as error:
         raise ValueError(
             f"{path} cannot be read as a list ({type(error).__name__}: {error}); expected one entry"
-            " a line, in UTF-8."
+            " per line, in UTF-8."
         ) from error
-    if not any(lines):
-        raise ValueError(f"{path} is empty; expected one entry a line.")
-    return [line for line in lines if line]
+    if not lines:
+        raise ValueError(f"{path} is empty; expected one entry per line.")
+    return lines
 
 
 def listed_path(line: str) -> PurePosixPath:
-    "The path in a line of a split list"
+    "The path in a line of a split list."
     path = line.rsplit("@", 1)[-1].replace("\\", "/")
     return PurePosixPath(re.sub(r"(\.[A-Za-z]+)\s+[0-9]+$", r"\1", path))
 
 
 # %% ../../nbs/lab/data/paper.ipynb #c035
-# train, val, test -> file; empty: there are none
-def find_lists(folder: Path, root: Path) -> dict[str, Path]:
-    "The split lists beside the class folders, or above them up to `root`"
-    for place in [folder, *(above for above in folder.parents if above.is_relative_to(root))]:
-        lists = {
-            part: path
-            for part in ("train", "val", "test")
-            for path in (place / f"{part}.json", place / f"{part}.txt")
-            if path.is_file()
-        }
+def _lists_in(folder: Path) -> dict[str, Path]:
+    "The split lists in one folder: train, val, test -> file; a .txt goes before a .json"
+    lists = {}
+    for part in ("train", "val", "test"):
+        for ending in (".json", ".txt"):
+            path = folder / f"{part}{ending}"
+            if path.is_file():
+                lists[part] = path
+    return lists
+
+
+# %% ../../nbs/lab/data/paper.ipynb #c035z
+def _check_listed(
+    name: str, path: Path, images: Half, found: Sequence[int], lost: Sequence[str]
+) -> None:
+    "Raise an error about images of a list that are not there, or come twice"
+    if lost:
+        raise FileNotFoundError(
+            f"{path} names {len(lost)} images that are not there, or not just once:"
+            f" {first_few(lost, 3)}. Is it the list of this copy of {ABOUT[name].title}?"
+        )
+    repeated = _repeated_names(images, found)
+    if repeated:
+        raise ValueError(
+            f"{path} names {len(repeated)} images more than once: {first_few(repeated, 3)}."
+        )
+
+
+def _repeated_names(images: Half, found: Iterable[int]) -> list[str]:
+    "The names of the images whose positions come more than once"
+    return [images.images[at].name for at, count in Counter(found).items() if count > 1]
+
+
+# %% ../../nbs/lab/data/paper.ipynb #c035a
+def find_lists(
+    folder: Path,
+    root: Path,
+) -> dict[str, Path]:  # train, val, test -> file; empty: there are none
+    "The split lists beside the class folders, or above them up to `root`."
+    above = [place for place in folder.parents if place.is_relative_to(root)]
+    for place in [folder, *above]:
+        lists = _lists_in(place)
         if lists and "test" not in lists:
             raise FileNotFoundError(
                 f"{place} has {lists.popitem()[1].name} but no test.txt; expected test.txt, with or"
@@ -468,60 +513,60 @@ def find_lists(folder: Path, root: Path) -> dict[str, Path]:
     return {}
 
 
-# int64: where the list's entries are among the images
-def positions(name: str, path: Path, images: Half) -> np.ndarray:
-    """Find what a split list names; by folder and file, or by the file alone where it is the only
-    one of that name
+# %% ../../nbs/lab/data/paper.ipynb #c035b
+def positions(
+    name: str,
+    path: Path,  # of the list
+    images: Half,
+) -> np.ndarray:  # int64: where the list's entries are among the images
+    """Find what a split list names: by folder and file, or by the file if its name is unique.
+
+    Raises FileNotFoundError about an image that is not there, ValueError about one named twice.
     """
     by_file: dict[str, list[int]] = {}
     for at, image in enumerate(images.images):
         by_file.setdefault(image.name, []).append(at)
-    found, lost = [], []
+    found: list[int] = []
+    lost: list[str] = []
     for line in read_lines(path):
         listed = listed_path(line)
-        label = spellings(name).get(listed.parent.name) if listed.parent.name else None
+        # None: no folder, or one that is no class
+        label = spellings(name).get(listed.parent.name)
         hits = [at for at in by_file.get(listed.name, []) if label in (None, images.labels[at])]
-        found += hits if len(hits) == 1 else []
-        lost += [line] if len(hits) != 1 else []
-    if lost:
-        raise FileNotFoundError(
-            f"{path} names {len(lost)} images that are not there, or not just once:"
-            f" {first_few(lost, 3)}. Is it the list of this copy of {ABOUT[name].title}?"
-        )
-    twice = [images.images[at].name for at, count in Counter(found).items() if count > 1]
-    if twice:
-        raise ValueError(f"{path} names {len(twice)} images more than once: {first_few(twice, 3)}.")
+        if len(hits) == 1:
+            found.append(hits[0])
+        else:
+            lost.append(line)
+    _check_listed(name, path, images, found, lost)
     return np.array(found, dtype=np.int64)
 
 
 # %% ../../nbs/lab/data/paper.ipynb #c036
-# train, test, notes
 def split_by_lists(
-    name: str, lists: dict[str, Path], images: Half
-) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    "Positions as the lists say; no image may be in two of them"
+    name: str,
+    lists: dict[str, Path],  # as `find_lists` gives them
+    images: Half,
+) -> tuple[np.ndarray, np.ndarray, list[str]]:  # positions to train on, to test on, notes
+    "Split as the lists say; raises ValueError if an image is in two of them."
     at = {part: positions(name, path, images) for part, path in lists.items()}
-    everything = np.concatenate(list(at.values()))
-    twice = [
-        images.images[i].name for i, count in Counter(everything.tolist()).items() if count > 1
-    ]
-    if twice:
+    listed = np.concatenate(list(at.values()))
+    repeated = _repeated_names(images, listed.tolist())
+    if repeated:
         raise ValueError(
-            f"The lists in {lists['test'].parent} have {len(twice)} images in common:"
-            f" {first_few(twice, 3)}. A test image must not be in the training pool."
+            f"The lists in {lists['test'].parent} have {len(repeated)} images in common:"
+            f" {first_few(repeated, 3)}. A test image must not be in the training pool."
         )
     if "train" not in at:
-        return np.setdiff1d(np.arange(len(images.labels)), everything), at["test"], []
-    left = len(images.labels) - len(everything)
-    notes = (
-        [
+        return np.setdiff1d(np.arange(len(images.labels)), listed), at["test"], []
+    notes = []
+    left = len(images.labels) - len(listed)
+    if left:
+        notes.append(
             f"{left:,} images are in no list and are left out; without {lists['train'].name} they"
             " would all be in the training pool"
-        ]
-        if left
-        else []
-    )
-    return np.concatenate([at["train"], at.get("val", at["train"][:0])]), at["test"], notes
+        )
+    pool = [at[part] for part in ("train", "val") if part in at]
+    return np.concatenate(pool), at["test"], notes
 
 
 # %% ../../nbs/lab/data/paper.ipynb #c039
@@ -531,54 +576,58 @@ SPLIT_SEED = 0
 def draw_test(
     labels: np.ndarray,  # int64 (N,)
     n_classes: int,
-    share: float,  # of the images, to test
+    share: float,  # of the images, to test on
 ) -> np.ndarray:  # bool (N,): the test images
-    "As many test images of every class, at least one; and one to train at least"
-    wanted, chosen = max(1, round(share * len(labels) / n_classes)), np.zeros(len(labels), bool)
+    "As many test images of every class, at least one; and at least one to train on."
+    wanted = max(1, round(share * len(labels) / n_classes))
+    chosen = np.zeros(len(labels), bool)
     for label in range(n_classes):
         members = np.flatnonzero(labels == label)
-        chosen[
-            np.random.default_rng([SPLIT_SEED, label]).permutation(members)[
-                : min(wanted, len(members) - 1)
-            ]
-        ] = True
+        shuffled = np.random.default_rng([SPLIT_SEED, label]).permutation(members)
+        chosen[shuffled[: min(wanted, len(members) - 1)]] = True
     return chosen
 
 
 # %% ../../nbs/lab/data/paper.ipynb #c041
+def _drawn_split(name: str, folder: Path, images: Half) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    "Positions to train on and to test on, with a note; raises ValueError about a single image"
+    about = ABOUT[name]
+    counts = np.bincount(images.labels)
+    alone = [class_names(name)[label] for label in np.flatnonzero(counts == 1)]
+    if alone:
+        raise ValueError(
+            f"{folder} has one image of {len(alone)} classes of {about.title}:"
+            f" {first_few(alone)}; expected two or more, to split them, or the list test.txt."
+        )
+    is_test = draw_test(images.labels, about.classes, about.test / (about.train + about.test))
+    train, test = np.flatnonzero(~is_test), np.flatnonzero(is_test)
+    note = (
+        f"{about.title} has no official split and there is no list test.txt beside the images,"
+        f" so {len(train):,} training and {len(test):,} test images were drawn, balanced by"
+        " class, with a fixed seed; this is not the paper's split"
+    )
+    return train, test, [note]
+
+
+# %% ../../nbs/lab/data/paper.ipynb #c041a
 def read_unsplit(name: str, folder: Path, root: Path) -> LocalCopy | None:
-    "RESISC45 or EuroSAT: class folders, with split lists or with a drawn split"
-    if not spellings(name).keys() & set(subfolders(folder)):
+    "RESISC45 or EuroSAT: class folders, with split lists or with a drawn split."
+    if not _has_class_folders(name, folder):
         return None
-    images, lists, about = read_classes(name, folder), find_lists(folder, root), ABOUT[name]
+    images = read_classes(name, folder)
+    lists = find_lists(folder, root)
     if lists:
         train, test, notes = split_by_lists(name, lists, images)
     else:
-        alone = [
-            class_names(name)[label]
-            for label, count in enumerate(np.bincount(images.labels))
-            if count == 1
-        ]
-        if alone:
-            raise ValueError(
-                f"{folder} has one image of {len(alone)} classes of {about.title}:"
-                f" {first_few(alone)}; expected two or more, to split them, or the list test.txt."
-            )
-        mask = draw_test(images.labels, about.classes, about.test / (about.train + about.test))
-        train, test = np.flatnonzero(~mask), np.flatnonzero(mask)
-        notes = [
-            f"{about.title} has no official split and there is no list test.txt beside the images,"
-            f" so {len(train):,} training and {len(test):,} test images were drawn, balanced by"
-            " class, with a fixed seed; this is not the paper's split"
-        ]
-    take = lambda at: Half([images.images[i] for i in at], images.labels[at])
-    return _copy(name, folder, take(train), take(test), *notes)
+        train, test, notes = _drawn_split(name, folder, images)
+    return _copy(name, folder, _take(images, train), _take(images, test), *notes)
 
 
 # %% ../../nbs/lab/data/paper.ipynb #c044
-def begun(name: str, folder: Path, signs: Sequence[str], rest: Sequence[str] = ()) -> bool:
-    """Is this layout here? Complain if it is there in part: some of `signs`, but not all of them
-    and of `rest`
+def _is_here(name: str, folder: Path, signs: Sequence[str], rest: Sequence[str] = ()) -> bool:
+    """Is this layout here? It is if any of `signs` is.
+
+    Raises FileNotFoundError if it is here in part: without another of `signs`, or of `rest`.
     """
     if not any((folder / one).exists() for one in signs):
         return False
@@ -591,8 +640,8 @@ def begun(name: str, folder: Path, signs: Sequence[str], rest: Sequence[str] = (
     return True
 
 
-def check_there(name: str, paths: Sequence[Path], listed: Path | str) -> list[Path]:
-    "The paths; complain if images that were listed are not there"
+def _check_there(name: str, paths: Sequence[Path], listed: Path | str) -> list[Path]:
+    "The paths; raises FileNotFoundError if images that were listed are not there"
     gone = [path for path in paths if not path.is_file()]
     if not gone:
         return list(paths)
@@ -603,6 +652,7 @@ def check_there(name: str, paths: Sequence[Path], listed: Path | str) -> list[Pa
 
 
 # %% ../../nbs/lab/data/paper.ipynb #c047
+# what scipy's reader is known to raise on a file that is not what it says
 MAT_ERRORS = (
     ValueError,
     TypeError,
@@ -619,8 +669,21 @@ MAT_ERRORS = (
 )
 
 
-def read_mat(path: Path, key: str, most: int) -> np.ndarray:  # int64 (n,), from 1 to `most`
-    "A list of whole numbers from a MATLAB file"
+def _are_whole_numbers(values: np.ndarray, most: int) -> bool:
+    "Are there values, all of them whole numbers from 1 to `most`?"
+    if values.dtype.kind not in "iuf" or not len(values):
+        return False
+    is_whole = (values == np.floor(values)).all()
+    return bool(is_whole and values.min() >= 1 and values.max() <= most)
+
+
+# %% ../../nbs/lab/data/paper.ipynb #c047a
+def read_mat(
+    path: Path,
+    key: str,  # the name of the variable
+    most: int,
+) -> np.ndarray:  # int64 (n,), from 1 to `most`
+    "A list of whole numbers from a MATLAB file; raises ValueError if there is none."
     from scipy.io import loadmat  # comes with scikit-learn
     from scipy.io.matlab import MatReadError
 
@@ -637,13 +700,7 @@ def read_mat(path: Path, key: str, most: int) -> np.ndarray:  # int64 (n,), from
             " Flowers102?"
         )
     values = np.asarray(found[key]).ravel()
-    if (
-        values.dtype.kind not in "iuf"
-        or not len(values)
-        or (values != np.floor(values)).any()
-        or values.min() < 1
-        or values.max() > most
-    ):
+    if not _are_whole_numbers(values, most):
         raise ValueError(
             f"{path}: the variable {key} was expected to hold whole numbers from 1 to {most}, and"
             " has something else."
@@ -651,135 +708,163 @@ def read_mat(path: Path, key: str, most: int) -> np.ndarray:  # int64 (n,), from
     return values.astype(np.int64)
 
 
+# %% ../../nbs/lab/data/paper.ipynb #c047b
 def read_flowers(name: str, folder: Path, root: Path) -> LocalCopy | None:
-    "Flowers102 as it is published"
-    if not begun(name, folder, ("setid.mat", "imagelabels.mat"), ("jpg",)):
+    "Flowers102 as it is published: train and validation together."
+    if not _is_here(name, folder, ("setid.mat", "imagelabels.mat"), ("jpg",)):
         return None
     labels = read_mat(folder / "imagelabels.mat", "labels", ABOUT[name].classes) - 1
-    train, val, test = (
-        read_mat(folder / "setid.mat", key, len(labels)) for key in ("trnid", "valid", "tstid")
+    ids = folder / "setid.mat"
+    train, val, test = (read_mat(ids, key, len(labels)) for key in ("trnid", "valid", "tstid"))
+    pool = np.concatenate([train, val])
+    return _copy(
+        name,
+        folder,
+        _flowers_half(name, folder, labels, pool),
+        _flowers_half(name, folder, labels, test),
     )
-    half = lambda ids: Half(
-        check_there(
-            name, [folder / "jpg" / f"image_{i:05d}.jpg" for i in ids], folder / "setid.mat"
-        ),
-        labels[ids - 1],
-    )
-    return _copy(name, folder, half(np.concatenate([train, val])), half(test))
+
+
+def _flowers_half(name: str, folder: Path, labels: np.ndarray, ids: np.ndarray) -> Half:
+    "The flowers with these numbers, from 1"
+    paths = [folder / "jpg" / f"image_{i:05d}.jpg" for i in ids]
+    return Half(_check_there(name, paths, folder / "setid.mat"), labels[ids - 1])
 
 
 # %% ../../nbs/lab/data/paper.ipynb #c051
-def split_lines(path: Path, pattern: str, example: str) -> list[tuple[str, str]]:
-    "The two parts of every line of an annotation file"
-    matches = [re.fullmatch(pattern, line) for line in read_lines(path)]
-    for line, match in zip(read_lines(path), matches):
+def split_lines(
+    path: Path,
+    pattern: str,  # a regular expression with two groups
+    example: str,  # a line as it should be, for the message
+) -> list[tuple[str, str]]:
+    "The two parts of every line of an annotation file; raises ValueError about any other line."
+    rows = []
+    for line in read_lines(path):
+        match = re.fullmatch(pattern, line)
         if not match:
             raise ValueError(
                 f"{path} has the line {line[:80]!r}; expected lines such as {example!r}."
             )
-    return [(match[1], match[2]) for match in matches]
+        rows.append((match[1], match[2]))
+    return rows
 
 
+# %% ../../nbs/lab/data/paper.ipynb #c051a
 def read_aircraft(name: str, folder: Path, root: Path) -> LocalCopy | None:
-    "FGVC-Aircraft as it is published: variants, train and validation together"
-    lists = [folder / f"images_variant_{part}.txt" for part in ("trainval", "test")]
-    if not begun(name, folder, [path.name for path in lists], ("images",)):
+    "FGVC-Aircraft as it is published: variants, train and validation together."
+    pool = folder / "images_variant_trainval.txt"
+    test = folder / "images_variant_test.txt"
+    if not _is_here(name, folder, [pool.name, test.name], ("images",)):
         return None
-    return _copy(name, folder, *(_aircraft_half(name, path) for path in lists))
+    return _copy(name, folder, _aircraft_half(name, pool), _aircraft_half(name, test))
 
 
 def _aircraft_half(name: str, path: Path) -> Half:
+    "The aircraft of one list"
     rows = split_lines(path, r"([0-9]+) +(\S.*)", "1025794 707-320")
-    labels = match_names(name, (variant for _, variant in rows), path)
-    return Half(
-        check_there(name, [path.parent / "images" / f"{image}.jpg" for image, _ in rows], path),
-        np.array([labels[variant] for _, variant in rows], dtype=np.int64),
-    )
+    label_of = match_names(name, (variant for _, variant in rows), path)
+    paths = [path.parent / "images" / f"{image}.jpg" for image, _ in rows]
+    labels = np.array([label_of[variant] for _, variant in rows], dtype=np.int64)
+    return Half(_check_there(name, paths, path), labels)
 
 
 # %% ../../nbs/lab/data/paper.ipynb #c052
 def read_dtd(name: str, folder: Path, root: Path) -> LocalCopy | None:
-    "DTD as it is published: the first partition, train and validation together"
+    "DTD as it is published: the first partition, train and validation together."
     lists = [folder / "labels" / f"{part}1.txt" for part in ("train", "val", "test")]
-    if not begun(name, folder, [f"labels/{path.name}" for path in lists], ("images",)):
+    if not _is_here(name, folder, [f"labels/{path.name}" for path in lists], ("images",)):
         return None
     train, val, test = (_dtd_half(name, path, folder / "images") for path in lists)
     return _copy(name, folder, _join(train, val), test)
 
 
 def _dtd_half(name: str, path: Path, images: Path) -> Half:
+    "The textures of one list"
     rows = split_lines(path, r"([^/\\]+)/([^/\\]+)", "banded/banded_0002.jpg")
-    labels = match_names(name, (kind for kind, _ in rows), path)
-    return Half(
-        check_there(name, [images / kind / image for kind, image in rows], path),
-        np.array([labels[kind] for kind, _ in rows], dtype=np.int64),
-    )
+    label_of = match_names(name, (kind for kind, _ in rows), path)
+    paths = [images / kind / image for kind, image in rows]
+    labels = np.array([label_of[kind] for kind, _ in rows], dtype=np.int64)
+    return Half(_check_there(name, paths, path), labels)
 
 
 # %% ../../nbs/lab/data/paper.ipynb #c056
-# uint8: (N, 28, 28), or (N,) where n_dims is 1
-def read_idx(path: Path, n_dims: int) -> np.ndarray:
-    "The bytes of an idx file, plain or .gz"
+def _read_head(head: bytes, n_dims: int) -> list[int]:  # the shape
+    "What the head of an idx file says; raises ValueError if it is not MNIST's"
+    magic, *shape = struct.unpack(f">{1 + n_dims}I", head)
+    if magic != 0x800 + n_dims:
+        raise ValueError(f"its magic number is {magic}, expected {0x800 + n_dims}")
+    if shape[1:] != [28, 28][: n_dims - 1] or shape[0] > 10**6:
+        raise ValueError(
+            f"it says that it holds {' x '.join(map(str, shape))} numbers, expected"
+            f" N{' x 28 x 28' if n_dims > 1 else ''}"
+        )
+    return shape
+
+
+def _read_idx(path: Path, n_dims: int) -> np.ndarray:
+    "As `read_idx`; an error says what is wrong, and not of which file"
+    open_file = gzip.open if path.suffix == ".gz" else open
+    with open_file(path, "rb") as file:
+        shape = _read_head(file.read(4 + 4 * n_dims), n_dims)
+        size = int(np.prod(shape))
+        # one byte more shows whether there are too many
+        data = file.read(size + 1)
+    if len(data) != size:
+        amount = "fewer" if len(data) < size else "more"
+        raise ValueError(f"it has {amount} bytes than the {size:,} that its head says")
+    return np.frombuffer(data, np.uint8).reshape(shape)
+
+
+# %% ../../nbs/lab/data/paper.ipynb #c056a
+def read_idx(
+    path: Path,
+    n_dims: int,  # 3 for images, 1 for labels
+) -> np.ndarray:  # uint8: (N, 28, 28), or (N,) for labels
+    "The bytes of an idx file, plain or .gz; raises ValueError if it is not MNIST's."
     try:
-        with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
-            head = file.read(4 + 4 * n_dims)
-            magic, *shape = struct.unpack(f">{1 + n_dims}I", head)
-            if magic != 0x800 + n_dims:
-                raise ValueError(f"its magic number is {magic}, expected {0x800 + n_dims}")
-            if shape[1:] != [28, 28][: n_dims - 1] or shape[0] > 10**6:
-                raise ValueError(
-                    f"it says that it holds {' x '.join(map(str, shape))} numbers, expected"
-                    f" N{' x 28 x 28' * (n_dims > 1)}"
-                )
-            size = int(np.prod(shape))
-            data = file.read(size + 1)
-            if len(data) != size:
-                raise ValueError(
-                    f"it has {'fewer' if len(data) < size else 'more'} bytes than the {size:,} that"
-                    " its head says"
-                )
+        return _read_idx(path, n_dims)
     except (OSError, EOFError, zlib.error, struct.error, ValueError) as error:
         raise ValueError(
             f"{path} is not the idx file of MNIST: {error}. Download it again."
         ) from error
-    return np.frombuffer(data, np.uint8).reshape(shape)
 
 
-# a name in `folder`; of the usual name where there is none
-def idx_file(folder: Path, part: str, kind: str) -> str:
-    "What an idx file is called: with a hyphen or a dot, plain or .gz"
-    usual = [
-        f"{part}-{kind}{mark}-ubyte{packed}"
-        for packed in ("", ".gz")
-        for mark in (("-idx3", ".idx3") if kind == "images" else ("-idx1", ".idx1"))
-    ]
+def idx_file(
+    folder: Path,
+    part: str,  # train or t10k
+    kind: str,  # images or labels
+) -> str:  # a name in `folder`; the usual one if there is none
+    "What an idx file is called: with a hyphen or a dot, plain or .gz."
+    dims = 3 if kind == "images" else 1
+    usual = []
+    for packed in ("", ".gz"):
+        for mark in ("-", "."):
+            usual.append(f"{part}-{kind}{mark}idx{dims}-ubyte{packed}")
     return next((one for one in usual if (folder / one).is_file()), usual[0])
 
 
 # %% ../../nbs/lab/data/paper.ipynb #c057
 def read_mnist(name: str, folder: Path, root: Path) -> LocalCopy | None:
-    "MNIST as it is published: four idx files"
-    names = {
-        (part, kind): idx_file(folder, part, kind)
-        for part in ("train", "t10k")
-        for kind in ("images", "labels")
-    }
-    if not begun(name, folder, list(names.values())):
+    "MNIST as it is published: four idx files."
+    kinds = ("images", "labels")
+    of_train = [idx_file(folder, "train", kind) for kind in kinds]
+    of_test = [idx_file(folder, "t10k", kind) for kind in kinds]
+    if not _is_here(name, folder, of_train + of_test):
         return None
-    train, test = (
-        _mnist_half(folder / names[part, "images"], folder / names[part, "labels"])
-        for part in ("train", "t10k")
-    )
+    train = _mnist_half(*(folder / one for one in of_train))
+    test = _mnist_half(*(folder / one for one in of_test))
     if len(train.labels) == ABOUT[name].train and np.ptp(np.bincount(train.labels)) == 0:
         raise ValueError(
-            f"{folder} has exactly 6,000 training images of every class; MNIST has 5,421 to 6,742. "
-            "Fashion-MNIST and KMNIST have files of the same names: is it one of them?"
+            f"{folder} has exactly 6,000 training images of every class; MNIST has 5,421 to 6,742."
+            " Fashion-MNIST and KMNIST have files of the same names: is it one of them?"
         )
     return _copy(name, folder, train, test)
 
 
 def _mnist_half(images: Path, labels: Path) -> Half:
-    pixels, digits = read_idx(images, 3), read_idx(labels, 1).astype(np.int64)
+    "The digits of two files"
+    pixels = read_idx(images, 3)
+    digits = read_idx(labels, 1).astype(np.int64)
     if len(pixels) != len(digits):
         raise ValueError(
             f"{images} has {len(pixels):,} images and {labels} {len(digits):,} labels; expected as"
@@ -801,130 +886,134 @@ READERS: dict[str, Callable[[str, Path, Path], LocalCopy | None]] = {
 }
 
 
-def check_halves(copy: LocalCopy):
-    """Raise ValueError about classes without images, images that come twice, and test images that
-    are in the training pool under the same name
-    """
-    names, title = class_names(copy.name), ABOUT[copy.name].title
+def _check_all_classes(copy: LocalCopy) -> None:
+    "Raise FileNotFoundError about classes without an image"
+    names = class_names(copy.name)
     for half, labels in (("training", copy.train_labels), ("test", copy.test_labels)):
         missing = [names[label] for label in np.setdiff1d(np.arange(len(names)), labels)]
         if missing:
             raise FileNotFoundError(
                 f"{copy.folder} has no {half} image of {len(missing)} of the {len(names)} classes"
-                f" of {title}: {first_few(missing)}. Is the copy whole? {how_to_get(copy.name)}"
+                f" of {ABOUT[copy.name].title}: {first_few(missing)}. Is the copy whole?"
+                f" {how_to_get(copy.name)}"
             )
-    if isinstance(copy.train_images, np.ndarray):
-        return
-    twice = [
-        path
-        for path, count in Counter([*copy.train_images, *copy.test_images]).items()
-        if count > 1
-    ]
-    if twice:
+
+
+def _check_no_image_twice(copy: LocalCopy) -> None:
+    "Raise ValueError about images that are listed more than once"
+    listed = Counter([*copy.train_images, *copy.test_images])
+    repeated = [path for path, count in listed.items() if count > 1]
+    if repeated:
         raise ValueError(
-            f"{len(twice)} images come more than once in the annotations of {title}:"
-            f" {first_few(twice, 3)}. A test image must not be in the training pool."
+            f"{len(repeated)} images come more than once in the annotations of"
+            f" {ABOUT[copy.name].title}: {first_few(repeated, 3)}. A test image must not be in the"
+            " training pool."
         )
-    pool = {
-        (label, path.name): path
-        for label, path in zip(copy.train_labels.tolist(), copy.train_images)
-    }
-    pairs = [
-        (pool.get((label, path.name)), path)
-        for label, path in zip(copy.test_labels.tolist(), copy.test_images)
-    ]
-    same = [test for train, test in pairs if train and filecmp.cmp(train, test, shallow=False)]
+
+
+# %% ../../nbs/lab/data/paper.ipynb #c060a
+def _check_no_test_image_in_pool(copy: LocalCopy) -> None:
+    "Raise ValueError about test images that are in the training pool under the same name"
+    pool = {}
+    for label, path in zip(copy.train_labels.tolist(), copy.train_images, strict=True):
+        pool[label, path.name] = path
+    same = []
+    for label, path in zip(copy.test_labels.tolist(), copy.test_images, strict=True):
+        namesake = pool.get((label, path.name))
+        if namesake and filecmp.cmp(namesake, path, shallow=False):
+            same.append(path)
     if same:
         raise ValueError(
-            f"{len(same)} test images of {title} are in the training pool too:"
+            f"{len(same)} test images of {ABOUT[copy.name].title} are in the training pool too:"
             f" {first_few(same, 3)}. Remove them from one of the two."
         )
 
 
-# %% ../../nbs/lab/data/paper.ipynb #c061
+# %% ../../nbs/lab/data/paper.ipynb #c060b
+def check_halves(copy: LocalCopy) -> None:
+    """Raise an error unless every class has images in both halves and no image comes twice.
+
+    Test images that are in the training pool under the same name are found by their content.
+    """
+    _check_all_classes(copy)
+    if isinstance(copy.train_images, np.ndarray):
+        return
+    _check_no_image_twice(copy)
+    _check_no_test_image_in_pool(copy)
+
+
 def size_notes(copy: LocalCopy) -> list[str]:
-    "A sentence if there are more or fewer images than in the paper"
-    about, found = ABOUT[copy.name], (len(copy.train_labels), len(copy.test_labels))
-    if found == (about.train, about.test):
+    "A sentence if there are more or fewer images than in the paper."
+    about = ABOUT[copy.name]
+    train, test = len(copy.train_labels), len(copy.test_labels)
+    if (train, test) == (about.train, about.test):
         return []
     return [
         f"{about.title} has {about.train:,} training and {about.test:,} test images in the paper,"
-        f" this copy has {found[0]:,} and {found[1]:,}"
+        f" this copy has {train:,} and {test:,}"
     ]
 
 
-def check_root(name: str, root: Path | str | None) -> Path:
-    "The folder, if there is one"
+# %% ../../nbs/lab/data/paper.ipynb #c061
+def _check_root(name: str, root: Path | str | None) -> Path:
+    "The folder, if it was given and is there"
+    title, advice = ABOUT[name].title, how_to_get(name)
+    if_none = (
+        f'The task "{name}" ({title}) needs a local copy of the data: load_task("{name}",'
+        f' root="data/"), where data/ holds {title}. {advice}'
+    )
+    return check_root(root, holds=title, if_none=if_none, advice=advice)
+
+
+ARCHIVES = (".tgz", ".tar.gz", ".zip", ".rar", ".tar", ".7z")
+
+
+def _not_found(name: str, root: Path) -> FileNotFoundError:
+    "The error about a data set that is not there: what was looked for and where, and how to get it"
     title = ABOUT[name].title
-    if root is None or not str(root):
-        raise ValueError(
-            f'The task "{name}" ({title}) needs a local copy of the data: load_task("{name}",'
-            f' root="data/"), where data/ holds {title}. {how_to_get(name)}'
-        )
-    path = Path(root).expanduser()
-    if path.is_file():
-        raise ValueError(
-            f"{path} is a file; expected a folder with {title}. If it is an archive, unpack it"
-            " first."
-        )
-    if not path.is_dir():
-        raise FileNotFoundError(
-            f"There is no folder {path} (looked for from {Path.cwd()}); give the folder that holds"
-            f" {title} as root. {how_to_get(name)}"
-        )
-    return path.resolve()
+    files = [one.name for one in _entries(root) if one.is_file()]
+    archives = [one for one in files if one.lower().endswith(ARCHIVES)]
+    unpack = ""
+    if archives:
+        unpack = f" There are the archives {first_few(archives)}: unpack them first."
+    places = ", ".join(place or "the folder itself" for place in PLACES[name])
+    return FileNotFoundError(
+        f"{title} was not found in {root}. Looked for: {LAYOUTS[name]}; or train/<class>/ and"
+        f" test/<class>/ with all {ABOUT[name].classes} classes. Places: {places}. The folder holds"
+        f" {first_few(_subfolders(root)) or 'no folders'}.{unpack} {how_to_get(name)}"
+    )
 
 
 # %% ../../nbs/lab/data/paper.ipynb #c062
-def not_found(name: str, root: Path) -> str:
-    "What was looked for and where, and how to get it"
-    title, seen = ABOUT[name].title, subfolders(root)
-    archives = [
-        one.name
-        for one in _entries(root)
-        if one.is_file()
-        and one.name.lower().endswith((".tgz", ".tar.gz", ".zip", ".rar", ".tar", ".7z"))
-    ]
-    unpack = (
-        f" There are the archives {first_few(archives)}: unpack them first." if archives else ""
-    )
-    places = ", ".join(place or "the folder itself" for place in PLACES[name])
-    return (
-        f"{title} was not found in {root}. Looked for: {LAYOUTS[name]}; or train/<class>/ and"
-        f" test/<class>/ with all {ABOUT[name].classes} classes. Places: {places}. The folder holds"
-        f" {first_few(seen) or 'no folders'}.{unpack} {how_to_get(name)}"
-    )
+def _find_copy(name: str, root: Path) -> LocalCopy:
+    "The first copy at one of the places; raises FileNotFoundError if there is none"
+    for place in PLACES[name]:
+        folder = root / place
+        if not folder.is_dir():
+            continue
+        for read in (READERS[name], read_sorted):
+            copy = read(name, folder, root)
+            if copy is not None:
+                return copy
+    raise _not_found(name, root)
 
 
+# %% ../../nbs/lab/data/paper.ipynb #c062a
 def read_dataset(
     name: str,  # one of `ABOUT`
     root: Path | str | None,  # the data set's folder, or the folder that holds it
     # other sizes than the paper's, or a split that was drawn, are an error and no note
     strict: bool = False,
 ) -> LocalCopy:  # opens no picture and never downloads
-    "One of the paper's data sets from a local copy"
-    root = check_root(known(name), root)
-    tries = (
-        (read, root / place)
-        for place in PLACES[name]
-        for read in (READERS[name], read_sorted)
-        if (root / place).is_dir()
-    )
-    copy = next((found for read, folder in tries if (found := read(name, folder, root))), None)
-    if copy is None:
-        raise FileNotFoundError(not_found(name, root))
+    """One of the paper's data sets from a local copy.
+
+    Raises FileNotFoundError if it is not there or not whole, ValueError if it is not as expected.
+    """
+    copy = _find_copy(check_dataset(name), _check_root(name, root))
     check_halves(copy)
-    notes = [*copy.notes, *size_notes(copy)]
+    notes = (*copy.notes, *size_notes(copy))
     if strict and notes:
         raise ValueError(
             f"{copy.folder}: {'. '.join(notes)}. Load it without strict to take it as it is."
         )
-    return LocalCopy(
-        copy.name,
-        copy.folder,
-        copy.train_images,
-        copy.train_labels,
-        copy.test_images,
-        copy.test_labels,
-        tuple(notes),
-    )
+    return replace(copy, notes=notes)

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from pseudolab.data.tasks import Images, ImageSet, Task
+from pseudolab.data.images import Images, ImageSet
+from pseudolab.data.tasks import Task
 from pseudolab.method.pseudolabels import PseudoLabels, audit
 from pseudolab.method.run import Round, Run
 from pseudolab.method.zero_shot import per_class_accuracy

@@ -1085,7 +1085,7 @@ def test_the_command_line_knows_them(tmp_path, monkeypatch):
 
 def test_reading_needs_no_torch_and_no_scipy_until_flowers():
     code = (
-        "import sys, pseudolab.datasets; sys.exit(any(name in sys.modules for name in ('torch',"
+        "import sys, pseudolab.data.paper; sys.exit(any(name in sys.modules for name in ('torch',"
         " 'torchvision', 'scipy', 'pseudolab.data.tasks')))"
     )
     assert subprocess.run([sys.executable, "-c", code], stdin=subprocess.DEVNULL).returncode == 0

@@ -17,27 +17,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from pseudolab.data.tasks import (
-    DIGIT_NAMES,
+from pseudolab.data.folder import Part, natural_key, split_classes
+from pseudolab.data.images import Images, ImageSet, read_image
+from pseudolab.data.paper import DIGIT_NAMES
+from pseudolab.data.pocket import (
     MIRRORS,
     N_DIGITS,
     SHIFT_STRENGTH,
     SPLITS,
-    Images,
-    ImageSet,
-    Task,
     drawing_rng,
     drawn_set,
-    load_task,
     load_world,
+)
+from pseudolab.data.tasks import (
+    Task,
+    load_task,
     long_tail,
-    natural_key,
-    read_image,
-    split_classes,
     tail_counts,
     task_names,
     task_table,
-    Part,
 )
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -122,7 +120,7 @@ def test_an_image_set_wants_one_label_an_image():
         images.subset(images.labels == 1).labels.tolist() == [1, 1] and len(images.subset([])) == 0
     )
     for wrong in ([0, 1], [[0] * 6]):
-        with pytest.raises(ValueError, match="one label an image"):
+        with pytest.raises(ValueError, match="one label per image"):
             ImageSet(Images(pixels()), wrong)
 
 
@@ -263,14 +261,14 @@ def test_the_shift_changes_the_pictures_and_not_the_labels(world):
 
 
 def test_an_edit_of_the_drawing_code_draws_anew(monkeypatch):
-    from pseudolab.data import tasks
+    from pseudolab.data import pocket
 
     world = load_world("satellite")
     before = drawn_set(world, "train", 1, 1.0, 0)
-    monkeypatch.setattr(tasks.inspect, "getsource", lambda module: f"# edited {module.__name__}")
+    monkeypatch.setattr(pocket, "drawing_digest", lambda world: f"edited {world.name}")
     drawn = []
     monkeypatch.setattr(
-        tasks,
+        pocket,
         "draw_split",
         lambda *given: (
             drawn.append(given) or {"pixels": before.images.source, "labels": before.labels}
@@ -333,7 +331,7 @@ def test_digits_are_scikit_learns_and_their_split_is_fixed():
     )
     assert task.train.digest() == other.train.digest() != task.test.digest()
     data = load_digits()
-    both = np.concatenate([task.train.images.index, task.test.images.index])
+    both = np.concatenate([task.train.images.positions, task.test.images.positions])
     assert (
         sorted(both) == list(range(1797))
         and (np.concatenate([task.train.labels, task.test.labels]) == data.target[both]).all()
@@ -343,7 +341,7 @@ def test_digits_are_scikit_learns_and_their_split_is_fixed():
             task.train.images[at].convert("L").resize((8, 8), Image.Resampling.BOX), float
         )
         assert (
-            np.corrcoef(small.ravel(), data.images[task.train.images.index[at]].ravel())[0, 1] > 0.9
+            np.corrcoef(small.ravel(), data.images[task.train.images.positions[at]].ravel())[0, 1] > 0.9
         )
     with pytest.raises(ValueError, match="no option n_train"):
         load_task("digits", n_train=3)
@@ -438,10 +436,10 @@ def test_the_settings_name_the_task(tmp_path, monkeypatch):
 def test_the_table_agrees_with_the_tasks(monkeypatch):
     if any(not find_spec(f"pseudolab.data.worlds.{name}") for name in DRAWN):
         pytest.skip("not all worlds are drawn yet")
-    from pseudolab.data import tasks
+    from pseudolab.data import pocket
 
     with monkeypatch.context() as patch:
-        patch.setattr(tasks, "cached_arrays", None)
+        patch.setattr(pocket, "cached_arrays", None)
         rows = {row.name: row for row in task_table()}
     assert list(rows) == task_names() and all(row.shift for row in rows.values())
     for name in ("satellite", "digits"):
