@@ -13,46 +13,62 @@ __all__ = ["PREPROCESSING", "resolve_device", "prompt_support", "checkpoint_shap
 import warnings
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 from zipfile import ZipFile, is_zipfile
 
 import open_clip
 import torch
 from safetensors import safe_open
 
-from .model import Clip, _autocast_dtype
-from .pocket import POCKET_CONFIG, POCKET_CONTEXT, POCKET_SIZE, POCKET_WEIGHTS, read_pocket
-from .towers import _image_fault, _text_fault
+from .model import Clip, autocast_dtype
+from pseudolab.clip.pocket import (
+    POCKET_CONFIG,
+    POCKET_CONTEXT,
+    POCKET_SIZE,
+    POCKET_WEIGHTS,
+    read_pocket,
+)
+from .towers import why_no_text_prompt, why_no_visual_prompt
 from ..settings import read_settings
 
 
 # %% ../../nbs/lab/clip/loading.ipynb #c011
-def resolve_device(device: str = "auto") -> torch.device:
-    "`auto` takes CUDA, then MPS, then the CPU; a named device must be there"
-    there = {
+def resolve_device(
+    device: str = "auto",  # auto, cpu, cuda, cuda:1, mps
+) -> torch.device:
+    """The device of that name; `auto` takes CUDA, then MPS, then the CPU.
+
+    Raises ValueError for a device that is not there.
+    """
+    counts = {
         "cuda": torch.cuda.device_count() if torch.cuda.is_available() else 0,
         "mps": int(torch.backends.mps.is_available()),
         "cpu": 1,
     }
     if device == "auto":
-        return torch.device(next(kind for kind, n in there.items() if n))
-    names = [kind if i == 0 else f"{kind}:{i}" for kind, n in there.items() for i in range(n)]
+        return torch.device(next(kind for kind, count in counts.items() if count))
+    names = []
+    for kind, count in counts.items():
+        names += [kind if number == 0 else f"{kind}:{number}" for number in range(count)]
     try:
         place = torch.device(device)
     except RuntimeError as error:
         raise ValueError(
             f"device {device!r} is no device; use one of {names} or 'auto'."
         ) from error
-    if (place.index or 0) >= there.get(place.type, 0):
+    if (place.index or 0) >= counts.get(place.type, 0):
         raise ValueError(f"device {device!r} is not available here; use one of {names} or 'auto'.")
     return place
 
 
-# %% ../../nbs/lab/clip/loading.ipynb #c035
+# %% ../../nbs/lab/clip/loading.ipynb #l002
 def _config(name: str) -> dict:
+    "The configuration of an architecture. Raises ValueError if none has that name."
     if name == "pocket":
         return POCKET_CONFIG
-    if name in open_clip.list_models():
-        return open_clip.get_model_config(name)
+    config = open_clip.get_model_config(name) if name in open_clip.list_models() else None
+    if config:
+        return config
     near = get_close_matches(name.replace("/", "-"), open_clip.list_models(), 1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     raise ValueError(
@@ -61,70 +77,85 @@ def _config(name: str) -> dict:
     )
 
 
-# text, visual, multimodal -> None, or the reason why not
-def prompt_support(name: str) -> dict[str, str | None]:
-    """Which prompts an architecture takes, by its configuration alone. A loaded `Clip` raises
-    ValueError with the same reasons
+def _image_tower_maker(vision: dict) -> str | None:
+    "The class of an image tower that is not open_clip's vision transformer, by configuration."
+    if vision.get("timm_model_name"):
+        return "TimmModel"
+    stages = vision.get("layers", 12)
+    return "ModifiedResNet" if isinstance(stages, (list, tuple)) else None
+
+
+# %% ../../nbs/lab/clip/loading.ipynb #c035
+def prompt_support(
+    name: str,  # "pocket" or an open_clip architecture
+) -> dict[str, str | None]:  # text, visual, multimodal -> None, or the reason why not
+    """Which prompts an architecture takes, by its configuration alone.
+
+    A loaded `Clip` raises ValueError with the same reasons.
     """
     config = _config(name)
-    text, vision = config["text_cfg"], config["vision_cfg"]
-    why_no_text = _text_fault(
-        "HFTextEncoder" if text.get("hf_model_name") else None,
-        text.get("embed_cls", False),
-        not text.get("no_causal_mask", False),
-        text.get("pool_type", "argmax"),
-        text.get("hf_tokenizer_name"),
+    text = config["text_cfg"]
+    vision = config["vision_cfg"]
+    why_no_text = why_no_text_prompt(
+        maker="HFTextEncoder" if text.get("hf_model_name") else None,
+        appended=text.get("embed_cls", False),
+        causal=not text.get("no_causal_mask", False),
+        pool=text.get("pool_type", "argmax"),
+        tokenizer=text.get("hf_tokenizer_name"),
     )
-    maker = (
-        "TimmModel"
-        if vision.get("timm_model_name")
-        else "ModifiedResNet"
-        if isinstance(vision.get("layers", 12), (list, tuple))
-        else None
+    why_no_visual = why_no_visual_prompt(
+        maker=_image_tower_maker(vision),
+        attention_pooled=bool(vision.get("attentional_pool")),
+        pool=vision.get("pool_type", "tok"),
     )
-    why_no_visual = _image_fault(
-        maker, bool(vision.get("attentional_pool")), vision.get("pool_type", "tok")
-    )
+    reasons = [reason for reason in (why_no_text, why_no_visual) if reason]
     return {
         "text": why_no_text,
         "visual": why_no_visual,
-        "multimodal": "; ".join(filter(None, (why_no_text, why_no_visual))) or None,
+        "multimodal": "; ".join(reasons) or None,
     }
 
 
 # %% ../../nbs/lab/clip/loading.ipynb #c038
-def _torch_state(path: Path):
-    "What `torch.save` wrote. Only tensors and plain containers are unpickled"
+def _is_torchscript(path: Path) -> bool:
+    "Is this zip file a program, as `torch.jit` writes them?"
+    with ZipFile(path) as archive:
+        return any(name.endswith("/constants.pkl") for name in archive.namelist())
+
+
+def _torch_state(path: Path) -> Any:
+    "What `torch.save` wrote. Only tensors and plain containers are unpickled."
     is_zip = is_zipfile(path)
-    if is_zip:
-        with ZipFile(path) as archive:
-            scripted = any(name.endswith("/constants.pkl") for name in archive.namelist())
-        if scripted:
-            raise ValueError(
-                "it is a TorchScript program, as OpenAI's own .pt files are, and programs are not"
-                " run. Use the tag 'openai', or, if you trust the file, write its weights with"
-                " torch.save(torch.jit.load(path).state_dict(), new_path) and load those"
-            )
+    if is_zip and _is_torchscript(path):
+        raise ValueError(
+            "it is a TorchScript program, as OpenAI's own .pt files are, and programs are not"
+            " run. Use the tag 'openai', or, if you trust the file, write its weights with"
+            " torch.save(torch.jit.load(path).state_dict(), new_path) and load those"
+        )
     return torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
 
 
 def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    "Names and shapes of the tensors in a file, whatever its readers raise if it is damaged."
     if path.suffix == ".safetensors":
         with safe_open(path, framework="pt") as file:
             return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}
     state = _torch_state(path)
-    state = state.get("state_dict", state) if isinstance(state, dict) else state
+    if isinstance(state, dict):
+        state = state.get("state_dict", state)
     if not (isinstance(state, dict) and state and all(isinstance(name, str) for name in state)):
         raise ValueError("it holds no state dict: tensors by name")
-    return {
-        name: tuple(value.shape) for name, value in state.items() if isinstance(value, torch.Tensor)
-    }
+    tensors = {name: value for name, value in state.items() if isinstance(value, torch.Tensor)}
+    return {name: tuple(value.shape) for name, value in tensors.items()}
 
 
 # %% ../../nbs/lab/clip/loading.ipynb #c039
 def checkpoint_shapes(path: str | Path) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of the tensors in a weights file: .safetensors, or a state dict that
-    torch.save wrote. No object but tensors and plain containers is unpickled
+    """Names and shapes of the tensors in a weights file.
+
+    The file is .safetensors, or a state dict that torch.save wrote. No object but tensors and plain
+    containers is unpickled. Raises FileNotFoundError if there is no file, and ValueError if it
+    cannot be read as weights.
     """
     path = Path(path)
     if not path.is_file():
@@ -146,18 +177,21 @@ def checkpoint_shapes(path: str | Path) -> dict[str, tuple[int, ...]]:
     return {name.removeprefix("module."): shape for name, shape in shapes.items()}
 
 
-# %% ../../nbs/lab/clip/loading.ipynb #c042
+# %% ../../nbs/lab/clip/loading.ipynb #l003
+# what open_clip's list states of the preprocessing of published weights
 PREPROCESSING = ("mean", "std", "interpolation", "resize_mode")
 
 
-def _known_preprocessing(name: str) -> dict:
-    """For a file: what the published weights of an architecture agree on; else open_clip's default,
-    OpenAI's
+# %% ../../nbs/lab/clip/loading.ipynb #c042
+def _known_preprocessing(name: str) -> dict[str, Any]:
+    """What the published weights of an architecture agree on, for a file of weights.
+
+    Where they do not agree, or none are published, nothing: open_clip then takes OpenAI's.
     """
-    tags = open_clip.list_pretrained_tags_by_model(name)
-    known = {
-        tuple(open_clip.get_pretrained_cfg(name, tag)[key] for key in PREPROCESSING) for tag in tags
-    }
+    known = set()
+    for tag in open_clip.list_pretrained_tags_by_model(name):
+        published = open_clip.get_pretrained_cfg(name, tag)
+        known.add(tuple(published[key] for key in PREPROCESSING))
     if len(known) > 1:
         warnings.warn(
             f"Published weights of {name} differ in their preprocessing, and a file does not say"
@@ -165,49 +199,67 @@ def _known_preprocessing(name: str) -> dict:
             " clip.preprocess before you encode anything.",
             stacklevel=2,
         )
-    return dict(zip(PREPROCESSING, known.pop())) if len(known) == 1 else {}
+    return dict(zip(PREPROCESSING, known.pop(), strict=True)) if len(known) == 1 else {}
 
 
-def _activation(name: str, pretrained: str, wanted: bool | None) -> bool:
-    "Is it QuickGELU? Raises ValueError if `wanted` contradicts what is known"
-    tag = open_clip.get_pretrained_cfg(name, pretrained)
-    known = bool(tag.get("quick_gelu") or _config(name).get("quick_gelu"))
-    if wanted is not None and wanted != known and (tag or known):
+def _uses_quick_gelu(
+    name: str,
+    pretrained: str,  # a tag, a file or empty
+    wanted: bool | None,  # what was asked for; None: nothing
+) -> bool:
+    "Is the activation QuickGELU? Raises ValueError if `wanted` contradicts what is known."
+    published = open_clip.get_pretrained_cfg(name, pretrained)
+    known = bool(published.get("quick_gelu") or _config(name).get("quick_gelu"))
+    if wanted is None:
+        return known
+    if wanted != known and (published or known):
         raise ValueError(
-            f"{name} {pretrained if tag else ''} was trained with quick_gelu={known}, not {wanted};"
-            " leave quick_gelu out."
+            f"{name} {pretrained if published else ''} was trained with quick_gelu={known}, not"
+            f" {wanted}; leave quick_gelu out."
         )
-    return known if wanted is None else wanted
+    return wanted
 
 
 # %% ../../nbs/lab/clip/loading.ipynb #c044
-def _weights(name: str, pretrained: str | None) -> tuple[Path, dict]:
-    """The file of the weights, fetched if it is a tag whose file is not in open_clip's cache, and
-    their preprocessing
+def _weights(
+    name: str,
+    pretrained: str | None,  # a tag or a file
+) -> tuple[Path, dict[str, Any]]:  # the file, its preprocessing
+    """The file of the weights and their preprocessing.
+
+    A tag's file is fetched unless it is in open_clip's cache. Raises ValueError for an unknown tag,
+    and FileNotFoundError for a file that is missing or cannot be fetched.
     """
-    tags = open_clip.list_pretrained_tags_by_model(name)
-    tag = open_clip.get_pretrained_cfg(name, pretrained) if pretrained else {}
-    if not tag:
-        if pretrained and Path(pretrained).is_file():
-            return Path(pretrained).absolute(), _known_preprocessing(name)
-        named_a_file = pretrained and (
-            Path(pretrained).suffix or Path(pretrained).name != pretrained
-        )
-        raise (FileNotFoundError if named_a_file else ValueError)(
-            f"{name} needs weights: pretrained={pretrained!r} is neither a file nor one of its tags"
-            f" {tags}."
-        )
+    published = open_clip.get_pretrained_cfg(name, pretrained) if pretrained else {}
+    if not published:
+        return _weights_file(name, pretrained), _known_preprocessing(name)
     try:
-        return Path(open_clip.download_pretrained(tag)), {key: tag[key] for key in PREPROCESSING}
+        path = Path(open_clip.download_pretrained(published))
     except (OSError, RuntimeError) as error:
         raise FileNotFoundError(
             f"The weights {pretrained!r} of {name} are not in the cache and could not be fetched"
             f" ({error}). Go online once, or give pretrained= the path of a file that you have."
         ) from error
+    return path, {key: published[key] for key in PREPROCESSING}
 
 
-def _tokenizer(name: str):
-    source = open_clip.get_model_config(name)["text_cfg"].get("hf_tokenizer_name")
+def _weights_file(name: str, pretrained: str | None) -> Path:
+    "The file that `pretrained` names."
+    path = Path(pretrained or "")
+    if pretrained and path.is_file():
+        return path.absolute()
+    tags = open_clip.list_pretrained_tags_by_model(name)
+    looks_like_a_file = pretrained and (path.suffix or path.name != pretrained)
+    kind = FileNotFoundError if looks_like_a_file else ValueError
+    raise kind(
+        f"{name} needs weights: pretrained={pretrained!r} is neither a file nor one of its tags"
+        f" {tags}."
+    )
+
+
+def _tokenizer(name: str) -> Any:
+    "The tokenizer of an architecture. Raises an error with a remedy if it is not there."
+    source = _config(name)["text_cfg"].get("hf_tokenizer_name")
     try:
         return open_clip.get_tokenizer(name)
     except ImportError as error:
@@ -223,60 +275,69 @@ def _tokenizer(name: str):
 
 
 # %% ../../nbs/lab/clip/loading.ipynb #c045
-def _fill(name: str, path: Path, preprocessing: dict, quick_gelu: bool):
-    """The model with the file's weights, all of them and none stretched to another size; and its
-    preprocessing
-    """
-    shapes, remedy = (
-        checkpoint_shapes(path),
-        (
-            f"Expected the weights of {name}: name the architecture that they belong to, or give"
-            " another file."
-        ),
+# what open_clip raises if a file does not fit an architecture
+MISFITS = (RuntimeError, AttributeError, LookupError, ValueError, TypeError, AssertionError)
+
+
+def _remedy(name: str) -> str:
+    "What to do about a file that does not fit."
+    return (
+        f"Expected the weights of {name}: name the architecture that they belong to, or give"
+        " another file."
     )
+
+
+def _fill(
+    name: str,
+    path: Path,  # of the weights
+    preprocessing: dict[str, Any],  # as `PREPROCESSING` names it
+    quick_gelu: bool,
+) -> tuple[Any, Any]:  # the model, its preprocessing
+    """A model with the weights of a file, all of them, and its preprocessing.
+
+    Raises ValueError if the file does not fit the architecture.
+    """
+    shapes = checkpoint_shapes(path)
+    image_options = {f"image_{key}": value for key, value in preprocessing.items()}
     try:
         model, _, preprocess = open_clip.create_model_and_transforms(
-            name,
-            pretrained=str(path),
-            force_quick_gelu=quick_gelu,
-            **{f"image_{key}": value for key, value in preprocessing.items()},
+            name, pretrained=str(path), force_quick_gelu=quick_gelu, **image_options
         )
-    except (
-        RuntimeError,
-        AttributeError,
-        LookupError,
-        ValueError,
-        TypeError,
-        AssertionError,
-    ) as error:
-        raise ValueError(
-            f"{path} does not fit {name} ({' '.join(str(error).split())[:400]}). {remedy}"
-        ) from error
+    except MISFITS as error:
+        why = " ".join(str(error).split())[:400]
+        raise ValueError(f"{path} does not fit {name} ({why}). {_remedy(name)}") from error
     except OSError as error:
         raise FileNotFoundError(
             f"A part of {name} could not be fetched ({error}). Go online once."
         ) from error
-    state = {
-        key.removeprefix("text."): tuple(value.shape) for key, value in model.state_dict().items()
-    }
-    stretched = [
-        key
-        for key, shape in shapes.items()
-        if key.endswith("positional_embedding")
-        and state.get(key.removeprefix("text."), shape) != shape
-    ]
-    if stretched:
-        raise ValueError(
-            f"{path} has {stretched[0]} {shapes[stretched[0]]} where {name} has"
-            f" {state[stretched[0].removeprefix('text.')]}: another resolution or context. {remedy}"
-        )
+    _check_not_stretched(name, path, shapes, model)
     return model, preprocess
+
+
+def _check_not_stretched(
+    name: str,
+    path: Path,
+    shapes: dict[str, tuple[int, ...]],  # of the tensors in the file
+    model: Any,  # that was filled with them
+) -> None:
+    "Raise ValueError if positions were stretched to another resolution or context."
+    expected = {}
+    for key, value in model.state_dict().items():
+        expected[key.removeprefix("text.")] = tuple(value.shape)
+    for key, shape in shapes.items():
+        wanted = expected.get(key.removeprefix("text."), shape)
+        if key.endswith("positional_embedding") and wanted != shape:
+            raise ValueError(
+                f"{path} has {key} {shape} where {name} has {wanted}: another resolution or"
+                f" context. {_remedy(name)}"
+            )
 
 
 # %% ../../nbs/lab/clip/loading.ipynb #c047
 def _load_pocket(path: Path, device: torch.device, precision: str) -> Clip:
+    "A pocket CLIP from a file."
     model, seen, _ = read_pocket(path)
-    preprocess = open_clip.image_transform(POCKET_SIZE, is_train=False)
+    preprocess: Any = open_clip.image_transform(POCKET_SIZE, is_train=False)
     tokenizer = open_clip.SimpleTokenizer(context_length=POCKET_CONTEXT)
     special = torch.tensor(tokenizer.all_special_ids)
     return Clip(
@@ -292,14 +353,19 @@ def _load_pocket(path: Path, device: torch.device, precision: str) -> Clip:
 
 
 def _load_open_clip(
-    name: str, pretrained: str | None, device: torch.device, precision: str, quick_gelu: bool | None
+    name: str,
+    pretrained: str | None,
+    device: torch.device,
+    precision: str,
+    quick_gelu: bool | None,
 ) -> Clip:
+    "An open_clip model; what can be refused is refused before anything large is read."
     _config(name)
-    _autocast_dtype(precision, device)
-    gelu = _activation(name, pretrained or "", quick_gelu)
-    tokenizer = _tokenizer(name) if pretrained else None
+    autocast_dtype(precision, device)
+    is_quick = _uses_quick_gelu(name, pretrained or "", quick_gelu)
+    tokenizer: Any = _tokenizer(name) if pretrained else None  # None: no weights, an error below
     path, preprocessing = _weights(name, pretrained)
-    model, preprocess = _fill(name, path, preprocessing, gelu)
+    model, preprocess = _fill(name, path, preprocessing, is_quick)
     return Clip(
         model,
         tokenizer,
@@ -308,38 +374,41 @@ def _load_open_clip(
         pretrained=pretrained,
         device=device,
         precision=precision,
-        quick_gelu=gelu,
+        quick_gelu=is_quick,
     )
 
 
 # %% ../../nbs/lab/clip/loading.ipynb #c048
-# "pocket" or an open_clip architecture; None: settings.ini's backbone, else "pocket"
 def load_clip(
+    # "pocket" or an open_clip architecture; None: settings.ini's backbone, by default "pocket"
     name: str | None = None,
-    # a tag of open_clip's or a checkpoint file (for the pocket: another weights file)
+    # one of open_clip's tags, or a checkpoint file (for the pocket CLIP: another weights file)
     pretrained: str | Path | None = None,
     *,
     device: str = "auto",  # auto, cpu, cuda, cuda:1, mps
-    # of the frozen towers: fp32, bf16, fp16; auto is fp32 on a CPU
-    precision: str = "auto",
-    # activation of a file's model (cannot be seen in the file); None: the architecture's
+    precision: str = "auto",  # of the frozen towers: fp32, bf16, fp16; auto is fp32 on a CPU
+    # the activation of a file's model, which the file does not state; None: the architecture's
     quick_gelu: bool | None = None,
 ) -> Clip:
-    """A frozen CLIP in evaluation mode. A tag whose weights are not in open_clip's cache is fetched
-    from the network, for you have named it (the tokenizer or text tower that some architectures
-    take from Hugging Face with it); nothing else ever is. Raises ValueError for an unknown name,
-    tag, device or precision, for a file that is damaged or of another architecture and for a device
-    without room, and FileNotFoundError for missing weights
+    """A frozen CLIP in evaluation mode.
+
+    A tag whose weights are not in open_clip's cache is fetched from the network, because you have
+    named it (and with it the tokenizer or text tower that some architectures take from Hugging
+    Face). Nothing else ever is.
+
+    Raises ValueError for an unknown name, tag, device or precision, for a file that is damaged or
+    of another architecture and for a device without room, and FileNotFoundError for missing
+    weights.
     """
     if name is None:
         settings = read_settings()
-        name, pretrained = settings.model, pretrained or settings.pretrained
+        name = settings.model
+        pretrained = pretrained or settings.pretrained
         device = settings.device if device == "auto" else device
     place = resolve_device(device)
     if name != "pocket":
-        return _load_open_clip(
-            name, None if pretrained is None else str(pretrained), place, precision, quick_gelu
-        )
+        source = None if pretrained is None else str(pretrained)
+        return _load_open_clip(name, source, place, precision, quick_gelu)
     if quick_gelu:
         raise ValueError("The pocket CLIP has no QuickGELU; leave quick_gelu out.")
-    return _load_pocket(Path(pretrained) if pretrained else POCKET_WEIGHTS, place, precision)
+    return _load_pocket(Path(pretrained or POCKET_WEIGHTS), place, precision)

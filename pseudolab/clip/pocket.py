@@ -22,6 +22,7 @@ __all__ = [
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from open_clip.model import CLIP
@@ -32,10 +33,10 @@ from ..io import write_atomically
 from ..settings import PACKAGE
 
 # %% ../../nbs/lab/clip/pocket.ipynb #c005
-POCKET_SIZE = 56  # pixels a side
+POCKET_SIZE = 56  # pixels per side
 # text positions: start, 16 learned tokens, a class name and the end fit with room to spare
 POCKET_CONTEXT = 32
-POCKET_CONFIG = dict(
+POCKET_CONFIG: dict[str, Any] = dict(
     embed_dim=128,
     vision_cfg=dict(image_size=POCKET_SIZE, patch_size=8, width=128, layers=4, head_width=32),
     text_cfg=dict(context_length=POCKET_CONTEXT, vocab_size=49408, width=128, heads=4, layers=2),
@@ -44,9 +45,7 @@ POCKET_WEIGHTS = PACKAGE / "clip" / "weights" / "pocket.safetensors"
 
 
 def pocket_model(seed: int = 0) -> CLIP:
-    """An untrained pocket CLIP: `open_clip.CLIP` with `POCKET_CONFIG`; `seed` fixes every initial
-    weight
-    """
+    "An untrained pocket CLIP, `open_clip.CLIP` with `POCKET_CONFIG`; `seed` fixes its weights."
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return CLIP(**POCKET_CONFIG)
@@ -56,26 +55,27 @@ def pocket_model(seed: int = 0) -> CLIP:
 def save_pocket(
     model: CLIP,
     seen: torch.Tensor,  # int64 (n,): ids of the tokens seen in training
-    # what is known about the training; kept as JSON in the file's header
     path: str | Path,
-    card: dict,
-):
-    "Write a pocket CLIP as float16 safetensors, with the token rows of `seen` alone"
-    state = {
-        k: v.detach().half().contiguous().cpu()
-        for k, v in model.state_dict().items()
-        if k != "token_embedding.weight"
-    }
-    state["token_rows"] = model.token_embedding.weight.detach()[seen].half().contiguous().cpu()
+    card: dict,  # what is known about the training; kept as JSON in the file's header
+) -> None:
+    "Write a pocket CLIP as float16 safetensors, with the token rows of `seen` alone."
+    weights = model.state_dict()
+    table = weights.pop("token_embedding.weight")
+    weights["token_rows"] = table[seen]
+    state = {name: value.half().contiguous().cpu() for name, value in weights.items()}
     state["token_ids"] = seen.to(torch.int32).cpu()
     with write_atomically(path) as temporary:
         save_file(state, temporary, metadata={"card": json.dumps(card, sort_keys=True)})
 
 
-# %% ../../nbs/lab/clip/pocket.ipynb #c009
-# the model, ids of the seen tokens, the card
-def read_pocket(path: str | Path) -> tuple[CLIP, torch.Tensor, dict]:
-    "Read what `save_pocket` wrote"
+def read_pocket(
+    path: str | Path,
+) -> tuple[CLIP, torch.Tensor, dict]:  # the model, ids of the seen tokens, the card
+    """Read what `save_pocket` wrote.
+
+    Raises FileNotFoundError if there is no such file, and ValueError if it is damaged or holds
+    something else.
+    """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(
@@ -88,7 +88,7 @@ def read_pocket(path: str | Path) -> tuple[CLIP, torch.Tensor, dict]:
             state = {name: file.get_tensor(name).float() for name in file.keys()}
         seen = state.pop("token_ids").long()
         model = pocket_model()
-        table = model.token_embedding.weight.detach().clone()
+        table = model.state_dict()["token_embedding.weight"].clone()
         table[seen] = state.pop("token_rows")
         model.load_state_dict(state | {"token_embedding.weight": table})
     except (SafetensorError, KeyError, IndexError, RuntimeError, ValueError) as error:
@@ -100,5 +100,5 @@ def read_pocket(path: str | Path) -> tuple[CLIP, torch.Tensor, dict]:
 
 
 def file_sha256(path: str | Path) -> str:
-    "The SHA-256 of a file, as hexadecimal"
+    "The SHA-256 of a file, as hexadecimal digits."
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()

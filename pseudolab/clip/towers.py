@@ -9,14 +9,24 @@ Docs: https://pseudolab.github.io/pseudolab/lab/clip/towers.html.md
 __all__ = []
 
 # %% ../../nbs/lab/clip/towers.ipynb #c003
-from collections.abc import Callable
+from typing import Any
+
+import torch
+from open_clip.model import CLIP
+from open_clip.tokenizer import SimpleTokenizer
+from open_clip.transformer import ResidualAttentionBlock, TextTransformer, VisionTransformer
 
 
 # %% ../../nbs/lab/clip/towers.ipynb #c025
-def _text_fault(
-    maker: str | None, appended: bool, causal: bool, pool: str, tokenizer: str | None
+def why_no_text_prompt(
+    *,
+    maker: str | None = None,  # the class of a tower that is not open_clip's own transformer
+    appended: bool = False,  # is it read out at a token of its own behind the text?
+    causal: bool = True,  # does a position see only what stands before it?
+    pool: str = "argmax",  # where it is read out
+    tokenizer: str | None = None,  # what cuts its texts, if not CLIP's own tokenizer
 ) -> str | None:
-    "Why no prompt can be learned for a text tower, or None"
+    "Why no prompt can be learned for such a text tower, or None if one can."
     if maker:
         return f"the text tower ({maker}) is not open_clip's own transformer"
     if appended:
@@ -38,9 +48,26 @@ def _text_fault(
     return None
 
 
+def text_tower_fault(tower: Any, tokenizer: Any) -> str | None:
+    "Why no prompt can be learned for this loaded text tower, or None if one can."
+    if not isinstance(tower, (CLIP, TextTransformer)):
+        return why_no_text_prompt(maker=type(tower).__name__)
+    return why_no_text_prompt(
+        appended=getattr(tower, "cls_emb", None) is not None,
+        causal=tower.attn_mask is not None,
+        pool=str(tower.text_pool_type if isinstance(tower, CLIP) else tower.pool_type),
+        tokenizer=None if isinstance(tokenizer, SimpleTokenizer) else "another tokenizer",
+    )
+
+
 # %% ../../nbs/lab/clip/towers.ipynb #c028
-def _image_fault(maker: str | None, attention_pooled: bool, pool: str) -> str | None:
-    "Why no prompt can be learned for an image tower, or None"
+def why_no_visual_prompt(
+    *,
+    maker: str | None = None,  # the class of a tower that is not open_clip's vision transformer
+    attention_pooled: bool = False,  # is it read out by an attention pooler?
+    pool: str = "tok",  # where it is read out
+) -> str | None:
+    "Why no prompt can be learned for such an image tower, or None if one can."
     if maker:
         return f"the image tower ({maker}) is not open_clip's own vision transformer"
     if attention_pooled:
@@ -51,3 +78,34 @@ def _image_fault(maker: str | None, attention_pooled: bool, pool: str) -> str | 
             " of the patches"
         )
     return None
+
+
+def image_tower_fault(tower: Any) -> str | None:
+    "Why no prompt can be learned for this loaded image tower, or None if one can."
+    if not isinstance(tower, VisionTransformer):
+        return why_no_visual_prompt(maker=type(tower).__name__)
+    return why_no_visual_prompt(
+        attention_pooled=tower.attn_pool is not None,
+        pool=tower.pool_type,
+    )
+
+
+def reads_class_token_last(tower: Any) -> bool:
+    "Is this a tower of which only the class token is read, behind a block of the usual kind?"
+    if not isinstance(tower, VisionTransformer):
+        return False
+    if tower.attn_pool is not None or tower.pool_type != "tok":
+        return False
+    return type(tower.transformer.resblocks[-1]) is ResidualAttentionBlock
+
+
+# %% ../../nbs/lab/clip/towers.ipynb #t005
+def insert_tokens(
+    x: torch.Tensor,  # (N, 1 + P, width), or (N, 1 + M + P, width) if M rows are replaced
+    tokens: torch.Tensor,  # (M, width)
+    replaced: int = 0,  # how many rows behind the class token make room
+) -> torch.Tensor:  # (N, 1 + M + P, width)
+    "The rows of `x` with `tokens` behind the class token."
+    first = x[:, :1]
+    rest = x[:, 1 + replaced :]
+    return torch.cat([first, tokens.expand(len(x), -1, -1), rest], dim=1)

@@ -20,9 +20,9 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import nn
 
-import pseudolab.clip.loading as clip_module
+from pseudolab.clip import loading
 from pseudolab.clip.loading import checkpoint_shapes, load_clip, prompt_support, resolve_device
-from pseudolab.clip.model import Clip, _autocast_dtype
+from pseudolab.clip.model import Clip, autocast_dtype
 from pseudolab.clip.pocket import pocket_model
 from pseudolab.method.prompts.multimodal import MultimodalPrompt
 from pseudolab.method.recipe import Recipe
@@ -296,7 +296,7 @@ def test_training_moves_the_prompt_alone_and_it_survives_saving(clip, kind, tmp_
     recipe = Recipe.paper().replace(epochs=1, batch_size=2, weight_decay=0.0, warmup=0.0)
     with torch.no_grad():
         inputs = prompt.inputs(images)
-    fit_prompt(prompt, [Term(inputs, np.arange(4), 1.0, False)], recipe, generator=seeded())
+    fit_prompt(prompt, recipe, labelled=Term(inputs, np.arange(4)), generator=seeded())
     still = {name for name, value in prompt.named_parameters() if torch.equal(value, start[name])}
     assert not still, f"no gradient reached {still}"
     assert all(torch.equal(value, before[name]) for name, value in clip.model.state_dict().items())
@@ -840,7 +840,7 @@ def test_every_published_openai_weight_gets_quick_gelu():
         if "openai" in open_clip.list_pretrained_tags_by_model(name)
     ]
     assert {"ViT-B-32", "ViT-B-16", "ViT-L-14", "ViT-L-14-336", "RN50"} <= set(found)
-    assert all(clip_module._activation(name, "openai", None) for name in found)
+    assert all(loading._uses_quick_gelu(name, "openai", None) for name in found)
 
 
 def test_preprocessing_is_the_models_own(tiny, tmp_path, monkeypatch):
@@ -951,7 +951,7 @@ def test_a_gpu_that_is_not_there(monkeypatch):
 
 def test_precision(monkeypatch):
     gpu, cpu = torch.device("cuda"), torch.device("cpu")
-    dtype = _autocast_dtype
+    dtype = autocast_dtype
     assert (
         dtype("auto", cpu) is dtype("fp32", cpu) is dtype("fp32", gpu) is None
         and dtype("bf16", cpu) is torch.bfloat16

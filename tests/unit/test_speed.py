@@ -35,8 +35,9 @@ from pseudolab.method.prompts.shared_prefix import (
     name_rows,
     why_not_shared,
 )
-from pseudolab.data.tasks import Images
-from pseudolab.method.prompts.text import ClassTexts, TextPrompt
+from pseudolab.data.images import Images
+from pseudolab.method.prompts.class_texts import ClassTexts
+from pseudolab.method.prompts.text import TextPrompt
 from pseudolab.method.training import Term, fit_prompt
 from pseudolab.method.prompts.visual import VisualPrompt
 
@@ -552,7 +553,7 @@ def test_a_pool_of_patches_needs_no_room_in_memory():
 
 @given(n=st.integers(0, 999), size=st.integers(1, 99))
 def test_batches_are_whole_few_and_nearly_equal(n, size):
-    batches = pixels_module._batches(n, size)
+    batches = pixels_module.even_batches(n, size)
     lengths = [batch.stop - batch.start for batch in batches]
     assert [at for batch in batches for at in range(batch.start, batch.stop)] == list(range(n))
     assert len(batches) == -(-n // size) and (
@@ -613,7 +614,7 @@ def test_the_last_block_works_for_one_row():
 def test_threads_change_nothing(monkeypatch, workers):
     clip, images = untrained(), photos(70, seed=9)
     want = clip.encode_images(list_of(images), batch_size=16)
-    monkeypatch.setattr(clips, "WORKERS", workers)
+    monkeypatch.setattr(pixels_module, "WORKERS", workers)
     assert torch.equal(clip.encode_images(images, batch_size=16), want) and torch.equal(
         clip.pixels(images), clip.pixels(list_of(images))
     )
