@@ -1,0 +1,130 @@
+"The nine cells: every prompt, paradigm and strategy runs, is cut and resumed, saved and loaded."
+
+import numpy as np
+import pytest
+
+from pseudolab.clip.loading import load_clip
+from pseudolab.method.splits import semi_supervised
+from pseudolab.method.recipe import Recipe
+from pseudolab.method.strategies import Strategy, Constant, Growing
+from pseudolab.data.tasks import load_task
+from pseudolab.method.tuner import PromptTuner
+
+
+SMALL = Recipe.pocket().replace(epochs=1, min_steps=0)
+
+
+@pytest.fixture(scope="module")
+def clip():
+    return load_clip("pocket", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def task():
+    return load_task("satellite", n_train=12, n_test=6)
+
+
+def two_rounds(k=3):
+    return Strategy("ifpl", 2, Constant(k))
+
+
+CELLS = [
+    (prompt, paradigm, strategy)
+    for prompt in ("text", "visual", "multimodal")
+    for paradigm in ("ssl", "trzsl", "ul")
+    for strategy in ("zero_shot", "labelled", "fpl", "ifpl", "grip")
+    if (paradigm, strategy) != ("ul", "labelled")
+]
+
+
+@pytest.mark.parametrize("prompt, paradigm, strategy", CELLS)
+def test_every_cell_runs(clip, task, prompt, paradigm, strategy):
+    schedule = {
+        "ifpl": two_rounds(),
+        "grip": Strategy("grip", 2, Growing(2)),
+        "fpl": Strategy("fpl", 1, Constant(4)),
+    }.get(strategy, strategy)
+    tuner = PromptTuner(clip, prompt=prompt, paradigm=paradigm, strategy=schedule, recipe=SMALL)
+    run = tuner.fit(task, progress=False)
+    assert len(run.rounds) == 1 + {"zero_shot": 0, "ifpl": 2, "grip": 2}.get(strategy, 1)
+    assert (
+        0 <= run.score <= 1
+        and run.rounds[-1].predictions.shape == (len(task.test),)
+        and tuner.score() == run.score
+    )
+    if strategy in ("fpl", "ifpl", "grip"):
+        assert set(run.rounds[-1].pseudolabels.label) <= set(tuner.split(task).allowed)
+
+
+@pytest.mark.parametrize("prompt", ["text", "visual", "multimodal"])
+@pytest.mark.parametrize("recipe", ["pocket", "authors_code"])
+def test_a_run_that_was_cut_ends_with_the_same_numbers(clip, task, tmp_path, prompt, recipe):
+    make = lambda: PromptTuner(
+        clip,
+        prompt=prompt,
+        paradigm="ssl",
+        strategy=Strategy("grip", 3, Growing(3)),
+        recipe=Recipe.named(recipe).replace(epochs=2),
+    )
+    whole = make().fit(task, out=tmp_path / "whole", progress=False)
+    make().fit(task, out=tmp_path / "cut", progress=False)
+    for path in (tmp_path / "cut" / "rounds").glob("0[23].*"):
+        path.unlink()
+    resumed = make().fit(task, out=tmp_path / "cut", resume=True, progress=False)
+    for a, b in zip(whole.rounds, resumed.rounds, strict=True):
+        assert a.score == b.score and np.array_equal(a.predictions, b.predictions)
+        assert all(
+            np.array_equal(a.prompt_state[name], b.prompt_state[name]) for name in a.prompt_state
+        )
+
+
+@pytest.mark.parametrize(
+    "prompt, options",
+    [
+        ("text", dict(n_tokens=3)),
+        ("visual", dict(n_tokens=3, depth="deep")),
+        ("multimodal", dict(n_tokens=2, attention="full")),
+    ],
+)
+def test_a_tuner_survives_saving(clip, task, tmp_path, prompt, options):
+    tuner = PromptTuner(
+        clip,
+        prompt=prompt,
+        prompt_options=options,
+        strategy=Strategy("fpl", 1, Constant(3)),
+        recipe=SMALL,
+    )
+    tuner.fit(task, progress=False)
+    tuner.save(tmp_path)
+    again = PromptTuner.load(tmp_path, clip)
+    assert (
+        np.array_equal(again.predict_proba(task.test.images), tuner.predict_proba(task.test.images))
+        and again.prompt_options == options
+    )
+
+
+@pytest.mark.parametrize(
+    "prompt, options, word",
+    [
+        ("text", dict(depth="deep"), "depth"),
+        ("visual", dict(depth="middle"), "middle"),
+        ("multimodal", dict(attention="none"), "none"),
+        ("visual", dict(n_tokens=-1), "-1"),
+    ],
+)
+def test_options_that_a_prompt_does_not_have(clip, task, prompt, options, word):
+    with pytest.raises(ValueError, match=word):
+        PromptTuner(clip, prompt=prompt, prompt_options=options, strategy="fpl", recipe=SMALL).fit(
+            task, progress=False
+        )
+
+
+def test_another_seed_draws_other_shots_and_the_same_seed_the_same(task):
+    draw = lambda seed: semi_supervised(task, 2, seed).labelled.images.digest()
+    assert draw(0) == draw(0) != draw(1)
+
+
+def test_a_callback_hears_of_each_round_once(clip, task):
+    heard = []
+    run = PromptTuner(clip, strategy=two_rounds(), recipe=SMALL).fit(task, progress=heard.append)
+    assert heard == run.rounds
