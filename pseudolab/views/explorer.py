@@ -42,7 +42,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageOps
 
-from ..data.tasks import Images, Task, load_task
+from ..data.images import Images
+from ..data.tasks import Task, load_task
 from ..io import write_atomically
 from ..method.equity import class_ranks, quarter_changes, split_half
 from ..method.run import Round, Run

@@ -14,6 +14,7 @@ __all__ = [
     "RANKS_MOST",
     "RATE",
     "STEPS",
+    "IN_TEN_ROUNDS",
     "ROWS_MOST",
     "IMBALANCES",
     "dense_ranks",
@@ -38,6 +39,7 @@ __all__ = [
 # %% ../../nbs/lab/views/playgrounds.ipynb #c002
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -45,30 +47,38 @@ import torch
 
 # %% ../../nbs/lab/views/playgrounds.ipynb #c003
 from ..clip.model import Clip
+from ..data.images import Images
+from ..data.tasks import Task, long_tail
 from ..method.equity import half_mask
-from .explorer import MOST_PICTURES, spread, sprite
-from ..method.splits import seen_classes
 from ..method.pseudolabels import PseudoLabels, audit
 from ..method.selectors import log_probabilities, select_top_k
-from ..method.strategies import Schedule, growing
-from ..data.tasks import Images, Task, long_tail
-from .html import Widget, pack, still_table
+from ..method.splits import seen_classes
+from ..method.strategies import Growing, Schedule
 from ..method.zero_shot import class_features, per_class_accuracy, zero_shot
+from .explorer import MOST_PICTURES, spread, sprite
+from .format import percent
+from .html import Widget, pack, still_table
 
 # %% ../../nbs/lab/views/playgrounds.ipynb #c007
 # where the slider stands
 THRESHOLDS = (*(round(i / 100, 2) for i in range(5, 100)), 0.995, 0.999, 1.0)
 
 
-# (U, C) -> int64 (U, C): 0 for the lowest score of the class; equal scores share a rank
-def dense_ranks(scores: np.ndarray) -> np.ndarray:
-    "The place of each image among the scores of each class"
-    return np.stack([np.unique(column, return_inverse=True)[1] for column in scores.T], axis=1)
+def dense_ranks(
+    scores: np.ndarray,  # (U, C)
+) -> np.ndarray:  # int64 (U, C): 0 for the lowest score of the class; equal scores share a rank
+    "Rank the images by their scores, class by class."
+    columns = [np.unique(column, return_inverse=True)[1] for column in scores.T]
+    return np.stack(columns, axis=1)
 
 
-def selector_ranks(logits: np.ndarray | torch.Tensor) -> dict[str, np.ndarray]:  # (U, C)
-    """All that a selector can see of the logits: ranks (U, C) and order (U, C) of the classes;
-    reach (U,), how many of `THRESHOLDS` are reached
+def selector_ranks(
+    logits: np.ndarray | torch.Tensor,  # (U, C)
+) -> dict[str, np.ndarray]:
+    """Keep all that a selector can see of the logits.
+
+    That is `ranks` (U, C), `order` (U, C) of the classes, likeliest first, and `reach` (U,): how
+    many of `THRESHOLDS` an image reaches.
     """
     scores = log_probabilities(logits)
     reached = [scores.max(axis=1) >= np.log(threshold) for threshold in THRESHOLDS]
@@ -80,93 +90,99 @@ def selector_ranks(logits: np.ndarray | torch.Tensor) -> dict[str, np.ndarray]: 
 
 
 # %% ../../nbs/lab/views/playgrounds.ipynb #c010
-MOST_BYTES = 350_000  # of a bench's HTML
+MOST_BYTES = 350_000  # of a playground's HTML
 PICTURE_BYTES = 150_000  # of the sprite at most; base64 makes a third more of it
-# images x classes that the selector bench holds; a larger pool is cut down
+# images x classes that the selector playground holds; a larger pool is cut down
 RANKS_MOST = 32_000
 
 
 # %% ../../nbs/lab/views/playgrounds.ipynb #c011
-def _still_selection(logits, truth: np.ndarray, names: Sequence[str], k: int) -> str:
-    "Top-K at the bench's first K, as a table"
-    table = audit(select_top_k(logits, k), truth, len(names))
-    frame = pd.DataFrame(
-        {
-            "class": list(names),
-            "given": k,
-            "right": table["right"],
-            "precision": [f"{p:.0%}" if p == p else "" for p in table["precision"]],
-        }
-    )
-    return still_table(
-        frame,
-        f"Top-K with K = {k}: pseudolabels by class. Where scripts run, a bench stands here, with"
-        " more selectors and a slider.",
-    )
-
-
 def playground_from_logits(
     logits: np.ndarray | torch.Tensor,  # (U, C)
     truth: np.ndarray,  # int (U,): -1 where unknown
     names: Sequence[str],  # C class names
-    images: Images | None = None,  # U pictures; None: the bench shows none
-    # where the slider begins; None: 16, or fewer where the pool is small
+    images: Images | None = None,  # U pictures; None: the playground shows none
     *,
-    k: int | None = None,
-    title: str = "Selector bench",
-    about: str = "",
+    k: int | None = None,  # where the slider begins; None: 16, or fewer if the pool is small
+    title: str = "Selector playground",
+    about: str = "",  # what the numbers are, in a sentence
 ) -> Widget:
-    "A selector bench for any logits"
-    U, C = logits.shape
-    if len(names) != C or len(truth) != U:
+    """Make a selector playground for any logits.
+
+    Raises ValueError if logits, labels and names do not fit.
+    """
+    n_images, n_classes = logits.shape
+    if len(names) != n_classes or len(truth) != n_images:
         raise ValueError(
-            f"The logits are {U} x {C}, but there are {len(truth)} labels and {len(names)} class"
-            " names: one a row, and one a column, are expected."
+            f"The logits are {n_images} x {n_classes}, but there are {len(truth)} labels and"
+            f" {len(names)} class names: one per row, and one per column, are expected."
         )
-    k = max(1, min(16, U // C)) if k is None else k
+    even = max(1, n_images // n_classes)
+    first_k = min(16, even) if k is None else k
     seen = selector_ranks(logits)
-    data = dict(
-        names=list(names),
-        n=U,
-        k=k,
-        thresholds=THRESHOLDS,
-        ranks=pack(seen["ranks"], "u2"),
-        order=pack(seen["order"], "u1" if C <= 256 else "u2"),
-        reach=pack(seen["reach"], "u1"),
-        truth=pack(truth, "i2"),
-        title=title,
-        about=about,
-        tryThis=(
-            f"Set K to {max(1, U // C)} and switch from top-K to leaderboard, then to threshold:"
-            " which classes lose their labels, and which gain?"
+    data = {
+        "names": list(names),
+        "n": n_images,
+        "k": first_k,
+        "thresholds": THRESHOLDS,
+        "ranks": pack(seen["ranks"], "u2"),
+        "order": pack(seen["order"], "u1" if n_classes <= 256 else "u2"),
+        "reach": pack(seen["reach"], "u1"),
+        "truth": pack(truth, "i2"),
+        "title": title,
+        "about": about,
+        "tryThis": (
+            f"Set K to {even} and switch from top-K to leaderboard, then to threshold: which"
+            " classes lose their labels, and which gain?"
         ),
-    )
-    bare = Widget(
-        "selector_playground",
-        data | {"sprite": None},
-        _still_selection(logits, np.asarray(truth), names, k),
-        title,
-    )
+        "sprite": None,
+    }
+    still = _still_selection(logits, np.asarray(truth), names, first_k)
+    bare = Widget("selector_playground", data, still, title)
     if images is None:
         return bare
     room = (MOST_BYTES - len(bare.html().encode()) - 100) * 3 // 4
     return replace(bare, data=data | {"sprite": sprite(images, min(PICTURE_BYTES, room))})
 
 
+def _still_selection(
+    logits: np.ndarray | torch.Tensor, truth: np.ndarray, names: Sequence[str], k: int
+) -> str:
+    "Top-K at the playground's first K, as a table"
+    table = audit(select_top_k(logits, k), truth, len(names))
+    frame = pd.DataFrame(
+        {
+            "class": list(names),
+            "given": k,
+            "right": table["right"],
+            "precision": [percent(p, digits=0, missing="") for p in table["precision"]],
+        }
+    )
+    return still_table(
+        frame,
+        f"Top-K with K = {k}: pseudolabels by class. Where scripts run, a playground stands here,"
+        " with more selectors and a slider.",
+    )
+
+
 # %% ../../nbs/lab/views/playgrounds.ipynb #c013
 def selector_playground(
-    clip: Clip, task: Task, *, pictures: bool = True, k: int | None = None
+    clip: Clip,
+    task: Task,
+    *,
+    pictures: bool = True,
+    k: int | None = None,  # where the slider begins; None: 16, or fewer if the pool is small
 ) -> Widget:
-    "A selector bench for the zero-shot logits of the task's training pool"
-    U = len(task.train)
-    kept = spread(U, min(MOST_PICTURES, RANKS_MOST // len(task.class_names)))
+    "Make a selector playground for the zero-shot logits of the task's training pool."
+    n_images = len(task.train)
+    kept = spread(n_images, min(MOST_PICTURES, RANKS_MOST // len(task.class_names)))
     pool = task.train.subset(kept)
     with torch.no_grad():
         logits = zero_shot(clip, pool.images, task.class_names, task.template)
     about = (
-        f"Zero-shot logits of {clip.name} CLIP for"
-        f" {len(kept)}{'' if len(kept) == U else f' of the {U}'} training images of {task.name}."
-        " The selectors do not see the truth; it serves the counts alone."
+        f"Zero-shot logits of {clip.name} CLIP for {_part_of(len(kept), n_images, ' of the ')}"
+        f" training images of {task.name}. The selectors do not see the truth; it serves the"
+        " counts alone."
     )
     return playground_from_logits(
         logits.cpu(),
@@ -174,14 +190,21 @@ def selector_playground(
         task.class_names,
         pool.images if pictures else None,
         k=k,
-        title=f"Selector bench: {task.name}",
+        title=f"Selector playground: {task.name}",
         about=about,
     )
 
 
+def _part_of(part: int, whole: int, of: str) -> str:
+    '"600", or "600 of 1200"'
+    return str(whole) if part == whole else f"{part}{of}{whole}"
+
+
 # %% ../../nbs/lab/views/playgrounds.ipynb #c016
-def unit_rows(numbers: np.ndarray) -> np.ndarray:  # (N, D) -> float64 (N, D)
-    "Each row divided by its length"
+def unit_rows(
+    numbers: np.ndarray,  # (N, D)
+) -> np.ndarray:  # float64 (N, D)
+    "Divide each row by its length."
     numbers = np.asarray(numbers, dtype=np.float64)
     return numbers / np.linalg.norm(numbers, axis=1, keepdims=True)
 
@@ -191,27 +214,30 @@ def loss_and_gradient(
     x: np.ndarray,  # (B, D): unit image features
     y: np.ndarray,  # int (B,): labels and pseudolabels
     weight: np.ndarray,  # (B,): of each image's cross-entropy
-    # loss; gradient (C, D) along the sphere that each class vector lies on
     scale: float,
-) -> tuple[float, np.ndarray]:
-    "Weighted sum of cross-entropies of scale * x @ w.T"
-    scores, n = log_probabilities(scale * x @ w.T), np.arange(len(y))
+) -> tuple[float, np.ndarray]:  # loss; gradient (C, D)
+    """Compute the weighted sum of the cross-entropies of `scale * x @ w.T`, and its gradient.
+
+    The gradient is that along the sphere on which each class vector lies.
+    """
+    scores = log_probabilities(scale * x @ w.T)
+    rows = np.arange(len(y))
+    loss = -(weight * scores[rows, y]).sum()
     pull = np.exp(scores)
-    pull[n, y] -= 1
+    pull[rows, y] -= 1
     gradient = scale * (pull * weight[:, None]).T @ x
-    return (
-        float(-(weight * scores[n, y]).sum()),
-        gradient - (gradient * w).sum(axis=1, keepdims=True) * w,
-    )
+    outward = (gradient * w).sum(axis=1, keepdims=True) * w
+    return float(loss), gradient - outward
 
 
 # %% ../../nbs/lab/views/playgrounds.ipynb #c018
-RATE, STEPS = 0.1, 50  # chosen below
+RATE = 0.1  # of a step; chosen below, as is the number of steps
+STEPS = 50
 
 
 @dataclass(frozen=True)
 class TunedRound:
-    "What one round of class-vector tuning leaves"
+    "What one round of class-vector tuning leaves."
 
     k: int
     chosen: PseudoLabels
@@ -222,51 +248,62 @@ class TunedRound:
 
 
 # %% ../../nbs/lab/views/playgrounds.ipynb #c019
+IN_TEN_ROUNDS = Growing(10)  # K grows as in GRIP
+
+
 def class_vector_tuning(
     start: np.ndarray,  # (C, D): zero-shot class vectors
     pool: np.ndarray,  # (U, D): features without labels
-    # (L, D), int (L,): the labelled images; L may be 0
-    shown: np.ndarray,
-    labels: np.ndarray,
-    # L, P -> gamma, lambda
+    shown: np.ndarray,  # (L, D): features of the labelled images; L may be 0
+    labels: np.ndarray,  # int (L,)
     *,
     scale: float,
-    weights: Callable[[int, int], tuple[float, float]],
-    k: Schedule = growing(10),
+    weights: Callable[[int, int], tuple[float, float]],  # from L, P: gamma, lambda
+    k: Schedule = IN_TEN_ROUNDS,
     rounds: int = 10,
     select: Callable[..., PseudoLabels] = select_top_k,
-    allowed: np.ndarray | None = None,
+    allowed: np.ndarray | None = None,  # int: classes that may be pseudolabelled; None: all
     rate: float = RATE,
     steps: int = STEPS,
 ) -> Iterator[TunedRound]:
-    "Self-training: label the pool, descend from the zero-shot vectors, label again"
-    start, U, C = unit_rows(start), len(pool), len(start) if allowed is None else len(allowed)
+    "Self-train: label the pool, descend from the zero-shot vectors, label again."
+    start = unit_rows(start)
+    n_classes = len(start) if allowed is None else len(allowed)
     w = start
-    for i in range(1, rounds + 1):
-        taken = min(k(i, U, C), U)
+    for number in range(1, rounds + 1):
+        taken = min(k(number, len(pool), n_classes), len(pool))
         chosen = select(scale * pool @ w.T, taken, allowed=allowed)
         gamma, lam = weights(len(shown), len(chosen))
-        x, y = np.concatenate([shown, pool[chosen.index]]), np.concatenate([labels, chosen.label])
-        weight = np.repeat(
-            [gamma / max(1, len(shown)), lam / max(1, len(chosen))], [len(shown), len(chosen)]
-        )
+        x = np.concatenate([shown, pool[chosen.index]])
+        y = np.concatenate([labels, chosen.label])
+        weight = np.concatenate([_shares(gamma, len(shown)), _shares(lam, len(chosen))])
         w = start
         for _ in range(steps):
-            w = unit_rows(w - rate / (gamma + lam) * loss_and_gradient(w, x, y, weight, scale)[1])
-        yield TunedRound(taken, chosen, gamma, lam, loss_and_gradient(w, x, y, weight, scale)[0], w)
+            _, gradient = loss_and_gradient(w, x, y, weight, scale)
+            w = unit_rows(w - rate / (gamma + lam) * gradient)
+        loss, _ = loss_and_gradient(w, x, y, weight, scale)
+        yield TunedRound(taken, chosen, gamma, lam, loss, w)
+
+
+def _shares(weight: float, n_images: int) -> np.ndarray:  # (n_images,)
+    "The weight of a term, divided among its images"
+    return np.full(n_images, weight / max(1, n_images))
 
 
 # %% ../../nbs/lab/views/playgrounds.ipynb #c021
-# (N, D) -> int8 (N, D), of the same directions but for rounding
-def to_bytes(features: np.ndarray) -> np.ndarray:
-    "Each row stretched to a largest number of 127, and rounded"
-    return np.round(features / np.abs(features).max(axis=1, keepdims=True) * 127).astype(np.int8)
+def to_bytes(
+    features: np.ndarray,  # (N, D)
+) -> np.ndarray:  # int8 (N, D), of the same directions but for rounding
+    "Stretch each row to a largest number of 127, and round."
+    largest = np.abs(features).max(axis=1, keepdims=True)
+    return np.round(features / largest * 127).astype(np.int8)
 
 
 # %% ../../nbs/lab/views/playgrounds.ipynb #c028
 def mulberry32(seed: int) -> Iterator[float]:  # from 0 to 1; the same numbers as in the page
-    "A small generator of uniform random numbers in 32-bit arithmetic"
-    state, low = seed, 0xFFFFFFFF
+    "Draw uniform random numbers with a small generator in 32-bit arithmetic."
+    low = 0xFFFFFFFF
+    state = seed
     while True:
         state = (state + 0x6D2B79F5) & low
         t = ((state ^ state >> 15) * (1 | state)) & low
@@ -274,10 +311,15 @@ def mulberry32(seed: int) -> Iterator[float]:  # from 0 to 1; the same numbers a
         yield (t ^ t >> 14) / 2**32
 
 
-# int64, ascending
-def draw_shots(labels: np.ndarray, n_classes: int, shots: int, seed: int) -> np.ndarray:
-    "Positions of `shots` images of every class, or of all where a class has fewer"
-    numbers, drawn = mulberry32(seed), []
+def draw_shots(
+    labels: np.ndarray,  # int (N,)
+    n_classes: int,
+    shots: int,
+    seed: int,
+) -> np.ndarray:  # int64, ascending: positions
+    "Draw `shots` images of every class, or all of them if a class has fewer."
+    numbers = mulberry32(seed)
+    drawn = []
     for c in range(n_classes):
         members = np.flatnonzero(labels == c).tolist()
         for at in range(min(shots, len(members))):
@@ -290,7 +332,7 @@ def draw_shots(labels: np.ndarray, n_classes: int, shots: int, seed: int) -> np.
 # %% ../../nbs/lab/views/playgrounds.ipynb #c029
 @dataclass(frozen=True)
 class PlaygroundSplit:
-    "Positions of training images, and classes"
+    "Positions of training images, and classes."
 
     labelled: np.ndarray  # int64 (L,)
     pool: np.ndarray  # int64 (U,)
@@ -299,156 +341,163 @@ class PlaygroundSplit:
 
 
 def playground_split(
-    labels: np.ndarray,
+    labels: np.ndarray,  # int (N,)
     n_classes: int,
-    paradigm: str,
-    # images that imbalance leaves in the pool; None: all
+    paradigm: str,  # ul, ssl or trzsl
     *,
-    kept: np.ndarray | None = None,
+    kept: np.ndarray | None = None,  # positions that imbalance leaves in the pool; None: all
     shots: int = 2,
-    seed: int = 0,
+    seed: int = 0,  # of the draw of the shots
 ) -> PlaygroundSplit:
-    "What ul, ssl and trzsl make of the training images"
-    everything, every_class = np.arange(len(labels)), np.arange(n_classes)
-    kept = everything if kept is None else kept
+    "What a paradigm makes of the training images. Raises ValueError if it is unknown."
+    every_class = np.arange(n_classes)
+    kept = np.arange(len(labels)) if kept is None else kept
     if paradigm == "ul":
-        return PlaygroundSplit(everything[:0], kept, every_class, None)
+        return PlaygroundSplit(np.arange(0), kept, every_class, None)
     if paradigm == "ssl":
         drawn = draw_shots(labels, n_classes, shots, seed)
         return PlaygroundSplit(drawn, np.setdiff1d(kept, drawn), every_class, None)
     if paradigm != "trzsl":
         raise ValueError(f"paradigm is {paradigm!r}; choose ul, ssl or trzsl.")
     seen = seen_classes(n_classes)
-    return PlaygroundSplit(
-        np.flatnonzero(np.isin(labels, seen)),
-        kept[~np.isin(labels[kept], seen)],
-        np.setdiff1d(every_class, seen),
-        seen,
-    )
+    of_seen = np.isin(labels, seen)
+    unseen = np.setdiff1d(every_class, seen)
+    return PlaygroundSplit(np.flatnonzero(of_seen), kept[~of_seen[kept]], unseen, seen)
 
 
 # %% ../../nbs/lab/views/playgrounds.ipynb #c035
-ROWS_MOST = 1_560  # images that a training bench holds, at D = 128
+ROWS_MOST = 1_560  # images that a training playground holds, at D = 128
 IMBALANCES = (1, 10, 50)  # images of the commonest class of the pool over those of the rarest
 
 
-def even_subset(labels: np.ndarray, n_classes: int, most: int) -> np.ndarray:  # ascending
-    "Positions of the first images of each class, equally many a class, `most` in all"
+def even_subset(
+    labels: np.ndarray,  # int (N,)
+    n_classes: int,
+    most: int,
+) -> np.ndarray:  # int64, ascending: positions
+    "Take the first images of each class, equally many per class, `most` in all."
     each = max(1, most // n_classes)
-    return np.sort(np.concatenate([np.flatnonzero(labels == c)[:each] for c in range(n_classes)]))
+    members = [np.flatnonzero(labels == c)[:each] for c in range(n_classes)]
+    return np.sort(np.concatenate(members))
 
 
-# int (N,) -> int64 (N,): bit s says on which side of split s an image is
-def half_bits(truth: np.ndarray, splits: int = 16) -> np.ndarray:
-    "The halves that `split_half` draws with seed 0"
+def half_bits(
+    truth: np.ndarray,  # int (N,)
+    splits: int = 16,
+) -> np.ndarray:  # int64 (N,): bit s says on which side of split s an image is
+    "The halves that `split_half` draws with seed 0."
     generator = np.random.default_rng(0)
-    return sum(half_mask(truth, generator).astype(np.int64) << s for s in range(splits))
+    bits = np.zeros(len(truth), dtype=np.int64)
+    for s in range(splits):
+        bits |= half_mask(truth, generator).astype(np.int64) << s
+    return bits
 
 
-def _still_accuracy(predictions: np.ndarray, truth: np.ndarray, names: Sequence[str]) -> str:
-    "Zero-shot accuracy by class, as a table"
-    each = [
-        f"{share:.0%}" if share == share else ""
-        for share in per_class_accuracy(predictions, truth, len(names))
-    ]
-    return still_table(
-        pd.DataFrame({"class": list(names), "zero-shot accuracy": each}),
-        "Where scripts run, a bench stands here that trains on pseudolabels in the page.",
-    )
-
-
-# (n, D), int (n,): features and labels of the training images
+# %% ../../nbs/lab/views/playgrounds.ipynb #c035a
 def playground_from_features(
-    train: np.ndarray,
-    labels: np.ndarray,
-    # (m, D), int (m,): of the test images
-    test: np.ndarray,
-    truth: np.ndarray,
-    # (C, D): zero-shot class vectors; exp(logit_scale)
-    vectors: np.ndarray,
-    scale: float,
+    train: np.ndarray,  # (n, D): features of the training images
+    labels: np.ndarray,  # int (n,): of the training images
+    test: np.ndarray,  # (m, D): features of the test images
+    truth: np.ndarray,  # int (m,): of the test images
+    vectors: np.ndarray,  # (C, D): zero-shot class vectors
+    scale: float,  # exp(logit_scale)
     names: Sequence[str],  # C class names
     *,
-    title: str = "Training bench",
-    about: str = "",
+    title: str = "Training playground",
+    about: str = "",  # what the numbers are, in a sentence
 ) -> Widget:
-    "A training bench for any features. Every image must have a label"
-    C, labels, truth = len(names), np.asarray(labels), np.asarray(truth)
-    if min(len(labels), len(truth)) == 0 or min(labels.min(), truth.min()) < 0:
-        raise ValueError(
-            f"{(labels < 0).sum()} of {len(labels)} training images and {(truth < 0).sum()} of"
-            f" {len(truth)} test images have no label. A training bench needs images of both kinds"
-            " and the label of each, for its audits and for SSL and TRZSL."
-        )
-    if np.bincount(truth, minlength=C).min() < 2:
-        raise ValueError(
-            f"A class has fewer than two test images: {np.bincount(truth, minlength=C).tolist()} by"
-            " class. Add some, or leave the class out."
-        )
-    kept = {
-        str(ratio): pack(
-            np.arange(len(labels)) if ratio == 1 else long_tail(labels, C, ratio), "u2"
-        )
-        for ratio in IMBALANCES
-    }
-    data = dict(
-        names=list(names),
-        width=vectors.shape[1],
-        images=pack(np.concatenate([to_bytes(train), to_bytes(test)]), "i1"),
-        labels=pack(labels, "i2"),
-        truth=pack(truth, "i2"),
-        vectors=pack(vectors, "f4"),
-        scale=scale,
-        kept=kept,
-        seen=seen_classes(C).tolist(),
-        quarter=max(1, round(0.25 * C)),
-        halves=pack(half_bits(truth), "u2"),
-        rate=RATE,
-        steps=STEPS,
-        title=title,
-        about=about,
-        tryThis=(
+    "Make a training playground for any features. Raises ValueError if an image has no label."
+    n_classes = len(names)
+    labels = np.asarray(labels)
+    truth = np.asarray(truth)
+    _check_labels(labels, truth, n_classes)
+    data = {
+        "names": list(names),
+        "width": vectors.shape[1],
+        "images": pack(np.concatenate([to_bytes(train), to_bytes(test)]), "i1"),
+        "labels": pack(labels, "i2"),
+        "truth": pack(truth, "i2"),
+        "vectors": pack(vectors, "f4"),
+        "scale": scale,
+        "kept": {str(ratio): _kept(labels, n_classes, ratio) for ratio in IMBALANCES},
+        "seen": seen_classes(n_classes).tolist(),
+        "quarter": max(1, round(0.25 * n_classes)),
+        "halves": pack(half_bits(truth), "u2"),
+        "rate": RATE,
+        "steps": STEPS,
+        "title": title,
+        "about": about,
+        "tryThis": (
             "Press Train: ten rounds of GRIP without a label. Then thin the pool out to 50 : 1 and"
             " train again: what becomes of the pseudolabels, and of which classes? Does a K that"
             " stays small help?"
         ),
-    )
-    return Widget(
-        "training_playground",
-        data,
-        _still_accuracy((unit_rows(test) @ unit_rows(vectors).T).argmax(1), truth, names),
-        title,
+    }
+    predictions = (unit_rows(test) @ unit_rows(vectors).T).argmax(axis=1)
+    return Widget("training_playground", data, _still_accuracy(predictions, truth, names), title)
+
+
+def _check_labels(labels: np.ndarray, truth: np.ndarray, n_classes: int) -> None:
+    "Raise ValueError if a label is missing, or a class has fewer than two test images"
+    if min(len(labels), len(truth)) == 0 or min(labels.min(), truth.min()) < 0:
+        raise ValueError(
+            f"{(labels < 0).sum()} of {len(labels)} training images and {(truth < 0).sum()} of"
+            f" {len(truth)} test images have no label. A training playground needs images of both"
+            " kinds and the label of each, for its audits and for SSL and TRZSL."
+        )
+    counts = np.bincount(truth, minlength=n_classes)
+    if counts.min() < 2:
+        raise ValueError(
+            f"A class has fewer than two test images: {counts.tolist()} by class. Add some, or"
+            " leave the class out."
+        )
+
+
+def _kept(labels: np.ndarray, n_classes: int, ratio: int) -> dict[str, Any]:
+    "Positions of the images that an imbalance leaves in the pool"
+    positions = np.arange(len(labels)) if ratio == 1 else long_tail(labels, n_classes, ratio)
+    return pack(positions, "u2")
+
+
+def _still_accuracy(predictions: np.ndarray, truth: np.ndarray, names: Sequence[str]) -> str:
+    "Zero-shot accuracy by class, as a table"
+    accuracies = per_class_accuracy(predictions, truth, len(names))
+    written = [percent(accuracy, digits=0, missing="") for accuracy in accuracies]
+    return still_table(
+        pd.DataFrame({"class": list(names), "zero-shot accuracy": written}),
+        "Where scripts run, a playground stands here that trains on pseudolabels in the page.",
     )
 
 
 # %% ../../nbs/lab/views/playgrounds.ipynb #c036
 def training_playground(clip: Clip, task: Task) -> Widget:
-    """Self-training in the page: paradigm, selector, K, gamma, lambda, rounds, shots and imbalance
-    are the reader's. Every image of the task must have a label
+    """Make a playground that self-trains in the page.
+
+    Paradigm, selector, K, gamma, lambda, rounds, shots and imbalance are the reader's. Every image
+    of the task must have a label; else raises ValueError.
     """
-    C, rows = len(task.class_names), ROWS_MOST * 128 // clip.embed_dim
-    train = task.train.subset(even_subset(task.train.labels, C, rows * 3 // 4))
-    test = task.test.subset(even_subset(task.test.labels, C, rows - len(train)))
+    n_classes = len(task.class_names)
+    rows = ROWS_MOST * 128 // clip.embed_dim
+    train = task.train.subset(even_subset(task.train.labels, n_classes, rows * 3 // 4))
+    test = task.test.subset(even_subset(task.test.labels, n_classes, rows - len(train)))
     with torch.no_grad():
-        features = [clip.image_features(part.images).cpu().numpy() for part in (train, test)]
+        train_features = clip.image_features(train.images).cpu().numpy()
+        test_features = clip.image_features(test.images).cpu().numpy()
         vectors = class_features(clip, task.class_names, task.template).cpu().numpy()
-    cut = lambda part, whole: (
-        f"{len(part)}" if len(part) == len(whole) else f"{len(part)} of {len(whole)}"
-    )
     about = (
-        f"Gradient descent in this page on the {C} class vectors of {clip.name} CLIP, from where"
-        f" zero-shot CLIP has them: it tunes class vectors, not prompts. {task.name}:"
-        f" {cut(train, task.train)} training and {cut(test, task.test)} test images; {STEPS} steps"
-        " a round."
+        f"Gradient descent in this page on the {n_classes} class vectors of {clip.name} CLIP, from"
+        f" where zero-shot CLIP has them: it tunes class vectors, not prompts. {task.name}:"
+        f" {_part_of(len(train), len(task.train), ' of ')} training and"
+        f" {_part_of(len(test), len(task.test), ' of ')} test images; {STEPS} steps per round."
     )
     return playground_from_features(
-        features[0],
+        train_features,
         train.labels,
-        features[1],
+        test_features,
         test.labels,
         vectors,
         float(clip.logit_scale.exp()),
         task.class_names,
-        title=f"Training bench: {task.name}",
+        title=f"Training playground: {task.name}",
         about=about,
     )
