@@ -1,9 +1,12 @@
 """What all tests share: one thread for each test process, so that processes running side by side do
-not fight over the cores; and one way to open Chromium.
+not fight over the cores; one way to open Chromium; and the project's own tools.
 """
 
+import importlib.util
 import os
 import shutil
+import sys
+from types import ModuleType
 
 for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
@@ -11,21 +14,21 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import pytest
 from hypothesis import settings
+from support import ROOT
 
 settings.register_profile("unhurried", deadline=None)  # a busy machine is no failure
 settings.load_profile("unhurried")
 
 CHROMIUM = shutil.which("chromium")
-# no network but this machine
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
     "--disable-background-networking",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # no network but this machine
 ]
 
 
-# not of the session: while it is open an event loop runs in this thread, and asyncio.run in a later
+# Not of the session: while it is open an event loop runs in this thread, and asyncio.run in a later
 # test would fail
 @pytest.fixture(scope="module")
 def browser():
@@ -41,6 +44,34 @@ def browser():
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def site_builder() -> ModuleType:
+    "tools/site.py, under a name that is not the standard library's"
+    return _load_tool("site")
+
+
+@pytest.fixture(scope="session")
+def exporter() -> ModuleType:
+    "tools/export.py"
+    return _load_tool("export")
+
+
+@pytest.fixture(scope="session")
+def architect() -> ModuleType:
+    "tools/architecture.py"
+    return _load_tool("architecture")
+
+
+def _load_tool(name: str) -> ModuleType:
+    "A script of tools/, found by its path"
+    module_name = f"tools_{name}"
+    spec = importlib.util.spec_from_file_location(module_name, ROOT / "tools" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses

@@ -1,12 +1,23 @@
-"Notebooks in, a folder of pages out: no kernel, no network, and the same bytes every time."
+"""Build the docs site and README.md: notebooks in, a folder of pages out.
+
+No kernel is started, no network is asked, and the bytes are the same every time. No notebook is
+run: what a page shows is the output that was stored with its notebook.
+
+    python tools/site.py              build docs/ and README.md
+    python tools/site.py --check      write nothing; list what is stale
+    python tools/site.py --out DIR    build both into another folder
+
+Two libraries do the heavy work: nbdev applies its directives, smalldocs renders the pages. Both are
+for developers only, so they are imported inside the functions that need them.
+"""
 
 import argparse
 import ast
 import contextlib
 import hashlib
 import html
+import importlib
 import json
-import os
 import re
 import shutil
 import sys
@@ -14,8 +25,21 @@ import tempfile
 import tomllib
 from dataclasses import dataclass
 from importlib.metadata import distribution, version
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
+from typing import Any
 from urllib.parse import urlsplit
+
+Cell = dict[str, Any]  # of a notebook, as JSON has it
+Notebook = dict[str, Any]
+
+COMMAND = "python tools/site.py"
+
+
+# ---- the project
+#
+# Everything that depends on where the project lives comes from pyproject.toml. The address of every
+# badge is made from `Repository`; change it there and all follow.
 
 
 @dataclass(frozen=True)
@@ -29,25 +53,37 @@ class Project:
     documentation: str  # address where the site is published, without a slash at the end
     branch: str  # the branch that links point to
 
+    @property
+    def nbs(self) -> Path:
+        "The folder of the notebooks"
+        return self.root / "nbs"
 
-# start: a folder of the checkout, or None for the current one
+    @property
+    def docs(self) -> Path:
+        "The folder of the pages"
+        return self.root / "docs"
+
+
 def find_project(start: Path | None = None) -> Project:
-    "The nearest project upward that has notebooks in `nbs/` and an nbdev configuration"
-    start = Path(start or Path.cwd()).resolve()
+    """The nearest project at or above `start` (None: the folder of this file) that has notebooks in
+    nbs/ and an nbdev configuration. Raises FileNotFoundError if there is none
+    """
+    start = Path(start or Path(__file__).parent).resolve()
     for folder in (start, *start.parents):
         toml = folder / "pyproject.toml"
         if toml.is_file() and (folder / "nbs").is_dir():
             settings = tomllib.loads(toml.read_text(encoding="utf-8"))
             if "nbdev" in settings.get("tool", {}):
-                return _project(folder, settings)
+                return _read_project(folder, settings)
     raise FileNotFoundError(
         f"No project with notebooks at or above {start}: expected a folder with nbs/ and a"
         " pyproject.toml that has [tool.nbdev]. Run this inside a checkout of the project."
     )
 
 
-def _project(root, settings):
-    facts, urls = settings["project"], settings["project"].get("urls", {})
+def _read_project(root: Path, settings: dict[str, Any]) -> Project:
+    facts = settings["project"]
+    urls = facts.get("urls", {})
     for key in ("Repository", "Documentation"):
         if key not in urls:
             raise ValueError(
@@ -55,69 +91,71 @@ def _project(root, settings):
                 " the links of the site are made from it"
             )
     return Project(
-        root,
-        facts["name"],
-        facts["description"],
-        urls["Repository"].rstrip("/"),
-        urls["Documentation"].rstrip("/"),
-        settings["tool"]["nbdev"].get("branch", "main"),
+        root=root,
+        name=facts["name"],
+        description=facts["description"],
+        repository=urls["Repository"].rstrip("/"),
+        documentation=urls["Documentation"].rstrip("/"),
+        branch=settings["tool"]["nbdev"].get("branch", "main"),
     )
 
 
-# source: a notebook's path inside nbs/
-def page_path(source: PurePosixPath | str) -> PurePosixPath:
+def notebooks(project: Project) -> list[PurePosixPath]:
+    "Every notebook of the project, as paths inside nbs/, in the order of the pages"
+    inside = [path.relative_to(project.nbs) for path in project.nbs.rglob("*.ipynb")]
+    found = [PurePosixPath(path.as_posix()) for path in inside]
+    visible = [path for path in found if not any(part[0] in "._" for part in path.parts)]
+    return sorted(visible, key=lambda path: (str(path.parent), page_order(path), path.name))
+
+
+def read_notebook(project: Project, source: PurePosixPath | str) -> Notebook:
+    "A notebook by its path inside nbs/"
+    return json.loads((project.nbs / source).read_text(encoding="utf-8"))
+
+
+# ---- names of pages
+#
+# A notebook's number orders the lessons and is no part of its page's name, so a link to a page
+# survives a new order. Pages keep their folders: nbs/lab/clip/model.ipynb becomes
+# docs/lab/clip/model.html.
+
+
+def page_path(
+    source: PurePosixPath | str,  # a notebook's path inside nbs/
+) -> PurePosixPath:
     """Where the page of a notebook stands inside the site: `lessons/01_clip.ipynb` becomes
     `lessons/clip.html`
     """
     source = PurePosixPath(source)
-    return source.with_name(re.sub(r"^\d+[a-z0-9]*_", "", source.name.lower())).with_suffix(".html")
+    name = re.sub(r"^\d+[a-z0-9]*_", "", source.name.lower())
+    return source.with_name(name).with_suffix(".html")
 
 
-def page_order(source: PurePosixPath | str) -> float:  # source: a notebook's path inside nbs/
+LAST = 1000  # the order of a notebook without a number
+
+
+def page_order(
+    source: PurePosixPath | str,  # a notebook's path inside nbs/
+) -> float:
     """The number a notebook's name starts with, a little more where a letter stands behind it;
     those without a number come last
     """
     start = re.match(r"(\d+)([a-z]?)", PurePosixPath(source).name)
     if not start:
-        return 1000
-    return (
-        int(start[1]) + ("abcdefghijklmnopqrstuvwxyz".index(start[2]) + 1) / 100
-        if start[2]
-        else int(start[1])
-    )
+        return LAST
+    number, letter = start.groups()
+    if not letter:
+        return int(number)
+    return int(number) + (ord(letter) - ord("a") + 1) / 100
 
 
-# source: a notebook's path inside nbs/
-def badge_row(project: Project, source: PurePosixPath | str) -> str:
-    "Links to a notebook on Colab and in the repository, as HTML"
-    place = f"{project.branch}/nbs/{source}"
-    path = urlsplit(project.repository).path
-    links = {
-        "Open in Colab": (
-            "play-circle",
-            f"https://colab.research.google.com/github{path}/blob/{place}",
-        ),
-        "Notebook": ("journal-code", f"{project.repository}/blob/{place}"),
-    }
-    row = " ".join(
-        f'<a class="badge-link" href="{html.escape(url)}"><i class="bi bi-{icon}"'
-        f' aria-hidden="true"></i> {text}</a>'
-        for text, (icon, url) in links.items()
-    )
-    return f'<p class="badge-row">{row}</p>'
-
-
-# title, description and the rest; all of it is the rest where there is no title
-def split_title(source: str) -> tuple[str, str, str]:
-    "Take `# Title` and `> one sentence` off the top of a prose cell"
-    head = re.match(
-        r"\s*# +(?P<title>[^\n]+?) *(?:\n+(?P<quote>(?:> ?[^\n]*(?:\n|$))+))?(?:\n|$)", source
-    )
-    if not head:
-        return "", "", source
-    # it stands where no link can
-    quote = re.sub(r"\[([^]]+)\]\([^)]*\)", r"\1", re.sub(r"(?m)^> ?", "", head["quote"] or ""))
-    return head["title"], " ".join(quote.split()), source[head.end() :].strip("\n")
+def numbered(
+    title: str,
+    source: PurePosixPath | str,  # a notebook's path inside nbs/
+) -> str:
+    "A lesson's title with the number that other pages call it by; any other title as it is"
+    lesson = re.match(r"lessons/(\d+[a-z]?)_", str(source))
+    return f"{lesson[1]} \N{MIDDLE DOT} {title}" if lesson else title
 
 
 LINK = re.compile(r"(\]\()([^)\s:#]+\.ipynb)((?:#[^)\s]*)?\))")  # [text](path/NN_name.ipynb#place)
@@ -125,102 +163,257 @@ LINK = re.compile(r"(\]\()([^)\s:#]+\.ipynb)((?:#[^)\s]*)?\))")  # [text](path/N
 
 def relink(markdown: str) -> str:
     "Markdown whose links to notebooks lead to the renamed notebooks"
-    return LINK.sub(lambda m: f"{m[1]}{page_path(m[2]).with_suffix('.ipynb')}{m[3]}", markdown)
+
+    def renamed(match: re.Match[str]) -> str:
+        start, path, end = match.groups()
+        return f"{start}{page_path(path).with_suffix('.ipynb')}{end}"
+
+    return LINK.sub(renamed, markdown)
+
+
+# ---- the head of a page
+#
+# A notebook opens with its title and, quoted under it, one sentence. Both move to the head of the
+# page; what follows in the same cell stays where it was. Each page but the front page then has a
+# row of two links: run it on Colab, or read the notebook. There are no badge pictures, because a
+# page must not ask anybody for anything.
+
+
+def split_title(
+    source: str,  # a prose cell
+) -> tuple[str, str, str]:  # title, sentence, and the rest of the cell
+    "Take `# Title` and `> one sentence` off the top of a cell; where neither is, all is the rest"
+    head = re.match(
+        r"\s*# +(?P<title>[^\n]+?) *(?:\n+(?P<quote>(?:> ?[^\n]*(?:\n|$))+))?(?:\n|$)", source
+    )
+    if not head:
+        return "", "", source
+    quote = re.sub(r"(?m)^> ?", "", head["quote"] or "")
+    without_links = re.sub(r"\[([^]]+)\]\([^)]*\)", r"\1", quote)  # it stands where no link can
+    return head["title"], " ".join(without_links.split()), source[head.end() :].strip("\n")
+
+
+def badge_row(
+    project: Project,
+    source: PurePosixPath | str,  # a notebook's path inside nbs/
+) -> str:
+    "Links to a notebook on Colab and in the repository, as HTML"
+    place = f"{project.branch}/nbs/{source}"
+    path = urlsplit(project.repository).path
+    colab = f"https://colab.research.google.com/github{path}/blob/{place}"
+    links = [
+        _badge("Open in Colab", "play-circle", colab),
+        _badge("Notebook", "journal-code", f"{project.repository}/blob/{place}"),
+    ]
+    return f'<p class="badge-row">{" ".join(links)}</p>'
+
+
+def _badge(text: str, icon: str, url: str) -> str:
+    image = f'<i class="bi bi-{icon}" aria-hidden="true"></i>'
+    return f'<a class="badge-link" href="{html.escape(url)}">{image} {text}</a>'
+
+
+# ---- exported symbols
+#
+# nbdev notes every exported symbol in _modidx.py: the place where it is documented and the file it
+# goes to. That index turns names in backticks into links, on a page of the same module first.
+# Elsewhere a name that several modules use is left alone, and so is a plain word such as `write`,
+# which may mean something else there.
 
 
 class Symbols:
     "Where each exported symbol is documented and defined"
 
-    def __init__(self, root: Path, name: str):  # of the checkout  # of the package
-        index = root / name / "_modidx.py"
-        text = index.read_text(encoding="utf-8")
-        self.root, self.package = root, name
-        self.modules = ast.literal_eval(text[text.index("d = ") + 4 :])["syms"]
+    def __init__(
+        self,
+        root: Path,  # of the checkout
+        name: str,  # of the package
+    ) -> None:
+        text = (root / name / "_modidx.py").read_text(encoding="utf-8")
+        self.root = root
+        self.modules: dict[str, dict[str, tuple[str, str]]] = ast.literal_eval(
+            text[text.index("d = ") + 4 :]
+        )["syms"]
+        self._lines: dict[Path, dict[str, int]] = {}
+        self._depths: dict[str, int] = {}
 
-    def place(self, symbol: str, module: str = "") -> str | None:  # page#place inside the site
-        """Where `symbol` is documented, looked up in `module` first; None when it is not ours, not
-        unique, or a plain word on another page
+    def place(
+        self,
+        symbol: str,
+        module: str = "",  # looked up first
+    ) -> str | None:
+        """The page and place where `symbol` is documented; None when it is not ours, not unique, or
+        a plain word on another page
         """
         found = {
-            m: entries[f"{m}.{symbol}"][0]
-            for m, entries in self.modules.items()
-            if f"{m}.{symbol}" in entries
+            name: entries[f"{name}.{symbol}"][0]
+            for name, entries in self.modules.items()
+            if f"{name}.{symbol}" in entries
         }
-        telling = re.search(r"[A-Z_.]", symbol) and len(found) == 1
-        return found.get(module) or (next(iter(found.values())) if telling else None)
+        if module in found:
+            return found[module]
+        telling = re.search(r"[A-Z_.]", symbol)
+        return next(iter(found.values())) if telling and len(found) == 1 else None
 
-    # file inside the checkout, and line
-    def line(self, module: str, symbol: str) -> tuple[str, int] | None:
-        """Where the code of a top-level `symbol` of `module` stands; None when it is not exported
-        yet
-        """
-        file = self.root / (module.replace(".", "/") + ".py")
+    def line(
+        self,
+        module: str,
+        symbol: str,  # of the top level
+    ) -> tuple[str, int] | None:
+        "The file and line of a symbol's definition; None when it is not exported yet"
+        file = self._file(module)
         if not file.is_file():
             return None
-        lines = (
-            node.lineno
-            for node in ast.parse(file.read_text(encoding="utf-8")).body
-            if getattr(node, "name", None) == symbol
-        )
-        line = next(lines, None)
-        return line and (file.relative_to(self.root).as_posix(), line)
+        if file not in self._lines:
+            body = ast.parse(file.read_text(encoding="utf-8")).body
+            self._lines[file] = {
+                node.name: node.lineno for node in body if isinstance(node, DEFINITIONS)
+            }
+        line = self._lines[file].get(symbol)
+        return (file.relative_to(self.root).as_posix(), line) if line else None
+
+    def depth(self, module: str) -> int:
+        """How far a module stands above those that import none of ours, which have 0: one more than
+        the deepest that it imports when it is loaded
+        """
+        if module not in self._depths:
+            self._depths[module] = 0  # for modules that import each other
+            file = self._file(module)
+            body = ast.parse(file.read_text(encoding="utf-8")).body if file.is_file() else []
+            imported = [node.module for node in body if isinstance(node, ast.ImportFrom)]
+            ours = [name for name in imported if name in self.modules]
+            self._depths[module] = 1 + max((self.depth(name) for name in ours), default=-1)
+        return self._depths[module]
+
+    def _file(self, module: str) -> Path:
+        return self.root / (module.replace(".", "/") + ".py")
 
 
-# `name` or `name()`, not inside a link
-NAME = re.compile(r"(?<![\[`])`([A-Za-z_][\w.]*)(\(\))?`(?![\]`])")
+NAME = re.compile(r"(?<![\[`])`([A-Za-z_][\w.]*)(\(\))?`(?![\]`])")  # `name` or `name()`, unlinked
 
 
 def link_names(
-    markdown: str, symbols: Symbols, module: str = ""
-) -> str:  # the module of the page, whose names come first
-    """Markdown in which names of exported symbols in backticks are links; code blocks stay as they
-    are
-    """
+    markdown: str,
+    symbols: Symbols,
+    module: str = "",  # of the page; its names come first
+) -> str:
+    "Markdown in which exported names in backticks are links; code blocks stay as they are"
 
-    def link(match):
+    def link(match: re.Match[str]) -> str:
         place = symbols.place(match[1], module)
         return f"[{match[0]}](/{place})" if place else match[0]
 
     parts = re.split(r"(?ms)(^```.*?^```)", markdown)
-    return "".join(part if i % 2 else NAME.sub(link, part) for i, part in enumerate(parts))
+    for at in range(0, len(parts), 2):  # every other part is a code block
+        parts[at] = NAME.sub(link, parts[at])
+    return "".join(parts)
 
+
+# ---- exported code
+#
+# On the page each definition gets a heading, the first paragraph of its docstring and a link to the
+# source, and below them its code with the comments on every parameter. An exported cell may define
+# several things, so it is cut in front of every definition. Of a long class the outline is shown,
+# and the code is folded.
 
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+LONG = 40  # lines
 
 
-def definition(code: str) -> ast.AST | None:
-    "The first public function or class in a piece of code"
+def public_definitions(code: str) -> list[Definition]:
+    "The public functions and classes at the top of a piece of code"
     try:
         body = ast.parse(code).body
-    except SyntaxError:
-        return None  # notebook magic
-    return next(
-        (node for node in body if isinstance(node, DEFINITIONS) and not node.name.startswith("_")),
-        None,
-    )
+    except SyntaxError:  # a line for the notebook alone, such as %pip
+        return []
+    found = [node for node in body if isinstance(node, DEFINITIONS)]
+    return [node for node in found if not node.name.startswith("_")]
 
 
-def split_exports(code: str) -> list[str]:  # pieces that together are the cell
-    """Cut a cell of code in front of each public function and class but the first; what stands
-    before a definition stays with it
+def definition(code: str) -> Definition | None:
+    "The first public function or class in a piece of code"
+    return next(iter(public_definitions(code)), None)
+
+
+def split_exports(
+    code: str,  # of an exported cell
+) -> list[str]:
+    """Pieces that together are the cell: it is cut in front of each public function and class but
+    the first, and what stands before a definition stays with it
     """
     lines = code.splitlines()
-    public = [
-        node
-        for node in ast.parse(code).body
-        if isinstance(node, DEFINITIONS) and not node.name.startswith("_")
-    ]
-    cuts = (
-        [0]
-        + [min([node.lineno] + [d.lineno for d in node.decorator_list]) - 1 for node in public[1:]]
-        + [len(lines)]
-    )
-    pieces = ["\n".join(lines[a:b]).strip("\n") for a, b in zip(cuts, cuts[1:])]
+    cuts = [0, *(_first_line(node) for node in public_definitions(code)[1:]), len(lines)]
+    pieces = ["\n".join(lines[start:end]).strip("\n") for start, end in pairwise(cuts)]
     return [piece for piece in pieces if piece.strip()]
 
 
+def _first_line(node: ast.stmt) -> int:
+    "Where a statement starts, counted from 0: at its first decorator, if it has one"
+    decorators = getattr(node, "decorator_list", [])
+    return min([node.lineno, *(one.lineno for one in decorators)]) - 1
+
+
+def only_imports(code: str) -> bool:
+    "Whether a piece of code imports and does nothing else"
+    try:
+        body = ast.parse(code).body
+    except SyntaxError:  # a line for the notebook alone, such as %pip
+        return False
+    return bool(body) and all(isinstance(node, (ast.Import, ast.ImportFrom)) for node in body)
+
+
+def is_long_class(node: Definition) -> bool:
+    "Whether a definition is a class with more lines than a page should show unasked"
+    lines = (node.end_lineno or node.lineno) - _first_line(node)
+    return isinstance(node, ast.ClassDef) and lines > LONG
+
+
+def outline(
+    node: Definition,  # a class
+    code: str,  # in which the class stands
+) -> str:
+    """A class without the inside of its methods, as Python: its fields, the signatures of its
+    public methods, and the first paragraph of every docstring
+    """
+    lines = code.splitlines()
+    methods = [child for child in node.body if isinstance(child, DEFINITIONS) and _is_api(child)]
+    fields = "\n".join(_field(child, lines) for child in node.body if _is_field(child))
+    parts = [_signature(node, lines), fields, *(_signature(one, lines) for one in methods)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _is_api(method: Definition) -> bool:
+    return not method.name.startswith("_") or method.name == "__init__"
+
+
+def _is_field(node: ast.stmt) -> bool:
+    if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+        return not node.target.id.startswith("_")
+    return False
+
+
+def _signature(node: Definition, lines: list[str]) -> str:
+    "The lines from a definition's decorators to its body, and the start of its docstring"
+    shown = lines[_first_line(node) : max(node.body[0].lineno - 1, node.lineno)]
+    sentence = (ast.get_docstring(node) or "").split("\n\n")[0]
+    if sentence:
+        margin = " " * node.body[0].col_offset
+        quoted = f'"""{sentence}"""' if "\n" in sentence else f'"{sentence}"'
+        shown = shown + [margin + line if line else "" for line in quoted.splitlines()]
+    return "\n".join(shown)
+
+
+def _field(node: ast.stmt, lines: list[str]) -> str:
+    "The lines of a field, with the comment above it"
+    start = node.lineno - 1
+    while lines[start - 1].lstrip().startswith("#"):
+        start -= 1
+    return "\n".join(lines[start : node.end_lineno])
+
+
 def reference(
-    node: ast.AST,  # a function or class
+    node: Definition,
     module: str,  # the module it is exported to
     symbols: Symbols,
     project: Project,
@@ -228,50 +421,64 @@ def reference(
     """The head of one symbol's reference as Markdown: heading, places of its methods, link to the
     source, first paragraph of its docstring
     """
-    methods = (
-        [child.name for child in node.body if isinstance(child, DEFINITIONS)]
-        if isinstance(node, ast.ClassDef)
-        else []
-    )
-    places = "".join(
-        f'<span class="symbol-place" id="{node.name.lower()}.{name.lower()}"></span>'
-        for name in methods
-    )
-    where = symbols.line(module, node.name)
-    url = where and f"{project.repository}/blob/{project.branch}/{where[0]}#L{where[1]}"
-    source = f'<a class="source-link" href="{html.escape(url)}">source</a>' if url else ""
+    place = node.name.lower()
     sentence = (ast.get_docstring(node) or "").split("\n\n")[0]
-    return (
-        f"### {node.name} {{#{node.name.lower()} .symbol}}\n\n{places}{source}\n\n:::"
-        f" {{.symbol-sentence}}\n{link_names(sentence, symbols, module)}\n:::"
+    return "\n\n".join(
+        [
+            f"### {node.name} {{#{place} .symbol}}",
+            _method_places(node) + _source_link(node, module, symbols, project),
+            f"::: {{.symbol-sentence}}\n{link_names(sentence, symbols, module)}\n:::",
+        ]
     )
 
 
-# the `#|` lines at the top as name -> value, and the code under them
-def cell_directives(code: str) -> tuple[dict[str, str], str]:
-    "Read the directives of a code cell"
+def _method_places(node: Definition) -> str:
+    if not isinstance(node, ast.ClassDef):
+        return ""
+    names = [child.name for child in node.body if isinstance(child, DEFINITIONS)]
+    places = [f"{node.name.lower()}.{name.lower()}" for name in names]
+    return "".join(f'<span class="symbol-place" id="{place}"></span>' for place in places)
+
+
+def _source_link(node: Definition, module: str, symbols: Symbols, project: Project) -> str:
+    where = symbols.line(module, node.name)
+    if not where:
+        return ""
+    file, line = where
+    url = f"{project.repository}/blob/{project.branch}/{file}#L{line}"
+    return f'<a class="source-link" href="{html.escape(url)}">source</a>'
+
+
+# ---- a notebook made ready
+#
+# Directives are the comments that start with `#|`. nbdev takes out what is hidden; here exported
+# cells are opened up, and those with nothing but imports are folded.
+
+
+def cell_directives(
+    code: str,
+) -> tuple[dict[str, str], str]:  # the directives by name, and the code under them
+    "Read the directives of a code cell: the `#|` lines at its top"
     lines = code.splitlines()
-    count = next((i for i, line in enumerate(lines) if not line.startswith("#|")), len(lines))
-    pairs = (re.match(r"#\|\s*([\w-]+):?\s*(.*)", line) for line in lines[:count])
-    return {m[1]: m[2].strip() for m in pairs if m}, "\n".join(lines[count:])
+    directives = {}
+    while lines and lines[0].startswith("#|"):
+        found = re.match(r"#\|\s*([\w-]+):?\s*(.*)", lines.pop(0))
+        if found:
+            directives[found[1]] = found[2].strip()
+    return directives, "\n".join(lines)
 
 
-def only_imports(code: str) -> bool:
-    "Whether a piece of code imports and does nothing else"
-    try:
-        body = ast.parse(code).body
-    except SyntaxError:
-        return False  # a line for the notebook alone, such as %pip
-    return bool(body) and all(isinstance(node, (ast.Import, ast.ImportFrom)) for node in body)
-
-
-def prose(text: str) -> dict:
+def prose(text: str) -> Cell:
     "A prose cell"
     return {"cell_type": "markdown", "metadata": {}, "source": text}
 
 
-# module: of the page, for cells that name none
-def open_export(cell: dict, module: str, symbols: Symbols, project: Project) -> list[dict]:
+def open_export(
+    cell: Cell,  # of code
+    module: str,  # of the page, for cells that name none
+    symbols: Symbols,
+    project: Project,
+) -> list[Cell]:
     """The cells that show one code cell: an exported one as a head and code for each definition,
     any other as it is
     """
@@ -279,140 +486,161 @@ def open_export(cell: dict, module: str, symbols: Symbols, project: Project) -> 
     if "hide" in directives or not code.strip():
         return [cell]
     if only_imports(code):
-        directives |= {"code-fold": "true", "code-summary": "Imports"}
+        directives |= _folded("Imports")
     elif "export" not in directives:
         return [cell]
-    kept = "".join(
-        f"#| {name}: {value}\n" for name, value in directives.items() if name != "export"
-    )
-    if "export" not in directives:
-        return [{**cell, "source": kept + code}]
-    # a lesson may fill a module that another page opens
-    if directives["export"]:
-        module = f"{project.name}.{directives['export']}"
+    target = directives.pop("export", None)
+    if target is None:
+        return [{**cell, "source": _with_directives(code, directives)}]
+    if target:  # a notebook may fill a module that another page opens
+        module = f"{project.name}.{target}"
     cells = []
     for piece in split_exports(code):
         node = definition(piece)
-        cells += [prose(reference(node, module, symbols, project))] if node else []
-        cells.append({**cell, "source": kept + piece, "outputs": []})
+        shown = directives
+        if node:
+            cells.append(prose(reference(node, module, symbols, project)))
+        if node and is_long_class(node):
+            cells.append(prose(f"```python\n{outline(node, piece)}\n```"))
+            shown = directives | _folded("Code")
+        cells.append({**cell, "source": _with_directives(piece, shown), "outputs": []})
     cells[-1]["outputs"] = cell.get("outputs", [])
     return cells
 
 
-def exported_module(cells: list[dict], name: str) -> str:  # name: of the package
+def _folded(summary: str) -> dict[str, str]:
+    return {"code-fold": "true", "code-summary": summary}
+
+
+def _with_directives(code: str, directives: dict[str, str]) -> str:
+    return "".join(f"#| {name}: {value}\n" for name, value in directives.items()) + code
+
+
+def exported_module(
+    cells: list[Cell],
+    name: str,  # of the package
+) -> str:
     "The module that a notebook opens, else the first that it adds to, or the empty string"
     code = "\n".join(cell["source"] for cell in cells if cell["cell_type"] == "code")
-    found = re.search(r"(?m)^#\| *default_exp +(\S+)", code) or re.search(
-        r"(?m)^#\| *export +(\S+)", code
-    )
-    return f"{name}.{found[1]}" if found else ""
-
-
-# source: a notebook's path inside nbs/
-def numbered(title: str, source: PurePosixPath | str) -> str:
-    "A lesson's title with the number that other pages call it by"
-    lesson = re.match(r"lessons/(\d+[a-z]?)_", str(source))
-    return f"{lesson[1]} \N{MIDDLE DOT} {title}" if lesson else title
+    for directive in ("default_exp", "export"):
+        found = re.search(rf"(?m)^#\| *{directive} +(\S+)", code)
+        if found:
+            return f"{name}.{found[1]}"
+    return ""
 
 
 def prepare(
-    notebook: dict,  # as read from its file
+    notebook: Notebook,  # as read from its file
     source: PurePosixPath | str,  # its path inside nbs/
     project: Project,
     symbols: Symbols,
-) -> dict:
+) -> Notebook:
     """A notebook ready for nbdev and smalldocs: its title as front matter, links that follow the
-    pages, exported code to be shown
+    pages, exported code to be shown. Raises ValueError if the notebook has no title
     """
-    cells = [dict(cell, source="".join(cell["source"])) for cell in notebook["cells"]]
-    title, description, rest = (
-        split_title(cells[0]["source"])
-        if cells and cells[0]["cell_type"] == "markdown"
-        else ("", "", "")
-    )
+    cells = [{**cell, "source": "".join(cell["source"])} for cell in notebook["cells"]]
+    is_prose = bool(cells) and cells[0]["cell_type"] == "markdown"
+    title, sentence, rest = split_title(cells[0]["source"] if is_prose else "")
     if not title:
         raise ValueError(
             f"nbs/{source}: the first cell is no title; expected a prose cell that starts with '#"
             " Title' and has '> one sentence' under it"
         )
-    front = json.dumps(
-        {"title": numbered(title, source), "description": description, "order": page_order(source)}
-    )
-    top = [] if str(source) == "index.ipynb" else [prose(badge_row(project, source))]
-    module, body = exported_module(cells, project.name), []
+    module = exported_module(cells, project.name)
+    order = page_order(source)
+    if order == LAST and module:  # pages of the library stand in the order in which they import
+        order += symbols.depth(module)
+    front = {"title": numbered(title, source), "description": sentence, "order": order}
+    shown = [{"cell_type": "raw", "metadata": {}, "source": f"---\n{json.dumps(front)}\n---"}]
+    if str(source) != "index.ipynb":
+        shown.append(prose(badge_row(project, source)))
     for cell in [prose(rest), *cells[1:]]:
         if cell["cell_type"] == "markdown":
-            body.append(prose(link_names(relink(cell["source"]), symbols, module)))
+            shown.append(prose(link_names(relink(cell["source"]), symbols, module)))
         if cell["cell_type"] == "code":
-            body += open_export(cell, module, symbols, project)
-    return {
-        "cells": [
-            {"cell_type": "raw", "metadata": {}, "source": f"---\n{front}\n---"},
-            *top,
-            *body,
-        ],
-        "nbformat": 4,
-        "nbformat_minor": 5,
-        "metadata": {
-            "kernelspec": {"name": "python3", "language": "python", "display_name": "Python 3"}
-        },
-    }
+            shown += open_export(cell, module, symbols, project)
+    kernel = {"name": "python3", "language": "python", "display_name": "Python 3"}
+    metadata = {"kernelspec": kernel}
+    return {"cells": shown, "nbformat": 4, "nbformat_minor": 5, "metadata": metadata}
 
 
-def developer_tools():
-    "nbdev, smalldocs and latex2mathml, or an error that says how to install them"
+def front_matter(
+    notebook: Notebook,  # from `prepare`
+) -> dict[str, Any]:
+    "Title, description and order of a page"
+    return json.loads(notebook["cells"][0]["source"].strip().strip("-"))
+
+
+# What nbdev does to a cell before it is shown, in this order
+PROCESSORS = (
+    "populate_language",
+    "strip_ansi",
+    "hide_line",
+    "filter_stream_",
+    "clean_show_doc",
+    "rm_export",
+    "clean_magics",
+    "hide_",
+)
+
+
+def apply_directives(
+    notebook: Notebook,  # from `prepare`
+    root: Path,  # of the checkout, where nbdev finds its configuration
+) -> Notebook:
+    "A notebook without what is hidden on its page"
+    check_developer_tools()
+    import nbdev.process
+    import nbdev.processors
+    from fastcore.nbio import dict2nb
+
+    processors = [getattr(nbdev.processors, name) for name in PROCESSORS]
+    processor: Any = nbdev.process.NBProcessor
+    kept = ("cell_type", "metadata", "source", "outputs")
+    with contextlib.chdir(root):
+        work: Any = dict2nb(_plain(notebook))
+        # directives that are Quarto's own stay in the cell, for smalldocs
+        processor(nb=work, procs=processors, rm_directives="quarto").process()
+        cells = [{key: cell[key] for key in kept if key in cell} for cell in work.cells]
+    return {**notebook, "cells": _plain(cells)}
+
+
+def _plain(data: Any) -> Any:
+    "A copy made of nothing but what JSON knows"
+    return json.loads(json.dumps(data))
+
+
+def check_developer_tools() -> None:
+    "Raise ImportError, with how to install it, if a library that builds the docs is missing"
     try:
-        import latex2mathml.converter, nbdev.processors, nbdev.process, smalldocs.site
+        for name in ("latex2mathml.converter", "nbdev.process", "smalldocs.site"):
+            importlib.import_module(name)
     except ImportError as error:
         raise ImportError(
             f"Building the docs needs {error.name}, which is a developer's dependency. Install it"
             ' with: pip install -e ".[dev]"'
         ) from error
-    return nbdev, smalldocs, latex2mathml.converter
 
 
-def apply_directives(
-    notebook: dict,  # from `prepare`
-    # root: of the checkout, where nbdev finds its configuration
-    root: Path,
-) -> dict:
-    "A notebook without what is hidden on its page"
-    nbdev, _, _ = developer_tools()
-    from fastcore.nbio import dict2nb
-
-    wanted = (
-        "populate_language",
-        "strip_ansi",
-        "hide_line",
-        "filter_stream_",
-        "clean_show_doc",
-        "rm_export",
-        "clean_magics",
-        "hide_",
-    )
-    procs = [getattr(nbdev.processors, name) for name in wanted]
-    with contextlib.chdir(root):
-        nb = dict2nb(json.loads(json.dumps(notebook)))
-        nbdev.process.NBProcessor(nb=nb, procs=procs, rm_directives="quarto").process()
-        cells = [
-            {
-                key: cell[key]
-                for key in ("cell_type", "metadata", "source", "outputs")
-                if key in cell
-            }
-            for cell in nb.cells
-        ]
-    return {**notebook, "cells": json.loads(json.dumps(cells))}
-
+# ---- mathematics without a script
+#
+# Browsers draw MathML themselves, so formulas are translated when the site is built. A command that
+# the translator does not know would end up on the page as it is; that is an error here.
 
 MATH = re.compile(r'<span class="math (inline|display)">\\[(\[](.*?)\\[)\]]</span>', re.S)
+KATEX = re.compile(r"<(?:link|script)[^>]*cdn\.jsdelivr\.net/npm/katex[^>]*>(?:</script>)?")
 
 
-def mathml(latex: str, display: bool = False) -> str:  # display: on a line of its own
-    "A formula as MathML"
-    _, _, converter = developer_tools()
+def mathml(
+    latex: str,
+    display: bool = False,  # on a line of its own
+) -> str:
+    "A formula as MathML. Raises ValueError if part of it cannot be translated"
+    check_developer_tools()
+    from latex2mathml.converter import convert
+
     plain = re.sub(r"\\(begin|end)\{(aligned|align|split)\}", r"\\\1{align*}", latex)
-    result = converter.convert(plain, display="block" if display else "inline")
+    result = convert(plain, display="block" if display else "inline")
     unknown = re.search(r"<m[io]>(\\[^<]*|&)</m", result)
     if unknown:
         raise ValueError(
@@ -422,22 +650,28 @@ def mathml(latex: str, display: bool = False) -> str:  # display: on a line of i
     return result
 
 
-def replace_math(page: str, name: str) -> str:  # a page as HTML; name: of the page, for the error
+def replace_math(
+    page: str,  # as HTML
+    name: str,  # of the page, for the error
+) -> str:
     "A page whose formulas are MathML and which asks for no script to draw them"
 
-    def one(match):
+    def translated(match: re.Match[str]) -> str:
+        kind, formula = match.groups()
         try:
-            return mathml(html.unescape(match[2]).strip(), match[1] == "display")
+            return mathml(html.unescape(formula).strip(), kind == "display")
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from error
 
-    page = MATH.sub(one, page)
-    return re.sub(
-        r"<(?:link|script)[^>]*cdn\.jsdelivr\.net/npm/katex[^>]*>(?:</script>)?", "", page
-    )
+    return KATEX.sub("", MATH.sub(translated, page))
 
 
-NAMES = {
+# ---- pages for everybody
+#
+# What smalldocs leaves out: regions of navigation have names, an icon beside a word is none of a
+# screen reader's business, and what scrolls sideways can be reached by the keyboard.
+
+REGIONS = {  # what stands in the tag of a region -> the region's name
     'class="navbar ': "Site",
     'class="quarto-secondary-nav"': "Page",
     'id="quarto-sidebar"': "Pages",
@@ -446,33 +680,37 @@ NAMES = {
     "quarto-title-breadcrumbs": "Breadcrumb above the title",
 }
 SCROLLERS = """<script>
-const reachable = () => { for (const box of document.querySelectorAll("main pre, main .cell-output-display, main table, main math, main .sourceCode")) if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0; };
+const boxes = ["pre", ".cell-output-display", "table", "math", ".sourceCode"]
+  .map(box => "main " + box).join(", ");
+const reachable = () => {
+  for (const box of document.querySelectorAll(boxes))
+    if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;
+};
 addEventListener("load", reachable);
 addEventListener("resize", reachable);
 </script>
 """
 
 
-def accessible(page: str) -> str:  # a page as HTML
+def accessible(
+    page: str,  # as HTML
+) -> str:
     "A page with names for its regions and a way for the keyboard to every scrolling box"
-    for sign, name in NAMES.items():
-        page = re.sub(
-            rf'<nav (?=[^>]*{re.escape(sign)})([^>]*?)(?: aria-label="[^"]*")?>',
-            rf'<nav aria-label="{name}" \1>',
-            page,
-        )
+    for sign, name in REGIONS.items():
+        region = rf'<nav (?=[^>]*{re.escape(sign)})([^>]*?)(?: aria-label="[^"]*")?>'
+        page = re.sub(region, rf'<nav aria-label="{name}" \1>', page)
     page = re.sub(r'(<i class="bi [^"]*") role="img"', r'\1 aria-hidden="true"', page)
-    # they fold a section
-    page = re.sub(
-        r'(<a [^>]*data-bs-target="(#[^"]+)") role="navigation"',
-        r'\1 role="button" href="\2"',
-        page,
-    )
+    folding = r'(<a [^>]*data-bs-target="(#[^"]+)") role="navigation"'
+    page = re.sub(folding, r'\1 role="button" href="\2"', page)
     return page.replace("</body>", f"{SCROLLERS}</body>")
 
 
-def mark_solutions(page: str) -> str:  # a page as HTML
-    "The folded code of a solution as a class of its own"
+def mark_solutions(
+    page: str,  # as HTML
+) -> str:
+    """A page on which the folded code of a solution has a class of its own, so that the style sheet
+    can hide what it prints until it is opened
+    """
     return re.sub(
         r'<details class="code-fold">(\s*<summary>Solution</summary>)',
         r'<details class="code-fold solution">\1',
@@ -480,7 +718,19 @@ def mark_solutions(page: str) -> str:  # a page as HTML
     )
 
 
-def to_markdown(notebook: dict) -> str:
+# ---- pages for readers of plain text
+#
+# The same small exporter writes README.md and a Markdown copy of every page, which llms.txt lists
+# for language models. Prose stays as it is, code is fenced, text that was printed is shown, and
+# pictures are left out. Hidden cells stay hidden, and `echo: false` hides the code alone.
+
+README_NOTE = (
+    f"<!-- Made from nbs/index.ipynb by `{COMMAND}`. Edit the notebook, not this file. -->\n\n"
+)
+PICTURES = {"text/html", "image/png", "image/svg+xml", "image/jpeg"}
+
+
+def to_markdown(notebook: Notebook) -> str:
     "A notebook as Markdown: prose, fenced code, outputs that are text"
     parts = []
     for cell in notebook["cells"]:
@@ -492,183 +742,197 @@ def to_markdown(notebook: dict) -> str:
     return "\n\n".join(part.strip("\n") for part in parts if part.strip()) + "\n"
 
 
-def _code_parts(cell, source):
+def _code_parts(cell: Cell, source: str) -> list[str]:
     directives, code = cell_directives(source)
-    if {"hide", "default_exp"} & directives.keys() or directives.get("include") == "false":
+    hidden = {"hide", "default_exp", "exporti"} & directives.keys()
+    if hidden or directives.get("include") == "false":
         return []
-    shown = code.strip() and directives.get("echo") != "false"
-    return [_fence(code, "python")] * bool(shown) + [
-        _output_text(o) for o in cell.get("outputs", []) if directives.get("output") != "false"
-    ]
+    parts = []
+    if code.strip() and directives.get("echo") != "false":
+        parts.append(_fence(code, "python"))
+    if directives.get("output") != "false":
+        parts += [_output_text(output) for output in cell.get("outputs", [])]
+    return parts
 
 
-def _output_text(output):
+def _output_text(output: dict[str, Any]) -> str:
     data = output.get("data", {})
     if "text/markdown" in data:
         return "".join(data["text/markdown"])
     if 'class="plab"' in "".join(data.get("text/html", "")):
         return "*(A figure that moves: it is on the page.)*"
-    if {"text/html", "image/png", "image/svg+xml", "image/jpeg"} & data.keys():
+    if PICTURES & data.keys():
         return ""
     return _fence("".join(output.get("text", data.get("text/plain", ""))), "")
 
 
-def _fence(text, language):
-    marks = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
-    return f"{marks}{language}\n{text.strip(chr(10))}\n{marks}" if text.strip() else ""
-
-
-README_NOTE = (
-    "<!-- Made from nbs/index.ipynb by `python -m pseudolab.site`. Edit the notebook, not this"
-    " file. -->\n\n"
-)
+def _fence(text: str, language: str) -> str:
+    if not text.strip():
+        return ""
+    longest = max(map(len, re.findall("`+", text)), default=0)
+    marks = "`" * max(3, longest + 1)
+    return f"{marks}{language}\n{text.strip(chr(10))}\n{marks}"
 
 
 def readme(project: Project) -> str:
-    "The text of README.md, from the front page; links and pictures lead into nbs/"
-    notebook = json.loads((project.root / "nbs" / "index.ipynb").read_text(encoding="utf-8"))
-    text = to_markdown(notebook)
+    "The text of README.md, from the front page; its links and pictures lead into nbs/"
+    text = to_markdown(read_notebook(project, "index.ipynb"))
     return README_NOTE + re.sub(r"(\]\()(?![a-z]+:|[#/])([^)\s]+\))", r"\1nbs/\2", text)
 
 
-def drop_empty_sections(
-    config: dict,  # as read from _quarto.yml
-    # notebooks after renaming, as paths inside nbs/
-    pages: list[str],
-) -> dict:
-    "The configuration without sections of the sidebar that have no page"
-
-    def has_page(entry):
-        return any(
-            PurePosixPath(page).match(pattern)
-            for pattern in entry.get("contents", [])
-            for page in pages
-        )
-
-    contents = config["website"]["sidebar"]["contents"]
-    config["website"]["sidebar"]["contents"] = [
-        e for e in contents if not (isinstance(e, dict) and "section" in e) or has_page(e)
-    ]
-    return config
-
-
-def _vendor():
-    _, smalldocs, _ = developer_tools()
-    return Path(smalldocs.__file__).parent / "assets" / "vendor"
-
-
-def themes(folder: Path) -> dict[str, str]:  # folder: where light.css and dark.css stand
-    """The two style sheets: Bootstrap followed by our colours, and for the dark one with the rules
-    of Bootstrap's dark mode holding everywhere
-    """
-    light = (_vendor() / "bootstrap" / "bootstrap.min.css").read_text(encoding="utf-8")
-    bases = {"light.css": light, "dark.css": light.replace("[data-bs-theme=dark]", ":root")}
-    return {
-        name: f"{base}\n{(folder / name).read_text(encoding='utf-8')}"
-        for name, base in bases.items()
-    }
-
-
-def licence_text() -> str:
-    "The licences of everything that the pages carry along"
-    own = next(
-        file
-        for file in distribution("smalldocs").files
-        if file.name == "LICENSE" and "vendor" not in file.parts
-    )
-    texts = {
-        "smalldocs": own.locate(),
-        **{name: _vendor() / name / "LICENSE" for name in ("bootstrap", "bootstrap-icons", "fuse")},
-    }
-    return (
-        "\n\n".join(
-            f"{name}\n{'=' * len(name)}\n\n{Path(file).read_text(encoding='utf-8').strip()}"
-            for name, file in texts.items()
-        )
-        + "\n"
-    )
-
-
-def llms_index(project: Project, made: dict[PurePosixPath, dict]) -> str:  # made: from `stage`
+def llms_index(
+    project: Project,
+    pages: dict[PurePosixPath, Notebook],  # from `stage`
+) -> str:
     "The text of llms.txt: every page with its sentence, by folder"
     lines = [f"# {project.name}", "", f"> {project.description}"]
-    for folder in sorted({source.parent for source in made}, key=lambda p: (str(p) != ".", str(p))):
-        lines += ["", f"## {'Start' if str(folder) == '.' else str(folder).capitalize()}", ""]
-        for source, front in (
-            (s, _front_matter(nb)) for s, nb in made.items() if s.parent == folder
-        ):
-            lines.append(
-                f"- [{front['title']}]({project.documentation}/{page_path(source).with_suffix('.md')}):"
-                f" {front['description']}"
-            )
+    for folder in sorted({source.parent for source in pages}, key=lambda p: (str(p) != ".", p)):
+        lines += ["", f"## {_folder_title(folder)}", ""]
+        for source, notebook in pages.items():
+            if source.parent == folder:
+                lines.append(_llms_line(project, source, notebook))
     return "\n".join(lines) + "\n"
 
 
-def _front_matter(notebook):
-    import yaml
-
-    return yaml.safe_load(notebook["cells"][0]["source"].strip().strip("-"))
-
-
-def notebooks(project: Project) -> list[PurePosixPath]:
-    "Every notebook of the project, as paths inside nbs/, in the order of the pages"
-    found = [
-        PurePosixPath(p.relative_to(project.root / "nbs").as_posix())
-        for p in (project.root / "nbs").rglob("*.ipynb")
-    ]
-    return sorted(
-        (p for p in found if not any(part[0] in "._" for part in p.parts)),
-        key=lambda p: (str(p.parent), page_order(p), p.name),
-    )
+def _folder_title(folder: PurePosixPath) -> str:
+    "`lab/method` becomes `Lab: method`"
+    if str(folder) == ".":
+        return "Start"
+    first, *inner = folder.parts
+    return ": ".join([first.capitalize(), *([", ".join(inner)] if inner else [])])
 
 
-# processed notebooks by their paths inside nbs/
-def stage(project: Project, folder: Path) -> dict[PurePosixPath, dict]:
-    "Fill `folder` with what smalldocs renders"
-    import yaml
+def _llms_line(project: Project, source: PurePosixPath, notebook: Notebook) -> str:
+    front = front_matter(notebook)
+    address = f"{project.documentation}/{page_path(source).with_suffix('.md')}"
+    return f"- [{front['title']}]({address}): {front['description']}"
 
-    shutil.copytree(
-        project.root / "nbs", folder, ignore=shutil.ignore_patterns("*.ipynb", ".*", "__pycache__")
-    )
-    made, symbols = {}, Symbols(project.root, project.name)
+
+# ---- the stage
+#
+# The stage is a folder that holds what smalldocs shall see: processed notebooks under their pages'
+# names, pictures, the configuration (in which REPOSITORY stands for the address), a light and a
+# dark style sheet, the licences of the libraries inside the pages, and llms.txt.
+
+
+def stage(project: Project, folder: Path) -> dict[PurePosixPath, Notebook]:
+    "Fill `folder` with what smalldocs renders; returns the notebooks by their paths inside nbs/"
+    unseen = shutil.ignore_patterns("*.ipynb", ".*", "__pycache__")
+    shutil.copytree(project.nbs, folder, ignore=unseen)
+    symbols = Symbols(project.root, project.name)
+    pages = {}
     for source in notebooks(project):
-        notebook = json.loads((project.root / "nbs" / source).read_text(encoding="utf-8"))
-        try:
-            made[source] = apply_directives(
-                prepare(notebook, source, project, symbols), project.root
-            )
-        except SyntaxError as error:
-            raise ValueError(f"nbs/{source}: an exported cell is not Python: {error}") from error
+        pages[source] = _processed(project, source, symbols)
         target = folder / page_path(source).with_suffix(".ipynb")
         if target.exists():
             raise ValueError(
                 f"nbs/{source}: another notebook also becomes {page_path(source)}; rename one of"
                 " them"
             )
-        target.write_text(json.dumps(made[source]), encoding="utf-8")
-    settings = (
-        (folder / "_quarto.yml")
-        .read_text(encoding="utf-8")
-        .replace("REPOSITORY", project.repository)
-    )
-    config = drop_empty_sections(
-        yaml.safe_load(settings), [str(page_path(source).with_suffix(".ipynb")) for source in made]
-    )
-    config["website"] |= {"description": project.description, "repo-url": project.repository}
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(json.dumps(pages[source]), encoding="utf-8")
     texts = {
-        "_quarto.yml": yaml.safe_dump(config),
+        "_quarto.yml": configuration(project, list(pages)),
         "licences.txt": licence_text(),
-        "llms.txt": llms_index(project, made),
+        "llms.txt": llms_index(project, pages),
         **themes(folder),
     }
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
-    return made
+    return pages
 
 
-FETCH = 'const r = await fetch(offset + "search.json");\n      index = await r.json();'
-SCRIPT = """await new Promise((done, failed) => {
-        const script = Object.assign(document.createElement("script"), { src: offset + "search.js", onload: done, onerror: failed });
+def _processed(project: Project, source: PurePosixPath, symbols: Symbols) -> Notebook:
+    ready = prepare(read_notebook(project, source), source, project, symbols)
+    try:
+        return apply_directives(ready, project.root)
+    except SyntaxError as error:
+        raise ValueError(f"nbs/{source}: an exported cell is not Python: {error}") from error
+
+
+def configuration(project: Project, sources: list[PurePosixPath]) -> str:
+    "nbs/_quarto.yml as smalldocs reads it: with addresses, and without sections that have no page"
+    import yaml
+
+    text = (project.nbs / "_quarto.yml").read_text(encoding="utf-8")
+    config = yaml.safe_load(text.replace("REPOSITORY", project.repository))
+    pages = [str(page_path(source).with_suffix(".ipynb")) for source in sources]
+    sidebar = config["website"]["sidebar"]
+    sidebar["contents"] = drop_empty_sections(sidebar["contents"], pages)
+    config["website"] |= {"description": project.description, "repo-url": project.repository}
+    return yaml.safe_dump(config)
+
+
+def drop_empty_sections(
+    contents: list[Any],  # of the sidebar: pages, patterns, and sections of these
+    pages: list[str],  # notebooks after renaming, as paths inside nbs/
+) -> list[Any]:
+    "The contents without sections, and sections inside them, that have no page"
+    kept = []
+    for entry in contents:
+        if isinstance(entry, dict) and "section" in entry:
+            inside = drop_empty_sections(entry.get("contents", []), pages)
+            if any(_has_page(one, pages) for one in inside):
+                kept.append({**entry, "contents": inside})
+        else:
+            kept.append(entry)
+    return kept
+
+
+def _has_page(entry: Any, pages: list[str]) -> bool:
+    if isinstance(entry, str):
+        return any(PurePosixPath(page).match(entry) for page in pages)
+    return True  # a link, or a section that was kept
+
+
+def themes(
+    folder: Path,  # where light.css and dark.css stand
+) -> dict[str, str]:
+    """The two style sheets: Bootstrap followed by our colours, and for the dark one with the rules
+    of Bootstrap's dark mode holding everywhere
+    """
+    light = (_vendor() / "bootstrap" / "bootstrap.min.css").read_text(encoding="utf-8")
+    bases = {"light.css": light, "dark.css": light.replace("[data-bs-theme=dark]", ":root")}
+    ours = {name: (folder / name).read_text(encoding="utf-8") for name in bases}
+    return {name: f"{base}\n{ours[name]}" for name, base in bases.items()}
+
+
+def licence_text() -> str:
+    "The licences of everything that the pages carry along"
+    own = next(
+        file
+        for file in distribution("smalldocs").files or []
+        if file.name == "LICENSE" and "vendor" not in file.parts
+    )
+    files = {"smalldocs": Path(str(own.locate()))}
+    for name in ("bootstrap", "bootstrap-icons", "fuse"):
+        files[name] = _vendor() / name / "LICENSE"
+    texts = [
+        f"{name}\n{'=' * len(name)}\n\n{file.read_text(encoding='utf-8').strip()}"
+        for name, file in files.items()
+    ]
+    return "\n\n".join(texts) + "\n"
+
+
+def _vendor() -> Path:
+    "The folder of the libraries that smalldocs puts into pages"
+    check_developer_tools()
+    import smalldocs
+
+    return Path(str(smalldocs.__file__)).parent / "assets" / "vendor"
+
+
+# ---- the pages
+#
+# After smalldocs has written the pages, two things are mended: formulas become MathML, and the
+# search index becomes a script, so that search also works when a page is opened from the disk. Then
+# the copies in Markdown are added.
+
+FETCH = """const r = await fetch(offset + "search.json");
+      index = await r.json();"""
+LOAD = """await new Promise((done, failed) => {
+        const script = document.createElement("script");
+        Object.assign(script, { src: offset + "search.js", onload: done, onerror: failed });
         document.head.append(script);
       });
       index = window.searchIndex;"""
@@ -676,36 +940,37 @@ SCRIPT = """await new Promise((done, failed) => {
 
 def render(
     project: Project,
-    # out: an empty folder, or one that does not exist; returns what smalldocs warns of
-    out: Path,
+    out: Path,  # an empty folder, or one that does not exist
 ) -> list[str]:
-    "Write the whole site into `out`"
-    _, _, _ = developer_tools()
+    "Write the whole site into `out`; returns what smalldocs warns of"
+    check_developer_tools()
     from smalldocs.config import load
     from smalldocs.site import Site
 
+    out = Path(out).resolve()
     with tempfile.TemporaryDirectory() as scratch:
-        made = stage(project, Path(scratch) / "nbs")
+        pages = stage(project, Path(scratch) / "nbs")
         site = Site(load(Path(scratch) / "nbs"), quiet=True)
-        site.out = Path(out).resolve()
+        site.out = out
         site.build()
-    for page in sorted(Path(out).rglob("*.html")):
-        made_text = replace_math(page.read_text(encoding="utf-8"), page.relative_to(out).as_posix())
-        page.write_text(mark_solutions(accessible(made_text)), encoding="utf-8")
-    _search_as_script(Path(out))
-    _plain_copies(made, Path(out))
-    (Path(out) / ".nojekyll").touch()
+    for path in sorted(out.rglob("*.html")):
+        page = path.read_text(encoding="utf-8")
+        page = replace_math(page, path.relative_to(out).as_posix())
+        path.write_text(mark_solutions(accessible(page)), encoding="utf-8")
+    _search_as_script(out)
+    for source, notebook in pages.items():
+        copy = out / page_path(source).with_suffix(".md")
+        copy.write_text(_plain_copy(notebook), encoding="utf-8")
+    (out / ".nojekyll").touch()
     return site.warnings
 
 
-def _plain_copies(made, out):
-    for source, notebook in made.items():
-        front = _front_matter(notebook)
-        text = f"# {front['title']}\n\n> {front['description']}\n\n{to_markdown(notebook)}"
-        (out / page_path(source).with_suffix(".md")).write_text(text, encoding="utf-8")
+def _plain_copy(notebook: Notebook) -> str:
+    front = front_matter(notebook)
+    return f"# {front['title']}\n\n> {front['description']}\n\n{to_markdown(notebook)}"
 
 
-def _search_as_script(out):
+def _search_as_script(out: Path) -> None:
     script = out / "site_libs" / "smalldocs.js"
     text = script.read_text(encoding="utf-8")
     if FETCH not in text:
@@ -713,11 +978,18 @@ def _search_as_script(out):
             f"smalldocs {version('smalldocs')} loads its search index in another way than expected:"
             f" look at {script.name} and mend `FETCH`"
         )
-    script.write_text(text.replace(FETCH, SCRIPT), encoding="utf-8")
+    script.write_text(text.replace(FETCH, LOAD), encoding="utf-8")
     index = (out / "search.json").read_text(encoding="utf-8")
     (out / "search.js").write_text(f"window.searchIndex = {index};\n", encoding="utf-8")
     (out / "search.json").unlink()
 
+
+# ---- fresh or stale
+#
+# build.json notes what the site was made of and with which tools. With the same tools, a check
+# renders everything again and compares bytes. With others, whose pages may differ in details that
+# are nobody's fault, it compares sources and pages with what was noted. Either way a forgotten
+# rebuild is found.
 
 TOOLS = (
     "nbdev",
@@ -730,29 +1002,27 @@ TOOLS = (
 )
 
 
-def tools() -> dict[str, str]:
+def tool_versions() -> dict[str, str]:
     "The versions of everything that has a say in how a page looks"
-    return {
-        "python": f"{sys.version_info.major}.{sys.version_info.minor}",
-        **{name: version(name) for name in TOOLS},
-    }
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return {"python": python, **{name: version(name) for name in TOOLS}}
 
 
-def source_digests(project: Project) -> dict[str, str]:  # path inside the project -> digest
-    """What the site is made of: everything in nbs/, the index of symbols, and the addresses in
-    pyproject.toml
+def source_digests(project: Project) -> dict[str, str]:
+    """What the site is made of, each with its digest: everything in nbs/, the index of symbols, the
+    modules (their lines are linked to), this file, and the addresses in pyproject.toml
     """
+    modules = (project.root / project.name).rglob("*.py")
     files = [
-        p
-        for p in (project.root / "nbs").rglob("*")
-        if p.is_file() and not any(part[0] == "." for part in p.relative_to(project.root).parts)
+        *project.nbs.rglob("*"),
+        *(path for path in modules if path.name != "__init__.py"),
+        Path(__file__),
     ]
-    files.append(project.root / project.name / "_modidx.py")
-    digests = {
-        p.relative_to(project.root).as_posix(): _digest(p.read_bytes())
-        for p in sorted(files)
-        if p.is_file()
-    }
+    digests = {}
+    for path in sorted(path for path in files if path.is_file()):
+        name = _name(path, project)
+        if not any(part.startswith((".", "__pycache__")) for part in name.split("/")):
+            digests[name] = _digest(path.read_bytes())
     facts = [
         project.name,
         project.description,
@@ -763,116 +1033,135 @@ def source_digests(project: Project) -> dict[str, str]:  # path inside the proje
     return {**digests, "pyproject.toml": _digest(json.dumps(facts).encode())}
 
 
-def _digest(data):
+def _name(path: Path, project: Project) -> str:
+    "A file by its path inside the project; this script may also serve a project it is not part of"
+    if path == Path(__file__):
+        return "tools/site.py"
+    return path.relative_to(project.root).as_posix()
+
+
+def _digest(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
-def _files(folder):
-    return {
-        p.relative_to(folder).as_posix(): p.read_bytes()
-        for p in sorted(folder.rglob("*"))
-        if p.is_file()
-    }
+def _files(folder: Path) -> dict[str, bytes]:
+    "Every file of a folder by its path inside"
+    found = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
 
 
-# every file by its path inside the project, and the warnings
 def make(project: Project) -> tuple[dict[str, bytes], list[str]]:
-    "Render site and README.md in memory"
+    "Every file of the site, and README.md, by its path inside the project; and the warnings"
     with tempfile.TemporaryDirectory() as scratch:
         warnings = render(project, Path(scratch) / "docs")
         pages = _files(Path(scratch) / "docs")
     note = {
-        "tools": tools(),
+        "tools": tool_versions(),
         "sources": source_digests(project),
         "pages": {name: _digest(data) for name, data in pages.items()},
     }
     pages["build.json"] = (json.dumps(note, indent=1) + "\n").encode()
-    return {
-        **{f"docs/{name}": data for name, data in pages.items()},
-        "README.md": readme(project).encode(),
-    }, warnings
+    made = {f"docs/{name}": data for name, data in pages.items()}
+    made["README.md"] = readme(project).encode()
+    return made, warnings
 
 
-def stale(project: Project) -> list[str]:  # one line a file, empty when all is fresh
-    "What differs between the committed docs/ and README.md and what would be built now"
-    note = project.root / "docs" / "build.json"
+def stale(project: Project) -> list[str]:
+    """What differs between the committed docs/ and README.md and what would be built now: one line
+    per file, none when all is fresh
+    """
+    note = project.docs / "build.json"
     if not note.is_file():
         return ["docs/build.json is missing"]
     noted = json.loads(note.read_text(encoding="utf-8"))
-    there = {f"docs/{name}": data for name, data in _files(project.root / "docs").items()}
-    there["README.md"] = (
-        (project.root / "README.md").read_bytes() if (project.root / "README.md").is_file() else b""
-    )
-    if noted["tools"] == tools():
-        return _differences(there, make(project)[0])
+    there = {f"docs/{name}": data for name, data in _files(project.docs).items()}
+    readme_file = project.root / "README.md"
+    there["README.md"] = readme_file.read_bytes() if readme_file.is_file() else b""
+    if noted["tools"] == tool_versions():
+        expected, _ = make(project)
+        return differences(there, expected)
+    return _changed_sources(project, noted) + _changed_pages(project, noted, there)
+
+
+def _changed_sources(project: Project, noted: dict[str, Any]) -> list[str]:
     now = source_digests(project)
-    sources = [
-        f"{name} has changed since the docs were built"
-        for name in sorted(now.keys() | noted["sources"].keys())
-        if now.get(name) != noted["sources"].get(name)
+    names = sorted(now.keys() | noted["sources"].keys())
+    changed = [name for name in names if now.get(name) != noted["sources"].get(name)]
+    return [f"{name} has changed since the docs were built" for name in changed]
+
+
+def _changed_pages(project: Project, noted: dict[str, Any], there: dict[str, bytes]) -> list[str]:
+    expected = {f"docs/{name}": digest for name, digest in noted["pages"].items()}
+    expected["README.md"] = _digest(readme(project).encode())
+    digests = {name: _digest(data) for name, data in there.items() if name != "docs/build.json"}
+    return differences(digests, expected)
+
+
+def differences(there: dict[str, Any], expected: dict[str, Any]) -> list[str]:
+    "One line for each name that is missing, not expected, or other than expected"
+    both = sorted(expected.keys() & there.keys())
+    return [
+        *(f"{name} is missing" for name in sorted(expected.keys() - there.keys())),
+        *(f"{name} is not made from anything" for name in sorted(there.keys() - expected.keys())),
+        *(f"{name} is stale" for name in both if expected[name] != there[name]),
     ]
-    expected = {
-        "README.md": _digest(readme(project).encode()),
-        **{f"docs/{name}": value for name, value in noted["pages"].items()},
-    }
-    return sources + _differences(
-        {name: _digest(data) for name, data in there.items() if name != "docs/build.json"}, expected
-    )
 
 
-def _differences(there, expected):
-    return (
-        [f"{name} is missing" for name in sorted(expected.keys() - there.keys())]
-        + [f"{name} is not made from anything" for name in sorted(there.keys() - expected.keys())]
-        + [
-            f"{name} is stale"
-            for name in sorted(expected.keys() & there.keys())
-            if expected[name] != there[name]
-        ]
-    )
-
-
-def write(project: Project) -> list[str]:  # the files that changed
-    "Build docs/ and README.md; files that are no longer made are removed"
-    files, warnings = make(project)
+def write(
+    project: Project,
+    out: Path | None = None,  # where docs/ and README.md go; None: into the project
+) -> list[str]:
+    "Build docs/ and README.md; returns the files that changed, and removes those no longer made"
+    out = project.root if out is None else Path(out)
+    made, warnings = make(project)
     for warning in warnings:
         print(f"smalldocs: {warning}", file=sys.stderr)
-    changed = [
-        name
-        for name, data in files.items()
-        if not (project.root / name).is_file() or (project.root / name).read_bytes() != data
-    ]
-    for name in changed:
-        (project.root / name).parent.mkdir(parents=True, exist_ok=True)
-        (project.root / name).write_bytes(files[name])
-    gone = [name for name in _files(project.root / "docs") if f"docs/{name}" not in files]
+    changed = []
+    for name, data in made.items():
+        path = out / name
+        if path.is_file() and path.read_bytes() == data:
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        changed.append(name)
+    gone = [f"docs/{name}" for name in _files(out / "docs") if f"docs/{name}" not in made]
     for name in gone:
-        (project.root / "docs" / name).unlink()
-    return changed + [f"docs/{name} (removed)" for name in gone]
+        (out / name).unlink()
+    return changed + [f"{name} (removed)" for name in gone]
 
 
-# None: those of the command line; returns the exit status
-def main(arguments: list[str] | None = None) -> int:
+# ---- the command
+
+
+def main(
+    arguments: list[str] | None = None,  # None: those of the command line
+) -> int:
     "Build docs/ and README.md from the notebooks, or check that they are fresh"
-    parser = argparse.ArgumentParser(prog="python -m pseudolab.site", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog=COMMAND, description=main.__doc__)
     parser.add_argument(
         "--check",
         action="store_true",
         help="write nothing; list what is stale and exit with 1 if anything is",
     )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="the folder that gets docs/ and README.md (default: the project)",
+    )
     options = parser.parse_args(arguments)
     try:
-        developer_tools()
+        check_developer_tools()
         project = find_project()
-        lines = stale(project) if options.check else write(project)
+        lines = stale(project) if options.check else write(project, options.out)
     except (ImportError, ValueError, FileNotFoundError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     print("\n".join(lines) if lines else "docs/ and README.md are fresh")
     if options.check and lines:
-        print("Build them with: python -m pseudolab.site", file=sys.stderr)
+        print(f"Build them with: {COMMAND}", file=sys.stderr)
     return int(options.check and bool(lines))
 
 
-if __name__ == "__main__" and "__file__" in globals():
+if __name__ == "__main__":
     raise SystemExit(main())

@@ -256,15 +256,10 @@ THREE = "data in ('flowers102', 'dtd', 'eurosat')"
     ],
 )
 def test_published_figures_are_those_of_the_file(path, source, chosen):
-    (cell,) = (cell for cell in read_cells(path, "code") if source in _one_line(cell["source"]))
+    (cell,) = (cell for cell in read_cells(path, "code") if source in cell["source"])
     expected = published(paper_scores().query(chosen))
     assert sum(expected.values()) >= 3
     assert figures(cell) == expected
-
-
-def _one_line(code: str) -> str:
-    "Code as it was before a formatter broke its calls over lines"
-    return re.sub(r",?\s*\n\s*(?=[)\]])", "", re.sub(r"([(\[])\s*\n\s*", r"\1", code))
 
 
 @pytest.mark.parametrize("path", [REAL_CLIP, REPRODUCE], ids=name)
