@@ -246,7 +246,7 @@ def real_lines(options) -> list[Line]:
 
 def whole_line(options) -> Line:
     "On a GPU: the paper's whole run for Flowers102's numbers, by the clock"
-    from pseudolab.method.selectors import stream_top_k
+    from pseudolab.method.selectors import select_top_k
     from pseudolab.method.training import Term, fit_prompt
 
     recipe, clip, generator = (
@@ -264,7 +264,7 @@ def whole_line(options) -> Line:
         logits = 100 * pool @ labels.T
         for number in range(1, ROUNDS + 1):
             chosen, prompt = (
-                stream_top_k(logits, number * POOL // (ROUNDS * CLASSES)),
+                select_top_k(logits, number * POOL // (ROUNDS * CLASSES)),
                 TextPrompt(clip, names_of(CLASSES)),
             )
             fit_prompt(
