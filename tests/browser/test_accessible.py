@@ -2,17 +2,17 @@
 somebody was sent.
 """
 
-from pathlib import Path
-
 import pytest
-from support.runs import made_up, noise_task
 
 from pseudolab.views.report import write_report
+from support import DOCS
+from support.runs import made_up, noise_task
 
-DOCS = Path(__file__).resolve().parents[2] / "docs"
 SERIOUS = ("serious", "critical")
 # one that moves, one with formulas
 LESSONS = ("lessons/whole_game.html", "lessons/unified_loss.html")
+# two directions of writing, and a tag
+NAMES = ["river", "<img src=x onerror=alert(1)>", "بحيرة كبيرة", "town"]
 
 in_both_schemes = pytest.mark.parametrize("scheme", ["light", "dark"])
 
@@ -28,10 +28,7 @@ def axe():
 
 @pytest.fixture(scope="module")
 def run():
-    "With names in two directions of writing, one of them a tag"
-    return made_up(
-        noise_task(["river", "<img src=x onerror=alert(1)>", "بحيرة كبيرة", "town"], 120, 200)
-    )
+    return made_up(noise_task(NAMES, 120, 200))
 
 
 def faults(
@@ -52,36 +49,35 @@ def faults(
     page.wait_for_timeout(300)  # what scripts do after loading
     found = axe.run(page, options={"resultTypes": ["violations"]}).response["violations"]
     context.close()
-    return {
-        f"{rule['id']} ({rule['impact']})": [
-            f"{node['target']}: {node['html'][:160]}" for node in rule["nodes"]
-        ]
-        for rule in found
-    }
+    return {f"{rule['id']} ({rule['impact']})": places_of(rule) for rule in found}
 
 
-def serious(found):
-    return {
-        rule: places
-        for rule, places in found.items()
-        if rule.endswith(tuple(f"({impact})" for impact in SERIOUS))
-    }
+def places_of(rule: dict) -> list[str]:
+    "Where a rule is broken"
+    return [f"{node['target']}: {node['html'][:160]}" for node in rule["nodes"]]
+
+
+def serious(found: dict[str, list[str]]) -> dict[str, list[str]]:
+    "Those faults that keep somebody out"
+    endings = tuple(f"({impact})" for impact in SERIOUS)
+    return {rule: places for rule, places in found.items() if rule.endswith(endings)}
 
 
 def test_axe_sees_what_is_wrong(browser, axe, tmp_path):
     "Else all that follows would hold of anything"
     path = tmp_path / "bad.html"
     path.write_text(
-        '<html><body><main><img src="data:,"><p'
-        ' style="color:#aaa;background:#fff">pale</p><button></button></main></body></html>',
+        '<html><body><main><img src="data:,">'
+        '<p style="color:#aaa;background:#fff">pale</p><button></button></main></body></html>',
         encoding="utf-8",
     )
-    assert {
+    expected = {
         "image-alt (critical)",
         "color-contrast (serious)",
         "button-name (critical)",
         "html-has-lang (serious)",
-    } <= serious(faults(browser, axe, path.as_uri())).keys()
+    }
+    assert expected <= serious(faults(browser, axe, path.as_uri())).keys()
 
 
 @in_both_schemes
@@ -94,11 +90,11 @@ def test_lesson(browser, axe, page, scheme):
 @pytest.mark.parametrize("several", [False, True], ids=["one run", "two runs"])
 def test_report(browser, axe, run, tmp_path, several, scheme):
     "Nor does a heading skip a level"
-    path = write_report(
-        [run, made_up(run.task, seed=1)] if several else [run], tmp_path / "report.html"
-    )
+    runs = [run, made_up(run.task, seed=1)] if several else [run]
+    path = write_report(runs, tmp_path / "report.html")
     found = faults(browser, axe, path.as_uri(), scheme)
-    assert not serious(found) and "heading-order (moderate)" not in found, found
+    assert not serious(found), found
+    assert "heading-order (moderate)" not in found, found
 
 
 @in_both_schemes

@@ -5,13 +5,11 @@ import numpy as np
 from pseudolab.data.images import Images, ImageSet
 from pseudolab.data.tasks import Task
 from pseudolab.method.pseudolabels import PseudoLabels, audit
-from pseudolab.method.run import Round, Run
+from pseudolab.method.run import Round, Run, RunSettings
 from pseudolab.method.zero_shot import per_class_accuracy
 
 
-def noise_task(
-    names: list[str], n_train: int, n_test: int, side: int = 28, seed: int = 0
-) -> Task:
+def noise_task(names: list[str], n_train: int, n_test: int, side: int = 28, seed: int = 0) -> Task:
     "A task whose pictures are four by four coloured blots"
     rng = np.random.default_rng(seed)
 
@@ -39,9 +37,7 @@ class _Guesser:
 
     def pseudolabels(self, k: int) -> PseudoLabels:
         "`k` images for each class, seven of ten with their own label"
-        draws = [
-            self.rng.choice(len(self.truth), k, replace=False) for _ in range(self.n_classes)
-        ]
+        draws = [self.rng.choice(len(self.truth), k, replace=False) for _ in range(self.n_classes)]
         index = np.concatenate(draws)
         right = self.rng.random(len(index)) < 0.7
         others = self.rng.integers(self.n_classes, size=len(index))
@@ -90,17 +86,13 @@ def made_up(task: Task, rounds: int = 3, seed: int = 0) -> Run:
         "test_digest": task.test.digest(),
         "test_counts": np.bincount(task.test.labels, minlength=n_classes).tolist(),
     }
-    settings = {
-        "task": about,
-        "clip": {"name": "none"},
-        "prompt": "text",
-        "paradigm": "ul",
-        "strategy": "grip",
-        "k": ks[1:],
-        "seed": seed,
-        "selector": "top_k",
-        "shots": 2,
-        "shots_seed": 0,
-        "split_seed": 500,
-    }
+    settings = RunSettings(
+        task=about,
+        clip={"name": "none"},
+        prompt="text",
+        paradigm="ul",
+        strategy="grip",
+        k=ks[1:],
+        seed=seed,
+    )
     return Run(settings, played, task)

@@ -1,0 +1,55 @@
+"""Pages opened in a browser with the network cut off, and all that they complain of."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pseudolab.views.html import Widget
+
+
+def watched(
+    page: Any,  # of Playwright
+    allowed: str,  # how the address of a request may begin
+) -> list[str]:
+    "What a page complains of from now on: the list grows with every message, dialog and request"
+    complaints: list[str] = []
+    harmless = (allowed, "data:", "blob:")
+
+    def on_dialog(dialog: Any) -> None:
+        complaints.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
+
+    def on_request(request: Any) -> None:
+        if not request.url.startswith(harmless):
+            complaints.append(f"asked for {request.url}")
+
+    page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("dialog", on_dialog)
+    page.on("request", on_request)
+    page.on("requestfailed", lambda request: complaints.append(f"failed: {request.url}"))
+    return complaints
+
+
+@contextmanager
+def opened(
+    browser: Any,
+    widget: Widget,
+    folder: Path,
+    *,
+    awaited: str = ".plab[data-mounted]",  # what stands on the page once it is ready
+    **options: Any,  # of the browser's context
+) -> Iterator[Any]:
+    "The page of one saved widget. Fails at the end if anything was complained of or asked for"
+    path = widget.save(folder / "page.html")
+    context = browser.new_context(offline=True, **options)
+    try:
+        page = context.new_page()
+        complaints = watched(page, path.as_uri())
+        page.goto(path.as_uri())
+        page.wait_for_selector(awaited)
+        yield page
+    finally:
+        context.close()
+    assert not complaints, complaints
