@@ -49,7 +49,7 @@ def pool(seed, U, C, spread=2.0):
 
 
 def pairs(chosen):
-    return set(zip(chosen.index.tolist(), chosen.label.tolist()))
+    return set(zip(chosen.index.tolist(), chosen.label.tolist(), strict=True))
 
 
 def log_softmax(row):
@@ -74,7 +74,6 @@ def allowed_classes(draw, C):
 
 
 # ---- brute force
-# -----------------------------------------------------------------------------------------------------------------------------
 
 
 def likeliest(logits, allowed):
@@ -87,20 +86,15 @@ def likeliest(logits, allowed):
 @given(st.data())
 def test_threshold_is_brute_force(data):
     logits = data.draw(tied_pools())
-    allowed, threshold = (
-        data.draw(allowed_classes(len(logits[0]))),
-        data.draw(st.sampled_from([0.3, 0.51, 0.77, 0.93])),
-    )
+    allowed = data.draw(allowed_classes(len(logits[0])))
+    threshold = data.draw(st.sampled_from([0.3, 0.51, 0.77, 0.93]))
     best = likeliest(logits, allowed)
-    expected = [
-        (n, c)
-        for c in allowed
-        for _, n in sorted(
-            (-s, n) for n, (b, s) in enumerate(best) if b == c and exp(s) >= threshold
-        )
-    ]
+    expected = []
+    for c in allowed:
+        sure = [(-s, n) for n, (b, s) in enumerate(best) if b == c and exp(s) >= threshold]
+        expected += [(n, c) for _, n in sorted(sure)]
     got = select_threshold(np.array(logits), threshold, allowed=allowed)
-    assert list(zip(got.index, got.label)) == expected
+    assert list(zip(got.index, got.label, strict=True)) == expected
     assert np.allclose(got.confidence, [exp(best[n][1]) for n, _ in expected])
 
 
@@ -108,28 +102,34 @@ def test_threshold_is_brute_force(data):
 @given(st.data())
 def test_argmax_top_k_is_brute_force(data):
     logits = data.draw(tied_pools())
-    allowed, k = data.draw(allowed_classes(len(logits[0]))), data.draw(st.integers(1, len(logits)))
+    allowed = data.draw(allowed_classes(len(logits[0])))
+    k = data.draw(st.integers(1, len(logits)))
     # the same last bits: ties must fall alike
     scores = log_probabilities(np.array(logits)).tolist()
     best = [max(((c, row[c]) for c in allowed), key=lambda pair: pair[1]) for row in scores]
-    expected = [
-        (n, c)
-        for c in allowed
-        for _, n in sorted((-s, n) for n, (b, s) in enumerate(best) if b == c)[:k]
-    ]
+    expected = []
+    for c in allowed:
+        applicants = [(-s, n) for n, (b, s) in enumerate(best) if b == c]
+        expected += [(n, c) for _, n in sorted(applicants)[:k]]
     got = select_argmax_top_k(np.array(logits), k, allowed=allowed)
-    assert list(zip(got.index, got.label)) == expected
+    assert list(zip(got.index, got.label, strict=True)) == expected
 
 
 def greedy(plan, places):
     "The highest entry of the plan whose image is free and whose class has room, again and again"
-    left, taken = list(places), {}
-    for _, n, c in sorted(
-        (-plan[n, c], n, c) for n in range(len(plan)) for c in range(plan.shape[1])
-    ):
+    left = list(places)
+    taken = {}
+    for n, c in zip(*np.unravel_index(np.argsort(-plan, axis=None), plan.shape), strict=True):
         if n not in taken and left[c]:
-            taken[n], left[c] = c, left[c] - 1
+            taken[n] = c
+            left[c] -= 1
     return set(taken.items())
+
+
+def plan_of(scores, prior, temperature=1.0):
+    "The plan (U, C) of the biases that `sinkhorn` gives"
+    bias = sinkhorn(scores, prior, temperature=temperature)
+    return torch.tensor(scores / temperature + bias).softmax(dim=1).numpy()
 
 
 @settings(max_examples=60)
@@ -139,9 +139,8 @@ def test_balanced_takes_the_plans_highest_entries(seed, U, C, data):
     if k * C > U:
         return
     logits = pool(seed, U, C)
-    plan = sinkhorn(log_probabilities(logits), np.full(C, 1 / C))
     got = select_balanced(logits, k)
-    assert pairs(got) == greedy(plan, [k] * C)
+    assert pairs(got) == greedy(plan_of(logits, np.full(C, 1 / C)), [k] * C)
     assert (np.bincount(got.label, minlength=C) == k).all()
     assert np.allclose(got.confidence, torch.tensor(logits).softmax(1)[got.index, got.label])
 
@@ -151,21 +150,20 @@ def test_plan_is_the_optimal_transport():
     logits = pool(4, 6, 3)
     scores = log_probabilities(logits)
     best = max(permutations([0, 0, 1, 1, 2, 2]), key=lambda labels: scores[range(6), labels].sum())
-    assert np.exp(sinkhorn(scores, np.full(3, 1 / 3), temperature=0.02)).argmax(1).tolist() == list(
-        best
-    )
+    plan = plan_of(logits, np.full(3, 1 / 3), temperature=0.02)
+    assert plan.argmax(1).tolist() == list(best)
 
 
 def candidates_by_hand(logits, intra, inter):
     p = [[exp(s) for s in log_softmax(row)] for row in logits]
+    C = len(p[0])
     tau = np.quantile([max(row) for row in p], intra, method="lower")
-    bar = [
-        np.exp(np.quantile([log(row[c]) for row in p], inter, method="lower"))
-        for c in range(len(p[0]))
-    ]
-    sets = np.zeros((len(p), len(p[0])), dtype=bool)
+    by_class = [[log(row[c]) for row in p] for c in range(C)]
+    bar = [exp(np.quantile(column, inter, method="lower")) for column in by_class]
+    sets = np.zeros((len(p), C), dtype=bool)
     for n, row in enumerate(p):
-        order, total = sorted(range(len(row)), key=lambda c: -row[c]), 0.0
+        order = sorted(range(C), key=lambda c: -row[c])
+        total = 0.0
         for c in order:
             if total < tau - 1e-12 and row[c] >= bar[c] - 1e-12:
                 sets[n, c] = True
@@ -178,37 +176,35 @@ def candidates_by_hand(logits, intra, inter):
 @given(seeds, st.integers(1, 12), st.integers(1, 5), hundredths, hundredths)
 def test_candidate_sets_are_brute_force(seed, U, C, intra, inter):
     logits = pool(seed, U, C)
-    assert (
-        candidate_sets(logits, intra=intra, inter=inter)
-        == candidates_by_hand(logits.tolist(), intra, inter)
-    ).all()
+    by_hand = candidates_by_hand(logits.tolist(), intra, inter)
+    assert np.array_equal(candidate_sets(logits, intra=intra, inter=inter), by_hand)
 
 
 # ---- properties
-# ------------------------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("select", ONE_EACH.values(), ids=ONE_EACH)
 @settings(max_examples=25)
 @given(seed=seeds, C=sizes, k=st.integers(1, 4))
 def test_order_of_images_and_classes_does_not_matter(select, seed, C, k):
-    logits, rng = pool(seed, 20, C), np.random.default_rng(seed)
-    images, classes = rng.permutation(20), rng.permutation(C)
-    plain, moved = pairs(select(logits, k)), select(logits[images][:, classes], k)
-    assert {(images[n], classes[c]) for n, c in pairs(moved)} == plain
+    logits = pool(seed, 20, C)
+    rng = np.random.default_rng(seed)
+    images = rng.permutation(20)
+    classes = rng.permutation(C)
+    moved = select(logits[images][:, classes], k)
+    assert {(images[n], classes[c]) for n, c in pairs(moved)} == pairs(select(logits, k))
 
 
 @settings(max_examples=25)
 @given(seeds, sizes)
 def test_order_does_not_matter_for_sets_and_priors(seed, C):
-    logits, rng = pool(seed, 20, C), np.random.default_rng(seed)
-    images, classes = rng.permutation(20), rng.permutation(C)
-    assert (
-        candidate_sets(logits[images][:, classes]) == candidate_sets(logits)[images][:, classes]
-    ).all()
-    assert np.allclose(
-        estimate_prior(logits[images][:, classes]), estimate_prior(logits)[classes], atol=1e-6
-    )
+    logits = pool(seed, 20, C)
+    rng = np.random.default_rng(seed)
+    images = rng.permutation(20)
+    classes = rng.permutation(C)
+    moved = logits[images][:, classes]
+    assert np.array_equal(candidate_sets(moved), candidate_sets(logits)[images][:, classes])
+    assert np.allclose(estimate_prior(moved), estimate_prior(logits)[classes], atol=1e-6)
 
 
 @settings(max_examples=60)
@@ -216,8 +212,9 @@ def test_order_does_not_matter_for_sets_and_priors(seed, C):
 def test_sinkhorn_keeps_its_sums(seed, U, C, temperature):
     logits = pool(seed, U, C)
     prior = np.random.default_rng(seed).dirichlet(np.ones(C))
-    plan = np.exp(sinkhorn(log_probabilities(logits), prior, temperature=temperature))
-    assert np.abs(plan.sum(1) - 1).max() < 1e-6 and np.abs(plan.sum(0) - prior * U).max() < 1.01e-6
+    plan = plan_of(logits, prior, temperature)
+    assert np.abs(plan.sum(1) - 1).max() < 1e-6
+    assert np.abs(plan.sum(0) - prior * U).max() < 1.01e-6
     ratio = np.log(plan) - log_probabilities(logits) / temperature  # rank one: a_i * b_c
     assert np.allclose(ratio - ratio[:1], (ratio - ratio[:1])[:, :1])
 
@@ -227,26 +224,24 @@ def test_sinkhorn_keeps_its_sums(seed, U, C, temperature):
 @given(logits=tied_pools(), data=st.data())
 def test_no_image_twice(select, logits, data):
     logits = np.array(logits)
-    k, classes = data.draw(st.integers(1, len(logits))), data.draw(allowed_classes(logits.shape[1]))
-    if select not in (ONE_EACH["threshold"], select_argmax_top_k) and k * len(classes) > len(
-        logits
-    ):
+    k = data.draw(st.integers(1, len(logits)))
+    classes = data.draw(allowed_classes(logits.shape[1]))
+    needs_room = select not in (ONE_EACH["threshold"], select_argmax_top_k)
+    if needs_room and k * len(classes) > len(logits):
         return
     chosen = select(logits, k, allowed=classes)
-    assert len(np.unique(chosen.index)) == len(chosen.index) and set(chosen.label) <= set(classes)
-    assert (
-        chosen.index.dtype == chosen.label.dtype == np.int64
-        and chosen.confidence.dtype == np.float64
-    )
+    assert len(np.unique(chosen.index)) == len(chosen.index)
+    assert set(chosen.label) <= set(classes)
+    assert chosen.index.dtype == chosen.label.dtype == np.int64
+    assert chosen.confidence.dtype == np.float64
 
 
 @settings(max_examples=60)
 @given(seeds, st.floats(0.05, 1), st.floats(0.05, 1))
 def test_threshold_is_monotone(seed, one, other):
     low, high = sorted((one, other))
-    assert pairs(select_threshold(pool(seed, 30, 4), high)) <= pairs(
-        select_threshold(pool(seed, 30, 4), low)
-    )
+    logits = pool(seed, 30, 4)
+    assert pairs(select_threshold(logits, high)) <= pairs(select_threshold(logits, low))
 
 
 @settings(max_examples=60)
@@ -254,25 +249,22 @@ def test_threshold_is_monotone(seed, one, other):
 def test_candidate_sets_hold_the_top_class_and_grow(logits, intra, inter):
     logits = np.array(logits)
     sets = candidate_sets(logits, intra=intra, inter=inter)
-    assert (
-        sets.dtype == bool
-        and sets.shape == logits.shape
-        and sets[np.arange(len(logits)), log_probabilities(logits).argmax(1)].all()
-    )
-    assert (sets <= candidate_sets(logits, intra=1.0, inter=inter)).all() and (
-        sets <= candidate_sets(logits, intra=intra, inter=0.0)
-    ).all()
+    assert sets.dtype == bool
+    assert sets.shape == logits.shape
+    assert sets[np.arange(len(logits)), log_probabilities(logits).argmax(1)].all()
+    assert (sets <= candidate_sets(logits, intra=1.0, inter=inter)).all()
+    assert (sets <= candidate_sets(logits, intra=intra, inter=0.0)).all()
 
 
 # ---- shares
-# ----------------------------------------------------------------------------------------------------------------------------------
 
 
 def calibrated(seed, prior, U=4000, noise=1.5):
     """Images of a known imbalanced prior, and the exact posterior logits of a labeller that
     believes in equal shares
     """
-    rng, C = np.random.default_rng(seed), len(prior)
+    rng = np.random.default_rng(seed)
+    C = len(prior)
     truth = np.repeat(np.arange(C), np.round(np.array(prior) * U).astype(int))
     seen = np.eye(C)[truth] * 2 + rng.normal(scale=noise, size=(len(truth), C))
     return 2 * seen / noise**2, truth
@@ -284,12 +276,14 @@ def calibrated(seed, prior, U=4000, noise=1.5):
 )
 def test_prior_is_recovered(seed, prior):
     logits, truth = calibrated(seed, prior)
-    error = lambda shares: np.abs(shares - np.bincount(truth) / len(truth)).sum()
+    shares = np.bincount(truth) / len(truth)
     counted = np.bincount(logits.argmax(1), minlength=len(prior)) / len(truth)
     estimated = estimate_prior(logits)
-    assert error(estimated) < 0.08 and estimated.sum() == pytest.approx(1)
+    error = np.abs(estimated - shares).sum()
+    assert error < 0.08
+    assert estimated.sum() == pytest.approx(1)
     if max(prior) > 0.25:
-        assert error(estimated) < error(counted) / 3
+        assert error < np.abs(counted - shares).sum() / 3
 
 
 def test_start_is_the_labellers_own_prior():
@@ -298,20 +292,20 @@ def test_start_is_the_labellers_own_prior():
     """
     logits, truth = calibrated(0, [0.7, 0.2, 0.1])
     knowing = logits + np.log([0.5, 0.3, 0.2])
-    assert np.allclose(
-        estimate_prior(knowing, start=[0.5, 0.3, 0.2]), estimate_prior(logits), atol=1e-3
-    )
+    told = estimate_prior(knowing, start=[0.5, 0.3, 0.2])
+    assert np.allclose(told, estimate_prior(logits), atol=1e-3)
     assert np.abs(estimate_prior(knowing) - estimate_prior(logits)).max() > 0.05
 
 
 def test_balanced_with_the_right_shares_labels_best():
     logits, truth = calibrated(1, [0.7, 0.2, 0.1], U=600)
-    k, right = 200, lambda chosen: (truth[chosen.index] == chosen.label).mean()
-    known, estimated, uniform = (
-        right(select_balanced(logits, k, prior=prior))
-        for prior in ([0.7, 0.2, 0.1], "estimated", None)
-    )
-    assert uniform + 0.1 < estimated and abs(estimated - known) < 0.03
+
+    def right(prior):
+        chosen = select_balanced(logits, 200, prior=prior)
+        return (truth[chosen.index] == chosen.label).mean()
+
+    assert right(None) + 0.1 < right("estimated")
+    assert abs(right("estimated") - right([0.7, 0.2, 0.1])) < 0.03
 
 
 @pytest.mark.parametrize(
@@ -319,10 +313,8 @@ def test_balanced_with_the_right_shares_labels_best():
     [([0.5, 0.3, 0.2], [6, 4, 2]), ([1.0, 0.0, 0.0], [12, 0, 0]), ([1 / 3] * 3, [4, 4, 4])],
 )
 def test_places_follow_the_shares(prior, counts):
-    assert (
-        np.bincount(select_balanced(pool(0, 12, 3), 4, prior=prior).label, minlength=3).tolist()
-        == counts
-    )
+    chosen = select_balanced(pool(0, 12, 3), 4, prior=prior)
+    assert np.bincount(chosen.label, minlength=3).tolist() == counts
 
 
 def test_shares_are_scaled_to_the_allowed_classes():
@@ -333,34 +325,21 @@ def test_shares_are_scaled_to_the_allowed_classes():
 
 def test_more_than_the_pool_has_is_refused_and_exactly_the_pool_is_not():
     logits = pool(0, 12, 3)
-    assert (
-        len(select_balanced(logits, 4)) == 12
-        and len(select_balanced(logits, 12, allowed=[1])) == 12
-    )
-    with pytest.raises(
-        ValueError, match=r"5 \* 3 classes need 15 images, but the pool has 12.*at most 4"
-    ):
+    assert len(select_balanced(logits, 4)) == 12
+    assert len(select_balanced(logits, 12, allowed=[1])) == 12
+    message = r"5 \* 3 classes need 15 images, but the pool has 12.*at most 4"
+    with pytest.raises(ValueError, match=message):
         select_balanced(logits, 5)
 
 
 # ---- saturated logits
-# ------------------------------------------------------------------------------------------------------------------------
 
 
 def test_float32_ties_do_not_decide():
     "All four have probability 1.0 in float32, the last is the surest"
-    sure = torch.tensor(
-        [
-            [30.0, 0.0],
-            [31.0, 0.0],
-            [30.5, 0.0],
-            [32.0, 0.0],
-            [0.0, 31.0],
-            [0.0, 32.0],
-            [0.0, 30.0],
-            [0.0, 30.0],
-        ]
-    )
+    one = [[30.0, 0.0], [31.0, 0.0], [30.5, 0.0], [32.0, 0.0]]
+    other = [[0.0, 31.0], [0.0, 32.0], [0.0, 30.0], [0.0, 30.0]]
+    sure = torch.tensor(one + other)
     assert sure.softmax(1).max(1).values.tolist() == [1.0] * 8
     assert select_argmax_top_k(sure, 2).index.tolist() == [3, 1, 5, 4]
     assert select_threshold(sure).index.tolist() == [3, 1, 2, 0, 5, 4, 6, 7]
@@ -376,34 +355,30 @@ def test_plan_lifts_a_class_that_saturated_logits_hide():
 
 def test_ties_go_to_the_lowest_index():
     even = np.zeros((6, 2))
-    assert select_argmax_top_k(even, 2).index.tolist() == [0, 1] and select_threshold(
-        even, 0.5
-    ).index.tolist() == list(range(6))
+    assert select_argmax_top_k(even, 2).index.tolist() == [0, 1]
+    assert select_threshold(even, 0.5).index.tolist() == list(range(6))
     assert pairs(select_balanced(even, 2)) == {(0, 0), (1, 0), (2, 1), (3, 1)}
 
 
 # ---- the loss
-# --------------------------------------------------------------------------------------------------------------------------------
 
 
 @settings(max_examples=40)
 @given(seeds, st.integers(1, 8), sizes)
 def test_partial_label_loss(seed, B, C):
     logits = torch.tensor(pool(seed, B, C), requires_grad=True)
-    sets = (
-        torch.tensor(np.random.default_rng(seed).random((B, C)) < 0.5)
-        | F.one_hot(logits.argmax(1), C).bool()
-    )
+    drawn = torch.tensor(np.random.default_rng(seed).random((B, C)) < 0.5)
+    sets = drawn | F.one_hot(logits.argmax(1), C).bool()
     loss = partial_label_loss(logits, sets)
     expected = -((logits.softmax(1) * sets).sum(1)).log().mean()
-    assert torch.allclose(loss, expected) and loss >= 0
+    assert torch.allclose(loss, expected)
+    assert loss >= 0
     (mine,) = torch.autograd.grad(loss, logits, retain_graph=True)
     (theirs,) = torch.autograd.grad(expected, logits)
     assert torch.allclose(mine, theirs)
     one = torch.tensor(np.random.default_rng(seed).integers(C, size=B))
-    assert torch.allclose(
-        partial_label_loss(logits, F.one_hot(one, C).bool()), F.cross_entropy(logits, one)
-    )
+    alone = partial_label_loss(logits, F.one_hot(one, C).bool())
+    assert torch.allclose(alone, F.cross_entropy(logits, one))
     assert partial_label_loss(logits, torch.ones(B, C, dtype=torch.bool)) == 0
 
 
@@ -411,7 +386,8 @@ def test_partial_label_loss_of_a_hopeless_image_is_finite():
     logits = torch.tensor([[0.0, 200.0, 300.0]], requires_grad=True)
     loss = partial_label_loss(logits, torch.tensor([[True, False, False]]))
     loss.backward()
-    assert loss.item() == 300 and torch.allclose(logits.grad, torch.tensor([[-1.0, 0.0, 1.0]]))
+    assert loss.item() == 300
+    assert torch.allclose(logits.grad, torch.tensor([[-1.0, 0.0, 1.0]]))
 
 
 @pytest.mark.parametrize(
@@ -425,13 +401,13 @@ def test_partial_label_loss_refuses(sets):
 
 
 # ---- hostile input
-# ---------------------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("select", ANY.values(), ids=ANY)
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
 def test_logits_that_diverged(select, bad):
-    for logits in (torch.tensor([[0.0, bad]]), np.array([[0.0, bad]])):
+    rows = [[0.0, bad], [0.0, 0.0]]
+    for logits in (torch.tensor(rows), np.array(rows)):
         with pytest.raises(ValueError, match="NaN or infinity"):
             select(logits, 1)
 
@@ -453,10 +429,8 @@ def test_shapes_that_are_no_pool(select, shape, what):
 
 
 @pytest.mark.parametrize("select", BY_K.values(), ids=BY_K)
-@pytest.mark.parametrize("k", [0, -1, 5, 1.5, None, "2"])
+@pytest.mark.parametrize("k", [0, -1, 5, 1.5, "2"])
 def test_k_that_does_not_fit(select, k):
-    if k is None:
-        return
     with pytest.raises(ValueError, match=f"k is {k}, but the pool has 4 images"):
         select(np.zeros((4, 2)), k)
 
@@ -479,7 +453,7 @@ def test_threshold_that_is_no_probability(threshold):
 @pytest.mark.parametrize(
     "prior", [[0.5, 0.6], [1.2, -0.2], [1.0], [float("nan"), 1.0], [[0.5, 0.5]]], ids=str
 )
-def test_prior_that_is_none(prior):
+def test_prior_that_does_not_fit(prior):
     with pytest.raises(ValueError, match="prior is .*2 shares"):
         select_balanced(np.zeros((4, 2)), 1, prior=prior)
     with pytest.raises(ValueError, match="start is .*2 shares"):
@@ -510,4 +484,4 @@ def test_torch_and_numpy_agree(kind):
     logits = torch.tensor(pool(0, 20, 3)).to(kind).requires_grad_()
     for name in ("argmax_top_k", "balanced"):
         assert pairs(BY_K[name](logits, 3)) == pairs(BY_K[name](logits.detach().numpy(), 3))
-    assert (candidate_sets(logits) == candidate_sets(logits.detach().numpy()[::1])).all()
+    assert np.array_equal(candidate_sets(logits), candidate_sets(logits.detach().numpy()))
