@@ -1,10 +1,15 @@
 """Learn and use pseudolabelling with vision-language models.
 
-Names are imported when they are first asked for: torch and open_clip take seconds to load, and `import pseudolab` should not."""
+Names are imported when they are first asked for: torch and open_clip take seconds to load, and
+`import pseudolab` should not. Editors and type checkers read them in `__init__.pyi`.
+"""
+
+from importlib import import_module
+from typing import Any
 
 __version__ = "0.1.0"
 
-_HOME = {  # functions that are called like their module (zero_shot, pretrain) are imported from it
+_HOMES = {  # a module -> the public names that stand in it
     "settings": ("Settings", "read_settings"),
     "clip.loading": ("load_clip",),
     "clip.model": ("Clip",),
@@ -25,17 +30,15 @@ _HOME = {  # functions that are called like their module (zero_shot, pretrain) a
     "method.run": ("Round", "Run"),
     "method.tuner": ("PromptTuner",),
 }
-_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
-__all__ = sorted(_MODULE_OF)
+_MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}
+__all__ = sorted(_MODULE_OF)  # pyright: ignore[reportUnsupportedDunderAll]
 
 
-def __getattr__(name):
-    from importlib import import_module
-
+def __getattr__(name: str) -> Any:
     if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted([*globals(), *__all__])

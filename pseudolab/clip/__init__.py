@@ -1,1 +1,1 @@
-"CLIP behind one interface: the model, how it is loaded, the pocket CLIP that ships."
+"""CLIP behind one interface: the model, how it is loaded, the pocket CLIP that ships."""

@@ -1,1 +1,1 @@
-"Tasks: named classes and their pictures, drawn, from folders, or the paper's."
+"""Tasks: named classes and their pictures, drawn, from folders, or the paper's."""

@@ -1,1 +1,1 @@
-"Many runs, one file each, and the tables that are made of them."
+"""Many runs, one file each, and the tables that are made of them."""

@@ -1,1 +1,1 @@
-"Pseudolabelling with prompts: select, weigh, fit, measure, again."
+"""Pseudolabelling with prompts: select, weigh, fit, measure, again."""

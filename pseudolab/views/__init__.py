@@ -1,1 +1,1 @@
-"What a run looks like: figures, explorers, reports."
+"""What a run looks like: figures, explorers, reports."""

@@ -1,1 +1,1 @@
-"The drawn worlds of the pocket tasks."
+"""The drawn worlds of the pocket tasks."""

@@ -1,1 +1,1 @@
-"Learned prompts: one interface, three bodies."
+"""Learned prompts: one interface, three bodies."""
