@@ -61,6 +61,7 @@ PACKAGES = (
     "tqdm",
     "typer",
     "rich",
+    "platformdirs",
 )
 
 # %% ../../nbs/lab/cli/doctor.ipynb #c008

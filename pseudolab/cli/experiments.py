@@ -162,7 +162,7 @@ def _print_slopes(results: Sequence[dict], index: list[str]) -> None:
 
 def _print_stepwise(results: Sequence[dict]) -> None:
     "Gain at each step from the released code to the paper"
-    from pseudolab.experiments.ablations import stepwise_frame
+    from pseudolab.experiments.stepwise import stepwise_frame
 
     _print_means(
         "From the released code to the paper, a switch at a time: points gained by semi-supervised"
@@ -211,7 +211,7 @@ def equity(
     """Who gains, and what breaks: causes of equity, the paper's methods, from the released code to
     the paper, long-tailed pools. Some two hours on two cores.
     """
-    from pseudolab.experiments.imbalance import run_parts, write_parts
+    from pseudolab.experiments.parts import run_parts, write_parts
 
     results = run_parts(
         out,

@@ -133,7 +133,7 @@ def _keep_card(out: Path, card: dict[str, Any]) -> None:
     "The card as JSON beside the weights, and a line about both"
     from pseudolab.io import write_json
 
-    write_json(out.with_suffix(".json"), card)
+    write_json(out.with_suffix(".json"), card, indent=1)
     say(
         f"{out}: {card['bytes'] / 1e6:.1f} MB, SHA-256 {card['sha256']}, last loss"
         f" {card['log'][-1]['loss']:.3f}. Use it with --pretrained {out}."

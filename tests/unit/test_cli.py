@@ -21,7 +21,6 @@ import numpy as np
 import pytest
 import typer
 from PIL import Image
-from support import ROOT
 from typer.testing import CliRunner
 
 from pseudolab.cli import options
@@ -31,6 +30,7 @@ from pseudolab.cli.doctor import PACKAGES
 from pseudolab.cli.inputs import fresh_folder, read_class_names
 from pseudolab.cli.printing import console, tidy
 from pseudolab.data.pocket import drawing_rng, load_world
+from support import ROOT
 
 WORLD = load_world("satellite")
 NAMES = list(WORLD.classes)[:3]
