@@ -19,70 +19,87 @@ __all__ = [
 # %% ../../nbs/lessons/02_zero_shot.ipynb #c003
 import numpy as np
 import torch
+from PIL import Image
 
 from ..clip.model import Clip
-from ..data.tasks import TEMPLATE, check_template
+from ..clip.pixels import Pictures
+from ..data.checks import TEMPLATE, check_template
 
 
 # %% ../../nbs/lessons/02_zero_shot.ipynb #c006
 def fill_template(
-    template: str,
-    class_names: list[str],  # text with exactly one {}
-) -> list[str]:  # (C,) sentences
-    "The template with each class name in the place of {}"
-    return [check_template(template).replace("{}", name) for name in class_names]
+    template: str,  # text with exactly one {}
+    class_names: list[str],  # C names
+) -> list[str]:  # C sentences
+    "The template with each class name in the place of {}."
+    check_template(template)
+    return [template.replace("{}", name) for name in class_names]
 
 
-# float32 (C, D), unit vectors
-def class_features(clip: Clip, class_names: list[str], template: str = TEMPLATE) -> torch.Tensor:
-    "The zero-shot classifier's weights: one encoded sentence a class"
+def class_features(
+    clip: Clip,
+    class_names: list[str],  # C names
+    template: str = TEMPLATE,
+) -> torch.Tensor:  # float32 (C, D), unit vectors
+    "The zero-shot classifier's weights: one encoded sentence per class."
     return clip.encode_texts(fill_template(template, class_names))
 
 
+# %% ../../nbs/lessons/02_zero_shot.ipynb #98292cd9
 def cosine_logits(
     clip: Clip,
-    image_features: torch.Tensor,
-    class_features: torch.Tensor,  # (N, D) unit vectors
-) -> torch.Tensor:  # (C, D) unit vectors -> (N, C)
-    "exp(logit_scale) times the cosines of images and classes"
+    image_features: torch.Tensor,  # (N, D), unit vectors
+    class_features: torch.Tensor,  # (C, D), unit vectors
+) -> torch.Tensor:  # (N, C)
+    "exp(logit_scale) times the cosines of images and classes."
     return clip.logit_scale.exp() * image_features @ class_features.T
 
 
-# float32 (N, C)
-def zero_shot(clip: Clip, images, class_names: list[str], template: str = TEMPLATE) -> torch.Tensor:
-    "Zero-shot logits of `images` for `class_names` (Radford et al., 2021, section 3.1)"
-    return cosine_logits(
-        clip, clip.image_features(images), class_features(clip, class_names, template)
-    )
+def zero_shot(
+    clip: Clip,
+    images: Image.Image | Pictures,  # N of them
+    class_names: list[str],  # C names
+    template: str = TEMPLATE,
+) -> torch.Tensor:  # float32 (N, C)
+    "Zero-shot logits of `images` for `class_names` (Radford et al., 2021, section 3.1)."
+    weights = class_features(clip, class_names, template)
+    return cosine_logits(clip, clip.image_features(images), weights)
 
 
 # %% ../../nbs/lessons/02_zero_shot.ipynb #c010
 def accuracy(
     predictions: np.ndarray,  # int (N,)
-    # int (N,), -1 where unknown -> share right, None where no label is known
-    labels: np.ndarray,
-) -> float | None:
-    "Share of right predictions among the images whose label is known"
+    labels: np.ndarray,  # int (N,), -1 where unknown
+) -> float | None:  # 0 to 1; None if no label is known
+    "Share of right predictions among the images whose label is known."
     known = labels >= 0
-    return float((predictions[known] == labels[known]).mean()) if known.any() else None
+    if not known.any():
+        return None
+    return float((predictions[known] == labels[known]).mean())
 
 
-# float64 (C,), NaN where a class has no image
-def per_class_accuracy(predictions: np.ndarray, labels: np.ndarray, n_classes: int) -> np.ndarray:
-    "Share of right predictions among the images of each class"
-    n = np.bincount(labels[labels >= 0], minlength=n_classes)
-    right = np.bincount(labels[(labels >= 0) & (predictions == labels)], minlength=n_classes)
-    return np.divide(right, n, out=np.full(n_classes, np.nan), where=n > 0)
+def per_class_accuracy(
+    predictions: np.ndarray,  # int (N,)
+    labels: np.ndarray,  # int (N,), -1 where unknown
+    n_classes: int,
+) -> np.ndarray:  # float64 (C,), NaN where a class has no image
+    "Share of right predictions among the images of each class."
+    n_known = np.bincount(labels[labels >= 0], minlength=n_classes)
+    right = (labels >= 0) & (predictions == labels)
+    n_right = np.bincount(labels[right], minlength=n_classes)
+    shares = np.full(n_classes, np.nan)
+    return np.divide(n_right, n_known, out=shares, where=n_known > 0)
 
 
+# %% ../../nbs/lessons/02_zero_shot.ipynb #f32c153e
 def wilson_interval(
     share: np.ndarray | float,  # share right, 0 to 1
     n: np.ndarray | int,  # out of how many
-    # low and high, 95 % at z = 1.96
-    z: float = 1.96,
-) -> tuple[np.ndarray, np.ndarray]:
-    "Wilson's score interval of a share: honest for small n and near 0 and 1"
+    z: float = 1.96,  # how wide: 95 % of the time the truth is inside
+) -> tuple[np.ndarray, np.ndarray]:  # low and high
+    "Wilson's score interval of a share: honest for small n and near 0 and 1."
     with np.errstate(invalid="ignore", divide="ignore"):
-        centre = (share + z * z / (2 * n)) / (1 + z * z / n)
-        half = z * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+        width = 1 + z * z / n
+        centre = (share + z * z / (2 * n)) / width
+        half = z * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / width
     return np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
