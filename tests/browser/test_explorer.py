@@ -1,21 +1,25 @@
 """The run explorer: what it is given, and what a browser makes of it with the network cut off."""
 
+import base64
+import io
 import json
 import re
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from support.runs import made_up, noise_task
 
-from pseudolab.views.explorer import export, explore, opener, quarters, run_data, sprite, task_of
-from pseudolab.views.plots import percent, points
+from pseudolab.data.images import ImageSet
+from pseudolab.data.tasks import Task, load_task
 from pseudolab.method.pseudolabels import precision
 from pseudolab.method.run import Run
-from pseudolab.data.tasks import ImageSet, Task, load_task
+from pseudolab.method.splits import make_split
+from pseudolab.views.explorer import explore, export, opener, quarters, run_data, sprite, task_of
+from pseudolab.views.format import percent, points
 from pseudolab.views.html import to_json
+from support.pages import opened
+from support.runs import made_up, noise_task
 
 HOSTILE = [
     "<img src=x onerror=alert(1)>",
@@ -24,6 +28,7 @@ HOSTILE = [
     "</script><script>alert(2)</script>",
     "${alert(3)}",
 ]
+TABS = ("Pictures", "Pseudolabels", "Confusion", "Table")
 
 
 @pytest.fixture(scope="module")
@@ -40,32 +45,44 @@ def run(task):
 
 
 def test_frames_are_the_run(run):
-    data = run_data(run)
-    assert [f["score"] for f in data["rounds"]] == [r.score for r in run.rounds]
-    for f, r in zip(data["rounds"], run.rounds):
-        np.testing.assert_allclose(f["accuracy"], r.per_class_accuracy, atol=5e-5)
-        assert f["number"] == r.number and f["k"] == r.k and sum(f["given"]) == 120
-        if r.audit is None:
-            assert "right" not in f
-        else:
-            assert (
-                f["right"] == r.audit["right"].tolist()
-                and f["zero_right"] == r.audit_zero_shot["right"].tolist()
-                and sum(f["given_labels"]) == len(r.pseudolabels)
-            )
+    frames = run_data(run)["rounds"]
+    assert [frame["score"] for frame in frames] == [played.score for played in run.rounds]
+    for frame, played in zip(frames, run.rounds, strict=True):
+        np.testing.assert_allclose(frame["accuracy"], played.per_class_accuracy, atol=5e-5)
+        assert frame["number"] == played.number
+        assert frame["k"] == played.k
+        assert sum(frame["given"]) == 120
 
 
-def test_quarters_of_no_change_are_nothing_and_of_a_uniform_gain_are_the_gain():
+def test_frames_hold_the_audits_if_there_are_any(run):
+    frames = run_data(run)["rounds"]
+    assert "right" not in frames[0]
+    for frame, played in zip(frames[1:], run.rounds[1:], strict=True):
+        assert frame["right"] == played.audit["right"].tolist()
+        assert frame["zero_right"] == played.audit_zero_shot["right"].tolist()
+        assert sum(frame["given_labels"]) == len(played.pseudolabels)
+
+
+@pytest.fixture
+def half_right():
+    "A round that calls half of its 400 test images right, and their labels"
     task = noise_task(["a", "b", "c", "d"], 8, 400)
-    labels, rng = task.test.labels, np.random.default_rng(0)
-    before = replace(
-        made_up(task, 1).rounds[0],
-        predictions=np.where(rng.random(400) < 0.5, labels, (labels + 1) % 4),
-    )
+    labels = task.test.labels
+    right = np.random.default_rng(0).random(400) < 0.5
+    predictions = np.where(right, labels, (labels + 1) % 4)
+    return replace(made_up(task, 1).rounds[0], predictions=predictions), labels
+
+
+def test_quarters_of_no_change_are_nothing(half_right):
+    before, labels = half_right
     assert quarters(before, before, labels) == (0, 0)
-    after = replace(before, predictions=labels)
-    weak, strong = quarters(before, after, labels)
-    assert abs(weak - 0.5) < 0.15 and abs(strong - 0.5) < 0.15
+
+
+def test_quarters_of_a_uniform_gain_are_the_gain(half_right):
+    before, labels = half_right
+    weak, strong = quarters(before, replace(before, predictions=labels), labels)
+    assert abs(weak - 0.5) < 0.15
+    assert abs(strong - 0.5) < 0.15
 
 
 def test_other_tasks_and_other_classes_are_refused(run, task):
@@ -79,49 +96,40 @@ def test_other_tasks_and_other_classes_are_refused(run, task):
 
 def test_a_run_without_its_task_says_so(run):
     data = run_data(Run(run.settings, run.rounds))
-    assert (
-        data["pool"] is None
-        and any("task=" in note for note in data["notes"])
-        and any("regression" in note for note in data["notes"])
-    )
+    assert data["pool"] is None
+    assert any("task=" in note for note in data["notes"])
+    assert any("regression" in note for note in data["notes"])
 
 
 def test_a_saved_pocket_run_finds_its_pictures_again(tmp_path):
     task = load_task("digits")
     run = made_up(task, 1)
-    run.settings["task"]["source"] = task.source
+    run.settings.task["source"] = task.source
     run.save(tmp_path)
     again = Run.load(tmp_path)
-    assert (
-        again.task is None
-        and task_of(again).test.digest() == task.test.digest()
-        and run_data(again)["pool"]["size"] == 600
-    )
+    assert again.task is None
+    assert task_of(again).test.digest() == task.test.digest()
+    assert run_data(again)["pool"]["size"] == 600
 
 
 @pytest.mark.parametrize("paradigm", ["ssl", "trzsl"])
 def test_pool_of_other_paradigms_is_that_of_the_split(run, task, paradigm):
-    from pseudolab.method.tuner import make_split
-
-    settings = run.settings | {"paradigm": paradigm}
-    pool = len(make_split(task, settings).pool)
+    split = make_split(task, paradigm)
+    pool = len(split.pool)
+    nothing = {"pseudolabels": None, "audit": None, "audit_zero_shot": None}
     cut = [
-        replace(
-            r, pseudolabels=None, audit=None, audit_zero_shot=None, pool_logits=r.pool_logits[:pool]
-        )
-        for r in run.rounds
+        replace(played, pool_logits=played.pool_logits[:pool], **nothing) for played in run.rounds
     ]
-    data = run_data(Run(settings, cut, task))
+    data = run_data(Run(replace(run.settings, paradigm=paradigm), cut, task))
     assert data["pool"]["size"] == pool < len(task.train)
-    assert data["unseen"] == (
-        None if paradigm == "ssl" else make_split(task, settings).allowed.tolist()
-    )
+    assert data["unseen"] == (None if paradigm == "ssl" else split.allowed.tolist())
 
 
-def test_budget_of_the_issue():
-    "10 rounds, 20 classes, 1,200 drawn pictures"
+def test_ten_rounds_of_twenty_classes_are_small():
+    "With 1,200 drawn pictures"
     task = load_task("landuse")
-    assert len(task.class_names) == 20 and len(task.train) == 1200
+    assert len(task.class_names) == 20
+    assert len(task.train) == 1200
     size = len(explore(made_up(task, 10)).html().encode())
     assert size <= 400_000, size
 
@@ -129,27 +137,23 @@ def test_budget_of_the_issue():
 def test_large_runs_are_summarised():
     task = noise_task([f"class {i}" for i in range(102)], 6000, 6120)
     widget = explore(made_up(task, 10))
-    assert widget.data["pool"]["carried"] == 1200 and any(
-        "1,200 of the 6,000" in note for note in widget.data["notes"]
-    )
+    assert widget.data["pool"]["carried"] == 1200
+    assert any("1,200 of the 6,000" in note for note in widget.data["notes"])
     assert len(widget.html()) < 1_000_000
 
 
 def test_sprite_holds_the_pictures_in_order():
     colours = [(250, 0, 0), (0, 250, 0), (0, 0, 250)]
-    made = sprite([Image.new("RGB", (90, 60), c) for c in colours])
-    import base64
-    import io
-
-    sheet = Image.open(io.BytesIO(base64.b64decode(made["src"].split(",")[1]))).convert("RGB")
+    made = sprite([Image.new("RGB", (90, 60), colour) for colour in colours])
+    file = io.BytesIO(base64.b64decode(made["src"].split(",")[1]))
+    sheet = Image.open(file).convert("RGB")
+    middle = made["size"] // 2
     for i, colour in enumerate(colours):
-        assert (
-            np.abs(
-                np.array(sheet.getpixel((i * made["size"] + made["size"] // 2, made["size"] // 2)))
-                - colour
-            ).max()
-            < 25
-        )
+        found = sheet.getpixel((i * made["size"] + middle, middle))
+        assert np.abs(np.array(found) - colour).max() < 25
+
+
+def test_a_sprite_that_cannot_fit_is_refused():
     with pytest.raises(ValueError, match="do not fit"):
         sprite([Image.new("RGB", (9, 9))], most=10)
 
@@ -157,58 +161,30 @@ def test_sprite_holds_the_pictures_in_order():
 def test_live_traits_are_checked(run):
     traitlets = pytest.importorskip("traitlets")
     live = run.explore(live=True)
-    live.round, live.selected_class = 2, "town"
+    live.round = 2
+    live.selected_class = "town"
     with pytest.raises(traitlets.TraitError, match="rounds 0 to 3"):
         live.round = 4
     with pytest.raises(traitlets.TraitError, match="choose one of"):
         live.selected_class = "moon"
-    assert (
-        (live.round, live.selected_class) == (2, "town")
-        and "mountAll" in live._esm
-        and "export default { render }" in live._esm
-    )
+    assert live.round == 2
+    assert live.selected_class == "town"
+
+
+def test_the_live_script_is_a_module(run):
+    pytest.importorskip("anywidget")
+    live = run.explore(live=True)
+    assert "mountAll" in live._esm
+    assert "export default { render }" in live._esm
+    assert ".plab" in live._css
 
 
 # ---- in a browser
 
 
-class Opened:
-    "One saved widget in a page; complains at the end about errors, dialogs and requests"
-
-    def __init__(self, browser, widget, folder: Path, **options):
-        path = widget.save(folder / "page.html")
-        self.context = browser.new_context(offline=True, **({"reduced_motion": "reduce"} | options))
-        self.page, self.complaints = self.context.new_page(), []
-        self.page.on(
-            "console",
-            lambda message: (
-                self.complaints.append(message.text)
-                if message.type in ("error", "warning")
-                else None
-            ),
-        )
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on(
-            "dialog", lambda dialog: (self.complaints.append(dialog.message), dialog.dismiss())
-        )
-        self.page.on(
-            "request",
-            lambda request: (
-                None
-                if request.url.startswith((path.as_uri(), "data:", "blob:"))
-                else self.complaints.append(request.url)
-            ),
-        )
-        self.page.goto(path.as_uri())
-        self.page.wait_for_selector(".plab[data-mounted]")
-
-    def __enter__(self):
-        return self.page
-
-    def __exit__(self, kind, *_):
-        self.context.close()
-        if kind is None:
-            assert not self.complaints, self.complaints
+def shown(browser, widget, folder, **options):
+    "The page of one saved explorer; it does not play by itself"
+    return opened(browser, widget, folder, **({"reduced_motion": "reduce"} | options))
 
 
 def to_round(page, number):
@@ -219,172 +195,212 @@ def value(page, name):
     return page.locator(f"[data-value={name}]").inner_text()
 
 
-def test_what_is_drawn_is_what_was_computed(browser, run, tmp_path):
-    with Opened(browser, run.explore(), tmp_path) as page:
-        for r in run.rounds:
-            to_round(page, r.number)
-            assert (
-                value(page, "score") == percent(r.score)
-                and value(page, "gain") == f"{points(r.score - run.rounds[0].score)} points"
-            )
-            weak, strong = quarters(run.rounds[0], r, run.task.test.labels)
-            assert (
-                page.locator(".sentence").inner_text()
-                == f"Weakest quarter of the classes {points(weak)}, strongest quarter"
+def round_said(page):
+    return page.locator(".round").inner_text()
+
+
+def rows_of_classes(page):
+    "The first list of classes"
+    return page.locator("svg[role=listbox]").first
+
+
+def test_score_and_quarters_are_those_of_the_round(browser, run, tmp_path):
+    with shown(browser, run.explore(), tmp_path) as page:
+        for played in run.rounds:
+            to_round(page, played.number)
+            gain = points(played.score - run.rounds[0].score)
+            weak, strong = quarters(run.rounds[0], played, run.task.test.labels)
+            assert value(page, "score") == percent(played.score)
+            assert value(page, "gain") == f"{gain} points"
+            assert page.locator(".sentence").inner_text() == (
+                f"Weakest quarter of the classes {points(weak)}, strongest quarter"
                 f" {points(strong)} points."
             )
-            page.get_by_role("tab", name="Table").click()
-            for c, name in enumerate(run.class_names):
-                cells = page.locator("tbody tr").nth(c).locator("th, td").all_inner_texts()
-                first, now = run.rounds[0].per_class_accuracy[c], r.per_class_accuracy[c]
-                assert cells[:4] == [name, percent(first), percent(now), points(now - first)]
-                if r.audit is not None:
-                    assert cells[4:] == [
-                        str(np.bincount(r.pseudolabels.label, minlength=4)[c]),
-                        str(r.audit["right"][c]),
-                        str(r.audit_zero_shot["right"][c]),
-                    ]
+
+
+def cells_of(run, played, c):
+    "What the table says of a class in a round"
+    first = run.rounds[0].per_class_accuracy[c]
+    now = played.per_class_accuracy[c]
+    cells = [run.class_names[c], percent(first), percent(now), points(now - first)]
+    if played.audit is not None:
+        given = np.bincount(played.pseudolabels.label, minlength=len(run.class_names))
+        right = (played.audit["right"][c], played.audit_zero_shot["right"][c])
+        cells += [str(number) for number in (given[c], *right)]
+    return cells
+
+
+def test_the_table_is_that_of_the_round(browser, run, tmp_path):
+    with shown(browser, run.explore(), tmp_path) as page:
+        page.get_by_role("tab", name="Table").click()
+        for played in run.rounds:
+            to_round(page, played.number)
+            rows = page.locator("tbody tr")
+            assert rows.count() == len(run.class_names)
+            for c in range(len(run.class_names)):
+                cells = rows.nth(c).locator("th, td").all_inner_texts()
+                assert cells == cells_of(run, played, c)
+
+
+def test_the_chart_of_precision_says_its_numbers(browser, run, tmp_path):
+    with shown(browser, run.explore(), tmp_path) as page:
         described = page.locator("svg[role=img]").nth(1).get_attribute("aria-label")
-        for r in run.rounds[1:]:
-            assert (
-                percent(precision(r.audit)) in described
-                and percent(precision(r.audit_zero_shot)) in described
-            )
+        for played in run.rounds[1:]:
+            assert percent(precision(played.audit)) in described
+            assert percent(precision(played.audit_zero_shot)) in described
+
+
+MARKS = "node => [...node.querySelectorAll('polygon')].map(p => p.getAttribute('points')).join()"
 
 
 def test_the_slider_changes_what_is_drawn(browser, run, tmp_path):
-    with Opened(browser, run.explore(), tmp_path) as page:
+    with shown(browser, run.explore(), tmp_path) as page:
         seen = set()
         for number in range(4):
             to_round(page, number)
-            seen.add(
-                page.locator("svg[role=listbox]").first.evaluate(
-                    "node => [...node.querySelectorAll('polygon')].map(p =>"
-                    " p.getAttribute('points')).join()"
-                )
-            )
+            seen.add(rows_of_classes(page).evaluate(MARKS))
         assert len(seen) == 4
-        assert "Round 3 of 3" in page.locator(".round").inner_text()
+        assert "Round 3 of 3" in round_said(page)
         page.get_by_role("button", name="One round back").click()
-        assert "Round 2 of 3" in page.locator(".round").inner_text()
+        assert "Round 2 of 3" in round_said(page)
+
+
+CHOSEN = """() => [
+  document.querySelector("select").selectedOptions[0].textContent,
+  ...[...document.querySelectorAll("[role=option][aria-selected=true]")].map((row) =>
+    row.getAttribute("data-class"),
+  ),
+]"""
 
 
 def test_a_class_chosen_anywhere_is_chosen_everywhere(browser, run, tmp_path):
-    with Opened(browser, run.explore(made_up(run.task, seed=1)), tmp_path) as page:
-        chosen = lambda: page.evaluate(
-            """() => [document.querySelector('select').selectedOptions[0].textContent,
-            ...[...document.querySelectorAll('[role=option][aria-selected=true]')].map(row => row.getAttribute('data-class'))]"""
-        )
-        page.locator("svg[role=listbox]").first.locator("[data-class='3']").click()
-        assert chosen() == ["town", "3", "3"]  # in both panels
+    with shown(browser, run.explore(made_up(run.task, seed=1)), tmp_path) as page:
+        rows_of_classes(page).locator("[data-class='3']").click()
+        assert page.evaluate(CHOSEN) == ["town", "3", "3"]  # in both panels
         assert "pseudolabelled as town" in page.locator("[role=tabpanel]").inner_text()
         page.get_by_role("tab", name="Pseudolabels").click()
         page.locator("[role=tabpanel] [data-class='1']").click()
-        assert chosen() == ["forest", "1", "1", "1"]
+        assert page.evaluate(CHOSEN) == ["forest", "1", "1", "1"]
         page.get_by_role("tab", name="Confusion").click()
         page.locator("[role=tabpanel] svg rect").nth(0).click()
-        assert chosen()[0] in run.class_names and len(set(chosen()[1:])) == 1
+        name, *rows = page.evaluate(CHOSEN)
+        assert name in run.class_names
+        assert len(set(rows)) == 1
         page.get_by_role("tab", name="Table").click()
         page.locator("select").select_option(label="river")
-        assert (
-            chosen() == ["river", "0", "0"] and page.locator("tr.chosen th").inner_text() == "river"
-        )
+        assert page.evaluate(CHOSEN) == ["river", "0", "0"]
+        assert page.locator("tr.chosen th").inner_text() == "river"
 
 
-def test_pictures_are_those_of_the_round(browser, run, tmp_path):
+def labelled(played, c):
+    "The images that a round labels as class c"
+    return {int(i) for i in played.pseudolabels.index[played.pseudolabels.label == c]}
+
+
+def pictures_of(run, number, c):
+    "The images behind every filter, for class c in a round"
     truth = run.task.train.labels
-    with Opened(browser, run.explore(), tmp_path) as page:
-        for number in (2, 3):
-            to_round(page, number)
-            page.locator("select").select_option(label="sea lake")
-            now, before = (
-                {int(i) for i, c in zip(r.pseudolabels.index, r.pseudolabels.label) if c == 2}
-                for r in (run.rounds[number], run.rounds[number - 1])
-            )
-            given_before = {int(i) for i in run.rounds[number - 1].pseudolabels.index}
-            expected = {
-                "All": now,
-                "Right": {i for i in now if truth[i] == 2},
-                "Wrong": {i for i in now if truth[i] != 2},
-                "Newly in": now - before,
-                "Newly out": before - now,
-                "Flipped": {i for i in now - before if i in given_before},
-            }
-            for name, images in expected.items():
-                page.get_by_role("radio", name=re.compile(f"^{name} ")).click()
-                more = page.locator("[data-key=every]")
-                if more.count():
-                    more.click()
-                assert {
-                    int(node)
-                    for node in page.locator("button.picture").evaluate_all(
-                        "nodes => nodes.map(n => n.dataset.image)"
-                    )
-                } == images, name
+    now = labelled(run.rounds[number], c)
+    before = labelled(run.rounds[number - 1], c)
+    given_before = {int(i) for i in run.rounds[number - 1].pseudolabels.index}
+    return {
+        "All": now,
+        "Right": {i for i in now if truth[i] == c},
+        "Wrong": {i for i in now if truth[i] != c},
+        "Newly in": now - before,
+        "Newly out": before - now,
+        "Flipped": (now - before) & given_before,
+    }
+
+
+IMAGES = "nodes => nodes.map(node => node.dataset.image)"
+
+
+@pytest.mark.parametrize("number", [2, 3])
+def test_pictures_are_those_of_the_round(browser, run, tmp_path, number):
+    with shown(browser, run.explore(), tmp_path) as page:
+        to_round(page, number)
+        page.locator("select").select_option(label="sea lake")
+        for name, images in pictures_of(run, number, c=2).items():
+            page.get_by_role("radio", name=re.compile(f"^{name} ")).click()
+            more = page.locator("[data-key=every]")
+            if more.count():
+                more.click()
+            found = page.locator("button.picture").evaluate_all(IMAGES)
+            assert {int(image) for image in found} == images, name
+
+
+def test_a_picture_tells_its_labels(browser, run, tmp_path):
+    with shown(browser, run.explore(), tmp_path) as page:
         page.get_by_role("radio", name=re.compile("^All ")).click()
         page.locator("button.picture").first.click()
         assert "Its label in round 1:" in page.locator("[role=tabpanel]").inner_text()
 
 
+STOPS = """() => {
+  const kinds = ".plab button, .plab select, .plab input, .plab [tabindex='0']";
+  return [...document.querySelectorAll(kinds)].filter((node) => node.tabIndex >= 0).length;
+}"""
+HERE = "() => [...document.querySelectorAll('.plab *')].indexOf(document.activeElement)"
+
+
 def test_the_keyboard_reaches_every_control(browser, run, tmp_path):
-    with Opened(browser, run.explore(), tmp_path) as page:
-        wanted = page.evaluate(
-            """() => [...document.querySelectorAll('.plab button, .plab select, .plab input, .plab [tabindex="0"]')].filter(n => n.tabIndex >= 0).length"""
-        )
+    with shown(browser, run.explore(), tmp_path) as page:
+        wanted = page.evaluate(STOPS)
         reached = set()
         for _ in range(wanted + 5):
             page.keyboard.press("Tab")
-            reached.add(
-                page.evaluate(
-                    """() => { const all = [...document.querySelectorAll('.plab *')]; return all.indexOf(document.activeElement); }"""
-                )
-            )
+            reached.add(page.evaluate(HERE))
         assert len(reached - {-1}) == wanted
+
+
+def test_the_keyboard_moves_rounds_classes_and_tabs(browser, run, tmp_path):
+    with shown(browser, run.explore(), tmp_path) as page:
         page.locator("input[type=range]").focus()
         page.keyboard.press("ArrowLeft")
-        assert "Round 2 of 3" in page.locator(".round").inner_text()
-        rows = page.locator("svg[role=listbox]").first
-        rows.focus()
-        for key in ("Home", "ArrowDown"):
-            page.keyboard.press(key)
-        second = page.locator("svg[role=listbox]").first.locator("[role=option]").nth(1)
-        assert (
-            second.get_attribute("aria-selected") == "true"
-            and page.evaluate("document.activeElement.getAttribute('role')") == "listbox"
-        )
+        assert "Round 2 of 3" in round_said(page)
+        rows_of_classes(page).focus()
+        page.keyboard.press("Home")
+        page.keyboard.press("ArrowDown")
+        second = rows_of_classes(page).locator("[role=option]").nth(1)
+        assert second.get_attribute("aria-selected") == "true"
+        assert page.evaluate("document.activeElement.getAttribute('role')") == "listbox"
         page.get_by_role("tab", name="Pictures").focus()
         page.keyboard.press("ArrowRight")
-        assert (
-            page.evaluate("document.activeElement.textContent") == "Pseudolabels"
-            and page.locator("[role=tab][aria-selected=true]").inner_text() == "Pseudolabels"
-        )
+        assert page.evaluate("document.activeElement.textContent") == "Pseudolabels"
+        selected = page.locator("[role=tab][aria-selected=true]")
+        assert selected.inner_text() == "Pseudolabels"
 
 
-def test_it_plays_once_and_not_with_reduced_motion(browser, run, tmp_path):
-    says = "document.querySelector('.round').textContent"
-    with Opened(browser, run.explore(), tmp_path) as page:
+SAYS = "document.querySelector('.round').textContent"
+
+
+def test_it_plays_once(browser, run, tmp_path):
+    with shown(browser, run.explore(), tmp_path, reduced_motion="no-preference") as page:
+        page.wait_for_function(f"{SAYS}.includes('Round 1 of 3')")
+        page.wait_for_function(f"{SAYS}.includes('Round 3 of 3')")
         page.wait_for_timeout(1200)
-        assert "Round 3 of 3" in page.evaluate(says)
-    with Opened(browser, run.explore(), tmp_path, reduced_motion="no-preference") as page:
-        page.wait_for_function(f"{says}.includes('Round 1 of 3')")
-        page.wait_for_function(f"{says}.includes('Round 3 of 3')")
+        assert "Round 3 of 3" in page.evaluate(SAYS)
+
+
+def test_it_does_not_play_with_reduced_motion(browser, run, tmp_path):
+    with shown(browser, run.explore(), tmp_path) as page:
         page.wait_for_timeout(1200)
-        assert "Round 3 of 3" in page.evaluate(says)
+        assert "Round 3 of 3" in page.evaluate(SAYS)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [320, 375])
 def test_a_phone_has_no_sideways_scroll(browser, run, tmp_path, scheme, width):
-    with Opened(
-        browser,
-        run.explore(made_up(run.task, seed=1)),
-        tmp_path,
-        viewport={"width": width, "height": 700},
-        color_scheme=scheme,
-        is_mobile=True,
-        has_touch=True,
-    ) as page:
-        for tab in ("Pictures", "Pseudolabels", "Confusion", "Table"):
+    phone = {
+        "viewport": {"width": width, "height": 700},
+        "color_scheme": scheme,
+        "is_mobile": True,
+        "has_touch": True,
+    }
+    widget = run.explore(made_up(run.task, seed=1))
+    with shown(browser, widget, tmp_path, **phone) as page:
+        for tab in TABS:
             page.get_by_role("tab", name=tab).click()
             assert page.evaluate("document.documentElement.scrollWidth") <= width, tab
         assert page.locator(".plab").get_attribute("data-theme") == scheme
@@ -392,82 +408,83 @@ def test_a_phone_has_no_sideways_scroll(browser, run, tmp_path, scheme, width):
 
 def test_hostile_names_are_text(browser, tmp_path):
     run = made_up(noise_task(HOSTILE, 60, 60))
-    with Opened(browser, run.explore(made_up(run.task, seed=1)), tmp_path) as page:
-        for tab in ("Pictures", "Pseudolabels", "Confusion", "Table"):
+    assert "<img src=x" not in run.explore().html()
+    with shown(browser, run.explore(made_up(run.task, seed=1)), tmp_path) as page:
+        for tab in TABS:
             page.get_by_role("tab", name=tab).click()
             assert page.locator(".plab img, .plab script").count() == 0
-        names = page.locator("tbody th").all_inner_texts()
-        assert names == HOSTILE
+        assert page.locator("tbody th").all_inner_texts() == HOSTILE
         page.wait_for_timeout(200)
-    assert "<img src=x" not in run.explore().html()
 
 
-def test_large_and_unlabelled_runs_open(browser, tmp_path):
-    large = made_up(noise_task([f"class {i}" for i in range(102)], 1200, 1200), 4)
-    with Opened(browser, large.explore(), tmp_path) as page:
-        assert page.locator("svg[role=listbox]").first.locator("[role=option]").count() == 40
+def test_large_runs_open(browser, tmp_path):
+    run = made_up(noise_task([f"class {i}" for i in range(102)], 1200, 1200), 4)
+    with shown(browser, run.explore(), tmp_path) as page:
+        rows = rows_of_classes(page).locator("[role=option]")
+        assert rows.count() == 40
         page.get_by_role("button", name="All 102 classes").click()
-        assert page.locator("svg[role=listbox]").first.locator("[role=option]").count() == 102
+        assert rows.count() == 102
         page.get_by_role("tab", name="Confusion").click()
-    task = noise_task(["river", "forest", "sea lake"], 60, 60)
-    run = made_up(task)
-    blank = [
-        replace(
-            r, score=None, per_class_accuracy=np.full(3, np.nan), audit=None, audit_zero_shot=None
-        )
-        for r in run.rounds
-    ]
-    unlabelled = Task(
-        task.name,
-        task.class_names,
-        task.template,
-        ImageSet(task.train.images, np.full(60, -1)),
-        ImageSet(task.test.images, np.full(60, -1)),
-    )
-    with Opened(browser, Run(run.settings, blank, unlabelled).explore(), tmp_path) as page:
-        assert (
-            "No labels to test on" in page.locator(".sentence").inner_text()
-            and page.get_by_role("tab", name="Confusion").count() == 0
-        )
-        assert (
-            page.get_by_role("radio", name=re.compile("^Right")).count() == 0
-            and page.locator("button.picture").count() > 0
-        )
+
+
+def without_labels(run):
+    "The run, as if no image had a label"
+    unknown = np.full(len(run.class_names), np.nan)
+    blank = {"score": None, "per_class_accuracy": unknown, "audit": None, "audit_zero_shot": None}
+    train = ImageSet(run.task.train.images, np.full(len(run.task.train), -1))
+    test = ImageSet(run.task.test.images, np.full(len(run.task.test), -1))
+    task = Task(run.task.name, run.task.class_names, run.task.template, train, test)
+    return Run(run.settings, [replace(played, **blank) for played in run.rounds], task)
+
+
+def test_unlabelled_runs_open(browser, tmp_path):
+    run = without_labels(made_up(noise_task(["river", "forest", "sea lake"], 60, 60)))
+    with shown(browser, run.explore(), tmp_path) as page:
+        assert "No labels to test on" in page.locator(".sentence").inner_text()
+        assert page.get_by_role("tab", name="Confusion").count() == 0
+        assert page.get_by_role("radio", name=re.compile("^Right")).count() == 0
+        assert page.locator("button.picture").count() > 0
         assert "images of the pool by zero-shot CLIP" in page.locator(".plab").inner_text()
 
 
-def test_a_dropped_file_is_opened_or_refused_with_a_sentence(browser, run, tmp_path):
-    good = export(run, tmp_path / "run.json")
-    data = json.loads(good.read_text(encoding="utf-8"))
-    damaged = {
+# ---- the page that opens runs
+
+
+@pytest.fixture(scope="module")
+def exported(run, tmp_path_factory):
+    return export(run, tmp_path_factory.mktemp("exported") / "run.json")
+
+
+def damaged(data):
+    "Files that are no run, or no longer"
+    foreign = data["pool"]["pictures"] | {"src": "http://127.0.0.1:9/x.webp"}
+    return {
         "not.json": "{",
         "other.json": json.dumps({"a": 1}),
         "old.json": json.dumps(data | {"schema": 99}),
         "cut.json": to_json(data | {"rounds": [data["rounds"][0] | {"accuracy": [1]}]}),
-        "spy.json": to_json(
-            data
-            | {
-                "pool": (
-                    data["pool"]
-                    | {"pictures": data["pool"]["pictures"] | {"src": "http://127.0.0.1:9/x.webp"}}
-                )
-            }
-        ),
+        "spy.json": to_json(data | {"pool": data["pool"] | {"pictures": foreign}}),
     }
-    for name, text in damaged.items():
-        (tmp_path / name).write_text(text, encoding="utf-8")
-    with Opened(browser, opener(), tmp_path) as page:
-        says = page.get_by_role("status")
-        for name in damaged:
+
+
+def test_a_dropped_file_that_is_no_run_is_refused_with_a_sentence(browser, exported, tmp_path):
+    with shown(browser, opener(), tmp_path) as page:
+        for name, text in damaged(json.loads(exported.read_text(encoding="utf-8"))).items():
+            (tmp_path / name).write_text(text, encoding="utf-8")
             page.locator("input[type=file]").set_input_files(tmp_path / name)
-            page.wait_for_function(
-                "name => document.querySelector('[role=status]').textContent.startsWith(name)",
-                arg=name,
-            )
-            assert (
-                "cannot be" in says.inner_text() and page.locator("input[type=range]").count() == 0
-            )
-        page.locator("input[type=file]").set_input_files(good)
+            status = "document.querySelector('[role=status]').textContent"
+            page.wait_for_function(f"name => {status}.startsWith(name)", arg=name)
+            assert "cannot be" in page.get_by_role("status").inner_text()
+            assert page.locator("input[type=range]").count() == 0
+
+
+def test_a_dropped_file_is_opened_even_after_another_was_refused(browser, run, exported, tmp_path):
+    wrong = tmp_path / "wrong.json"
+    wrong.write_text("{", encoding="utf-8")
+    with shown(browser, opener(), tmp_path) as page:
+        page.locator("input[type=file]").set_input_files(wrong)
+        page.get_by_text("wrong.json cannot be read").wait_for()
+        page.locator("input[type=file]").set_input_files(exported)
         page.wait_for_selector("input[type=range]")
         to_round(page, 1)
         assert value(page, "score") == percent(run.rounds[1].score)
