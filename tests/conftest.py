@@ -14,6 +14,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import pytest
 from hypothesis import settings
+
 from support import ROOT
 
 settings.register_profile("unhurried", deadline=None)  # a busy machine is no failure

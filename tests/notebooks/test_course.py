@@ -12,6 +12,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+
 from support import NBS, ROOT
 from support.exercises import load
 from support.notebooks import (
@@ -25,9 +26,7 @@ from support.notebooks import (
 
 LESSONS = sorted(NBS.glob("lessons/[0-9]*.ipynb"))
 NOTEBOOKS = [
-    path
-    for folder in ("lessons", "guides", "pocket", "lab")
-    for path in notebooks(folder)
+    path for folder in ("lessons", "guides", "pocket", "lab") for path in notebooks(folder)
 ]
 # an aside has a letter behind its number
 WALK = [path for path in LESSONS if re.match(r"\d\d_", path.name)]

@@ -5,6 +5,7 @@ import json
 import re
 
 import pytest
+
 from support import NBS
 from support.exercises import facts, load, needed, read_lesson, run
 

@@ -14,8 +14,6 @@ import open_clip
 import pandas as pd
 import pytest
 import typer
-from support import NBS, ROOT
-from support.notebooks import notebooks, read_cells, sources
 
 from pseudolab.cli.app import app
 from pseudolab.experiments.grid import paper_scores
@@ -25,6 +23,8 @@ from pseudolab.method.selectors import SELECTORS
 from pseudolab.method.strategies import STRATEGIES
 from pseudolab.method.tuner import PROMPTS
 from pseudolab.settings import TASK_NAMES
+from support import NBS, ROOT
+from support.notebooks import notebooks, read_cells, sources
 
 GUIDES = notebooks("guides")
 PHOTOS, REAL_CLIP, REPRODUCE, CHOOSING, TROUBLE, GLOSSARY, OPENING = GUIDES

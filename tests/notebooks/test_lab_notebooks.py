@@ -3,6 +3,7 @@ own, so that another process can take them.
 """
 
 import pytest
+
 from support import NBS
 from support.notebooks import notebooks, play, short_name
 

@@ -3,6 +3,7 @@
 """
 
 import pytest
+
 from support.notebooks import notebooks, play, short_name
 
 pytestmark = pytest.mark.slow

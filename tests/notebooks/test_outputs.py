@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+from pseudolab.settings import PACKAGE
+from pseudolab.views.html import Widget, module, styles
 from support import ROOT
 from support.notebooks import notebooks
 from support.outputs import (
@@ -22,9 +25,6 @@ from support.outputs import (
     said,
     words,
 )
-
-from pseudolab.settings import PACKAGE
-from pseudolab.views.html import Widget, module, styles
 
 NOTEBOOKS = notebooks()
 SCRIPTS = sorted(

@@ -1,471 +1,359 @@
-"""The house in order: what is made from the notebooks is fresh, notebooks are clean and small, and
-pages ask for nothing from outside.
-"""
+"""The house in order: which room imports which, what makes which module, how code is written."""
 
+import ast
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
-import tomllib
-import zipfile
-from html.parser import HTMLParser
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
-import pandas as pd
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-DOCS = ROOT / "docs"
-NOTEBOOKS = sorted(
-    p
-    for p in (ROOT / "nbs").rglob("*.ipynb")
-    if not any(part.startswith(".") for part in p.relative_to(ROOT).parts)
+from support import NBS, ROOT
+from support.notebooks import exports, notebooks, only_python, short_name, sources
+from support.project import files_of_the_tree, name
+
+PACKAGE = ROOT / "pseudolab"
+NOTEBOOKS = notebooks()
+LESSONS = notebooks("lessons")
+MODULES = sorted(
+    path for path in PACKAGE.rglob("*.py") if path.name not in ("__init__.py", "_modidx.py")
 )
-LESSONS = [p for p in NOTEBOOKS if p.parent.name == "lessons"]
-PAGES = sorted(DOCS.rglob("*.html"))
-NOT_COPIED = shutil.ignore_patterns(
-    ".git",
-    "docs",
-    "build",
-    "dist",
-    "*.egg-info",
-    "__pycache__",
-    ".ipynb_checkpoints",
-    ".pytest_cache",
-    ".hypothesis",
-    ".venv",
-    "venv",
-    "runs",
+SCRIPTS = sorted(
+    path for folder in ("tests", "tools", "benchmarks") for path in (ROOT / folder).rglob("*.py")
 )
+WIDTH = 100
+by_module = pytest.mark.parametrize("path", MODULES, ids=name)
+by_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=short_name)
 
 
-def name(path):
-    return path.relative_to(ROOT).as_posix()
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
-def run_python(folder, *arguments):
-    "Run this Python in a copy of the project; the package is imported from there"
-    environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+# ---- tools
+
+
+def run_tool(*command: str) -> subprocess.CompletedProcess[str]:
+    "A tool of this environment, on the whole project"
     return subprocess.run(
-        [sys.executable, *arguments],
-        cwd=folder,
-        env=environment,
+        command,
+        cwd=ROOT,
+        env=os.environ | {"PYRIGHT_PYTHON_IGNORE_WARNINGS": "1", "NO_COLOR": "1"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
     )
 
 
-@pytest.fixture
-def copy(tmp_path):
-    "A copy of the working tree, to be written to"
-    return shutil.copytree(ROOT, tmp_path / "copy", ignore=NOT_COPIED)
+def assert_silent(done: subprocess.CompletedProcess[str]) -> None:
+    assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
 
 
-def modules(root):
-    return {
-        p.relative_to(root).as_posix(): p.read_text(encoding="utf-8")
-        for p in (root / "pseudolab").rglob("*.py")
+def tool(program: str) -> str:
+    "A program beside this Python"
+    return str(Path(sys.executable).with_name(program))
+
+
+def test_rooms_import_one_way():
+    assert_silent(run_tool(tool("lint-imports"), "--no-cache"))
+
+
+def test_ruff_finds_nothing():
+    options = ("--no-cache", "--quiet", "--output-format", "concise")
+    assert_silent(run_tool(tool("ruff"), "check", *options, "."))
+
+
+def test_code_is_formatted():
+    assert_silent(run_tool(tool("ruff"), "format", "--no-cache", "--quiet", "--diff", "."))
+
+
+@pytest.mark.slow
+def test_types_agree():
+    if run_tool(tool("pyright"), "--version").returncode:
+        pytest.skip("pyright does not start here: it fetches its program from npm, once")
+    assert_silent(run_tool(tool("pyright")))
+
+
+# ---- one notebook makes one module
+
+# Modules that are not made in the lab, since a lesson or the pocket universe builds them
+TAUGHT = {
+    "lessons/02_zero_shot": "method.zero_shot",
+    "lessons/03_first_generation": "method.linear_probe",
+    "lessons/04_pseudolabels": "method.pseudolabels",
+    "lessons/05_text_prompts": "method.prompts.text",
+    "lessons/06_unsupervised": "method.strategies",
+    "lessons/07_unified_loss": "method.loss",
+    "lessons/10_visual_prompts": "method.prompts.visual",
+    "lessons/11_multimodal_prompts": "method.prompts.multimodal",
+    "lessons/13_who_gains": "method.equity",
+    "pocket/00_brush": "data.worlds.brush",
+    "pocket/01_flowers": "data.worlds.flowers",
+    "pocket/02_landuse": "data.worlds.landuse",
+    "pocket/03_aircraft": "data.worlds.aircraft",
+    "pocket/04_satellite": "data.worlds.satellite",
+    "pocket/05_textures": "data.worlds.textures",
+    "pocket/06_digits": "data.worlds.digits",
+    "pocket/07_corpus": "data.worlds.corpus",
+    "pocket/08_pretrain": "data.pretrain",
+}
+
+
+def directive(path: Path, wanted: str) -> list[str]:
+    "What follows a directive in a notebook, cell by cell"
+    found = []
+    for source in sources(path, "code"):
+        found += re.findall(rf"(?m)^#\| *{wanted} *(.*?) *$", source)
+    return found
+
+
+def made_modules() -> dict[str, list[str]]:
+    "The modules that each notebook opens"
+    opened = {short_name(path): directive(path, "default_exp") for path in NOTEBOOKS}
+    return {notebook: modules for notebook, modules in opened.items() if modules}
+
+
+def test_a_lab_notebook_stands_where_its_module_stands():
+    in_the_lab = {
+        short_name(path): short_name(path).removeprefix("lab/").replace("/", ".")
+        for path in notebooks("lab")
     }
+    expected = {notebook: [module] for notebook, module in (in_the_lab | TAUGHT).items()}
+    assert made_modules() == expected
 
 
-def test_modules_match_the_notebooks(copy):
-    for path in (copy / "pseudolab").rglob("*.py"):
-        if "AUTOGENERATED" in path.read_text(encoding="utf-8")[:200]:
-            path.unlink()
-    (copy / "pseudolab" / "_modidx.py").unlink()
-    done = run_python(copy, "-c", "from nbdev.doclinks import nbdev_export; nbdev_export()")
-    assert done.returncode == 0, done.stderr
-    made, there = modules(copy), modules(ROOT)
-    differing = [
-        path for path in sorted(made.keys() | there.keys()) if made.get(path) != there.get(path)
+def test_each_module_is_made_by_one_notebook():
+    made = sorted(module for modules in made_modules().values() for module in modules)
+    there = [path.relative_to(PACKAGE).with_suffix("").as_posix() for path in MODULES]
+    assert made == sorted(module.replace("/", ".") for module in there)
+
+
+@by_notebook
+def test_a_notebook_adds_to_no_other_module(path):
+    others = [target for target in directive(path, "exporti?s?(?![a-z])") if target]
+    assert not others, f"exports to {others}: a notebook makes its own module alone"
+
+
+# ---- how a module is written
+
+
+def definitions(tree: ast.AST) -> list[ast.FunctionDef]:
+    return [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+
+
+def parameters(function: ast.FunctionDef) -> list[ast.arg]:
+    "Every parameter of a function but `self` and `cls`"
+    given = function.args
+    stars = [one for one in (given.vararg, given.kwarg) if one]
+    every = [*given.posonlyargs, *given.args, *given.kwonlyargs, *stars]
+    return [one for one in every if one.arg not in ("self", "cls")]
+
+
+def listed(tree: ast.Module) -> set[str]:
+    "The names in `__all__`"
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            return set(ast.literal_eval(node.value))
+    return set()
+
+
+def public(tree: ast.Module) -> dict[str, ast.FunctionDef | ast.ClassDef]:
+    "The functions and classes in `__all__`, and the public methods of these classes"
+    found: dict[str, ast.FunctionDef | ast.ClassDef] = {}
+    for node in tree.body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node.name in listed(tree):
+            found[node.name] = node
+            if isinstance(node, ast.ClassDef):
+                methods = [child for child in node.body if isinstance(child, ast.FunctionDef)]
+                found |= {
+                    f"{node.name}.{method.name}": method
+                    for method in methods
+                    if not method.name.startswith("_")
+                }
+    return found
+
+
+@by_module
+def test_what_is_public_has_a_docstring(path):
+    silent = [key for key, node in public(parsed(path)).items() if not ast.get_docstring(node)]
+    assert not silent, silent
+
+
+@by_module
+def test_what_is_public_is_typed(path):
+    untyped = []
+    for key, node in public(parsed(path)).items():
+        if isinstance(node, ast.FunctionDef):
+            untyped += [f"{key}({one.arg})" for one in parameters(node) if not one.annotation]
+            if not node.returns:
+                untyped.append(f"{key} -> ?")
+    assert not untyped, untyped
+
+
+@by_module
+def test_no_function_has_a_crowd_of_parameters(path):
+    if path.parent.name == "cli":
+        pytest.skip("a command has as many options as it has")
+    crowded = {
+        function.name: len(parameters(function))
+        for function in definitions(parsed(path))
+        if len(parameters(function)) > 12
+    }
+    assert not crowded, f"expected at most 12: {crowded}"
+
+
+def put_on_afterwards(tree: ast.Module) -> list[str]:
+    "Assignments to an attribute of a class, and lambdas that stand for methods"
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign):
+            found += [ast.unparse(target) for target in node.targets if of_a_class(target)]
+        if isinstance(node, ast.ClassDef):
+            for child in node.body:
+                if isinstance(child, ast.Assign) and isinstance(child.value, ast.Lambda):
+                    found.append(f"{node.name}.{ast.unparse(child.targets[0])}")
+    return found
+
+
+def of_a_class(target: ast.expr) -> bool:
+    if not (isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name)):
+        return False
+    return re.match(r"_?[A-Z]\w*[a-z]", target.value.id) is not None
+
+
+def test_a_method_put_on_afterwards_is_seen():
+    tree = ast.parse("Run.show = show\nrun.shown = 1\nclass A:\n    b = lambda self: 1\nN.x = 1")
+    assert put_on_afterwards(tree) == ["Run.show", "A.b"]
+
+
+@by_module
+def test_classes_are_whole(path):
+    assert not put_on_afterwards(parsed(path))
+
+
+@by_notebook
+def test_classes_are_whole_in_notebooks(path):
+    found = []
+    for source in sources(path, "code"):
+        found += put_on_afterwards(ast.parse(only_python(source)))
+    assert not found
+
+
+# ---- how wide it is
+
+
+def too_wide(text: str) -> list[str]:
+    return [
+        f"line {at}: {len(line)}"
+        for at, line in enumerate(text.splitlines(), 1)
+        if len(line) > WIDTH
     ]
-    assert not differing, f"not what the notebooks export; run nbdev-export: {differing}"
 
 
-def test_docs_and_readme_are_fresh():
-    done = run_python(ROOT, "-m", "pseudolab.site", "--check")
-    assert done.returncode == 0, (
-        f"build them with `python -m pseudolab.site`:\n{done.stdout}{done.stderr}"
-    )
+@by_notebook
+def test_code_cells_fit_the_width(path):
+    "Directives cannot be broken, so they are left out"
+    wide = []
+    for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+        lines = "".join(cell["source"]).splitlines()
+        if cell["cell_type"] == "code":
+            code = "\n".join("" if line.startswith("#|") else line for line in lines)
+            wide += [f"{cell['id']} {fault}" for fault in too_wide(code)]
+    assert not wide, f"expected at most {WIDTH} columns: {wide}"
 
 
-def test_notebooks_are_clean(copy):
-    done = run_python(copy, "-c", "from nbdev.clean import nbdev_clean; nbdev_clean()")
-    assert done.returncode == 0, done.stderr
-    unclean = [
-        name(p) for p in NOTEBOOKS if (copy / p.relative_to(ROOT)).read_bytes() != p.read_bytes()
-    ]
-    assert not unclean, f"run nbdev-clean: {unclean}"
+def test_files_fit_the_width():
+    styles = [*(PACKAGE / "views" / "static").iterdir(), *NBS.glob("*.css")]
+    wide = {}
+    for path in [*MODULES, *SCRIPTS, *PACKAGE.rglob("__init__.py*"), *styles]:
+        faults = too_wide(path.read_text(encoding="utf-8"))
+        if faults:
+            wide[name(path)] = faults
+    assert not wide, f"expected at most {WIDTH} columns: {wide}"
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=name)
+# ---- how a notebook is written
+
+
+@by_notebook
 def test_notebook_is_sound(path):
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    errors = [
-        i
-        for i, cell in enumerate(cells)
+    failed = [
+        cell["id"]
+        for cell in cells
         if any(output["output_type"] == "error" for output in cell.get("outputs", []))
     ]
-    assert not errors, f"stored errors in cells {errors}"
-    assert path.stat().st_size <= 700_000, (
-        f"{path.stat().st_size:,} bytes, expected at most 700,000"
-    )
+    assert not failed, f"stored errors in cells {failed}"
+    size = path.stat().st_size
+    assert size <= 700_000, f"{size:,} bytes, expected at most 700,000"
     assert "".join(cells[0]["source"]).startswith("# "), "a notebook opens with its title"
 
 
-def test_cells_of_lessons_are_short():
+def defines_a_class(source: str) -> bool:
+    return any(isinstance(node, ast.ClassDef) for node in ast.parse(only_python(source)).body)
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=short_name)
+def test_cells_of_lessons_are_short(path):
+    "But for a class, which stands whole"
     long = [
-        f"{name(path)} cell {i}: {count} lines"
-        for path in LESSONS
-        for i, cell in enumerate(json.loads(path.read_text(encoding="utf-8"))["cells"])
-        if cell["cell_type"] == "code" and (count := len("".join(cell["source"]).splitlines())) > 25
+        f"{source[:60]!r}: {len(source.splitlines())} lines"
+        for source in sources(path, "code")
+        if len(source.splitlines()) > 25 and not (exports(source) and defines_a_class(source))
     ]
     assert not long, f"expected at most 25 lines: {long}"
 
 
+@by_notebook
+def test_a_heading_is_followed_by_prose(path):
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    bare = []
+    for cell, following in zip(cells, [*cells[1:], {"cell_type": "nothing"}], strict=True):
+        lines = "".join(cell["source"]).strip().splitlines() or [""]
+        if cell["cell_type"] == "markdown" and following["cell_type"] != "markdown":
+            if re.match(r"#{1,6} ", lines[-1]):
+                bare.append(lines[-1])
+    assert not bare, bare
+
+
+# ---- how tests are written
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "tests").rglob("*.py")), ids=name)
+def test_no_test_file_imports_another(path):
+    imported = []
+    for node in ast.walk(parsed(path)):
+        if isinstance(node, ast.ImportFrom):
+            imported.append(node.module or "")
+        if isinstance(node, ast.Import):
+            imported += [alias.name for alias in node.names]
+    tests = [one for one in imported if re.match(r"(.*\.)?(test_|conftest)", one)]
+    assert not tests, f"share what it needs in tests/support: {tests}"
+
+
+# ---- what stands nowhere
+
 MACHINE_PATH = re.compile(
-    r"(?<![\w./:~@$}%-])/(?:home|root|Users|work|mnt|opt|srv|workspace|private)/\w[\w.@/-]*|[A-Z]:\\\\?Users\\"
+    r"(?<![\w./:~@$}%-])"
+    r"/(?:home|root|Users|work|mnt|opt|srv|workspace|private)/\w[\w.@/-]*"
+    r"|[A-Z]:\\\\?Users\\"
 )
 
 
-def committed_text():
-    """Every text of ours in the tree: what git tracks or would track, without the libraries that
-    pages carry along
-    """
-    listed = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard", "-z"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
-    if listed.returncode:
+def test_no_path_of_a_machine_in_the_tree():
+    "Without the libraries that pages carry along"
+    files = files_of_the_tree()
+    if files is None:
         pytest.skip("not a git checkout, so what belongs to the tree is not known")
-    for path in sorted(ROOT / p for p in listed.stdout.split("\0") if p):
-        if not path.is_file() or "site_libs" in path.parts:
+    found = []
+    for path in files:
+        if "site_libs" in path.parts:
             continue
         try:
-            yield path, path.read_text(encoding="utf-8")
+            text = path.read_text(encoding="utf-8")
         except UnicodeDecodeError:
             continue
-
-
-def test_no_path_of_a_machine_in_the_tree():
-    found = [
-        f"{name(path)}: {match[0]}"
-        for path, text in committed_text()
-        for match in MACHINE_PATH.finditer(text)
-    ]
+        found += [f"{name(path)}: {match[0]}" for match in MACHINE_PATH.finditer(text)]
     assert not found, found
-
-
-class Page(HTMLParser):
-    "What a page loads by itself, where its links lead, and the places that links can lead to"
-
-    LOADS = {
-        "script": ("src",),
-        "img": ("src", "srcset"),
-        "iframe": ("src",),
-        "source": ("src", "srcset"),
-        "video": ("src", "poster"),
-        "audio": ("src",),
-        "embed": ("src",),
-        "object": ("data",),
-        "track": ("src",),
-        "image": ("href", "xlink:href"),
-        "use": ("href", "xlink:href"),
-        "input": ("src",),
-        "link": ("href",),
-    }
-
-    def __init__(self, path):
-        super().__init__()
-        self.loads, self.links, self.places, self.styles = [], [], set(), []
-        self._in_style = False
-        self.feed(path.read_text(encoding="utf-8"))
-
-    def handle_starttag(self, tag, attributes):
-        given = dict(attributes)
-        self.loads += [given[key] for key in self.LOADS.get(tag, ()) if given.get(key)]
-        if tag == "a" and given.get("href"):
-            self.links.append(given["href"])
-        self.places |= {given[key] for key in ("id", "name") if given.get(key)}
-        if given.get("style"):
-            self.styles.append(given["style"])
-        self._in_style = tag == "style"
-
-    def handle_data(self, data):
-        if self._in_style:
-            self.styles.append(data)
-
-
-CSS_ADDRESS = re.compile(r"""url\(\s*['"]?([^'")\s]+)|@import\s+['"]([^'"]+)""")
-
-
-def outside(address):
-    return bool(urlsplit(address).netloc) or urlsplit(address).scheme not in ("", "data")
-
-
-def css_addresses(text):
-    return [a or b for a, b in CSS_ADDRESS.findall(text)]
-
-
-@pytest.mark.parametrize("path", PAGES, ids=name)
-def test_page_asks_for_nothing_outside(path):
-    page = Page(path)
-    asked = [
-        a
-        for a in page.loads + [a for style in page.styles for a in css_addresses(style)]
-        if outside(a)
-    ]
-    assert not asked, asked
-    missing = [
-        a
-        for a in page.loads
-        if not outside(a)
-        and not a.startswith(("data:", "#"))
-        and not (path.parent / unquote(urlsplit(a).path)).is_file()
-    ]
-    assert not missing, missing
-
-
-def test_style_sheets_ask_for_nothing_outside():
-    asked = [
-        f"{name(path)}: {a}"
-        for path in DOCS.rglob("*.css")
-        for a in css_addresses(path.read_text(encoding="utf-8"))
-        if outside(a)
-    ]
-    assert not asked, asked
-
-
-@pytest.mark.parametrize("path", PAGES, ids=name)
-def test_links_inside_the_site_lead_somewhere(path):
-    page, broken = Page(path), []
-    for link in (
-        link for link in page.links if not urlsplit(link).scheme and not urlsplit(link).netloc
-    ):
-        parts = urlsplit(link)
-        target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
-        if target.is_dir():
-            target = target / "index.html"
-        if not target.is_file() or DOCS not in target.parents:
-            broken.append(link)
-        elif (
-            parts.fragment
-            and target.suffix == ".html"
-            and unquote(parts.fragment) not in Page(target).places
-        ):
-            broken.append(link)
-    assert not broken, broken
-
-
-def test_links_of_the_readme_lead_somewhere():
-    links = re.findall(r"\]\(([^)\s]+)\)", (ROOT / "README.md").read_text(encoding="utf-8"))
-    assert not [
-        link
-        for link in links
-        if not urlsplit(link).scheme and not (ROOT / urlsplit(link).path).exists()
-    ]
-
-
-def test_pages_and_site_are_small():
-    large = {name(p): p.stat().st_size for p in PAGES if p.stat().st_size > 1_500_000}
-    assert not large, f"expected at most 1.5 MB a page: {large}"
-    total = sum(p.stat().st_size for p in DOCS.rglob("*") if p.is_file())
-    assert total <= 25_000_000, f"the site has {total:,} bytes, expected at most 25,000,000"
-
-
-def test_every_notebook_has_its_pages():
-    from pseudolab.site import page_path
-
-    listed, search = (
-        (DOCS / "llms.txt").read_text(encoding="utf-8"),
-        (DOCS / "search.js").read_text(encoding="utf-8"),
-    )
-    for notebook in NOTEBOOKS:
-        page = page_path(notebook.relative_to(ROOT / "nbs").as_posix())
-        assert (DOCS / page).is_file() and (DOCS / page.with_suffix(".md")).is_file(), page
-        assert f"/{page.with_suffix('.md')})" in listed and f'"{page}' in search, page
-
-
-def test_formulas_need_no_script():
-    assert not [
-        name(path)
-        for path in PAGES
-        if re.search(r'<span class="math (inline|display)"', path.read_text(encoding="utf-8"))
-    ]
-
-
-def test_all_packages_are_installed():
-    packages = {
-        ".".join(p.parent.relative_to(ROOT).parts)
-        for p in (ROOT / "pseudolab").rglob("__init__.py")
-    }
-    named = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"][
-        "setuptools"
-    ]["packages"]
-    assert packages == set(named)
-
-
-def test_wheel_holds_the_whole_package(copy, tmp_path):
-    try:
-        found = version("setuptools")
-    except PackageNotFoundError:
-        pytest.skip(
-            "setuptools is not installed, and building a wheel without it would need a network"
-        )
-    if int(found.split(".")[0]) < 77:
-        pytest.skip(
-            f"setuptools {found} is older than 77, which this project's licence field needs"
-        )
-    done = run_python(
-        copy,
-        "-m",
-        "pip",
-        "wheel",
-        "--no-deps",
-        "--no-build-isolation",
-        "--no-index",
-        "--wheel-dir",
-        str(tmp_path / "wheels"),
-        ".",
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    (wheel,) = (tmp_path / "wheels").glob("pseudolab-*.whl")
-    inside = set(zipfile.ZipFile(wheel).namelist())
-    expected = {
-        p.relative_to(copy).as_posix()
-        for p in (copy / "pseudolab").rglob("*")
-        if p.is_file() and "__pycache__" not in p.parts
-    }
-    assert not expected - inside, f"not in the wheel: {sorted(expected - inside)}"
-    assert any(p.endswith("licenses/LICENSE") for p in inside)
-
-
-def test_citation_is_of_this_version():
-    yaml = pytest.importorskip("yaml")
-    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
-    here = re.search(
-        r'__version__ = "([^"]+)"', (ROOT / "pseudolab" / "__init__.py").read_text(encoding="utf-8")
-    )[1]
-    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert (cited["version"], cited["repository-code"], cited["license"]) == (
-        here,
-        settings["urls"]["Repository"],
-        settings["license"],
-    )
-
-
-@pytest.mark.slow
-def test_smalldocs_finds_no_fault(tmp_path):
-    from pseudolab.site import find_project, stage
-
-    stage(find_project(ROOT), tmp_path / "nbs")
-    done = subprocess.run(
-        [str(Path(sys.executable).with_name("smalldocs")), "check"],
-        cwd=tmp_path / "nbs",
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
-
-
-TAG, ARABIC = "<img src=x onerror=alert(1)>", "بحيرة كبيرة"
-
-
-@pytest.fixture(scope="module")
-def hostile_page(tmp_path_factory):
-    """A site of one notebook, whose stored outputs, an explorer and a table, have classes with a
-    tag and with Arabic for a name; rendered as all the others are
-    """
-    from support.runs import made_up, noise_task
-
-    from pseudolab.site import find_project, render
-    from pseudolab.views.html import still_table
-
-    root = tmp_path_factory.mktemp("project")
-    for path in (
-        "nbs/_quarto.yml",
-        "nbs/site.css",
-        "nbs/light.css",
-        "nbs/dark.css",
-        "pyproject.toml",
-        "pseudolab/_modidx.py",
-    ):
-        (root / path).parent.mkdir(exist_ok=True)
-        shutil.copy(ROOT / path, root / path)
-    names = [TAG, ARABIC, "town"]
-    outputs = [
-        made_up(noise_task(names, 60, 90)).explore().html(),
-        still_table(pd.DataFrame({"class": names}), TAG),
-    ]
-    cells = [
-        {
-            "cell_type": "markdown",
-            "id": "a000",
-            "metadata": {},
-            "source": "# Names\n\n> What is in a name?",
-        },
-        {
-            "cell_type": "code",
-            "id": "a001",
-            "metadata": {},
-            "execution_count": None,
-            "source": "run.explore()",
-            "outputs": [
-                {
-                    "output_type": "display_data",
-                    "metadata": {},
-                    "data": {"text/html": html, "text/plain": "explorer"},
-                }
-                for html in outputs
-            ],
-        },
-    ]
-    (root / "nbs" / "index.ipynb").write_text(
-        json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}),
-        encoding="utf-8",
-    )
-    render(find_project(root), root / "docs")
-    return root / "docs" / "index.html"
-
-
-class Tags(HTMLParser):
-    "Every tag with its attributes, and every text outside scripts"
-
-    def __init__(self, text):
-        super().__init__()
-        self.found, self.texts = [], []
-        self.feed(text)
-
-    def handle_starttag(self, tag, attributes):
-        self.found.append((tag, dict(attributes)))
-
-    def handle_data(self, data):
-        if self.found and self.found[-1][0] not in ("script", "style"):
-            self.texts.append(data.strip())
-
-
-def test_names_of_classes_are_text_on_a_page(hostile_page):
-    read = Tags(hostile_page.read_text(encoding="utf-8"))
-    assert {TAG, ARABIC} <= set(read.texts)
-    assert not [given for _, given in read.found if given.get("src") == "x" or "onerror" in given]
-
-
-def test_names_of_classes_are_text_in_a_browser(browser, hostile_page):
-    page, said = browser.new_context(offline=True).new_page(), []
-    page.on("dialog", lambda dialog: (said.append(dialog.message), dialog.dismiss()))
-    page.on(
-        "console", lambda message: said.append(message.text) if message.type == "error" else None
-    )
-    page.goto(hostile_page.as_uri(), wait_until="load")
-    page.wait_for_selector(".plab[data-mounted]")
-    seen = page.locator(".plab").inner_text()  # without the table
-    assert TAG in seen and ARABIC in seen and not said and page.locator("img[src=x]").count() == 0
-    page.context.close()

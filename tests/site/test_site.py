@@ -5,6 +5,7 @@ import sys
 from pathlib import PurePosixPath
 
 import pytest
+
 from support import ROOT
 
 
@@ -206,7 +207,7 @@ class Long:
 
     def short(self): return 1
 '''
-OUTLINE = '''@dataclass
+OUTLINE = """@dataclass
 class Long:
     "The first paragraph."
 
@@ -224,7 +225,7 @@ class Long:
     def size(self) -> int:  # (N,)
         "How large it is"
 
-    def short(self): return 1'''
+    def short(self): return 1"""
 
 
 def test_an_outline_is_fields_signatures_and_sentences(site_builder):

@@ -94,8 +94,8 @@ def _plain(source: str) -> str:
 
 
 def run(cells: Iterable[str], name: str) -> dict:
-    """Execute pieces of code in one namespace, which is a module while it lasts, because dataclasses
-    ask for theirs
+    """Execute pieces of code in one namespace, which is a module while it lasts: a dataclass asks
+    for its own
     """
     module = types.ModuleType(name)
     sys.modules[name] = module

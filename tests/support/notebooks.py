@@ -66,5 +66,3 @@ def play(path: Path, folder: Path) -> None:
     compare = differences if exact() else gone_stale
     wrong = compare(outputs(path), outputs(folder / path.name))
     assert not wrong, "\n".join(wrong)
-
-
