@@ -13,17 +13,15 @@ from hypothesis import strategies as st
 
 from pseudolab.clip.loading import load_clip
 from pseudolab.clip.pocket import pocket_model, read_pocket, save_pocket
+from pseudolab.data.tasks import load_task
 from pseudolab.method.loss import WEIGHTS, term_weights, unified_loss
-from pseudolab.method.splits import score, seen_classes, semi_supervised, transductive, unsupervised
 from pseudolab.method.pseudolabels import PseudoLabels, audit, precision
-from pseudolab.method.selectors import select_top_k
 from pseudolab.method.recipe import Recipe
 from pseudolab.method.run import Run
-from pseudolab.method.strategies import STRATEGIES, Strategy, growing
-from pseudolab.data.tasks import load_task
-from pseudolab.method.prompts.base import TemplatePrompt
-from pseudolab.method.prompts.text import TextPrompt
-from pseudolab.method.training import Term, fit_prompt, learning_rate
+from pseudolab.method.selectors import select_top_k
+from pseudolab.method.splits import score, seen_classes, semi_supervised, transductive, unsupervised
+from pseudolab.method.strategies import STRATEGIES, Growing, Strategy
+from pseudolab.method.training import learning_rate
 from pseudolab.method.tuner import PromptTuner
 from pseudolab.method.zero_shot import (
     accuracy,
@@ -197,90 +195,6 @@ def test_wilson_interval_solves_its_equation(n, share):
         )
 
 
-# ---- the textual prompt
-# ----------------------------------------------------------------------------------------------------------------------
-
-
-def test_prompt_of_word_embeddings_is_encode_text(clip):
-    prompt = TextPrompt(clip, NAMES, n_tokens=4)
-    with torch.no_grad():
-        prompt.context.copy_(clip.embed_tokens(clip.tokenize(["a photo of a"]))[0, 1:5])
-        want = clip.model.encode_text(
-            clip.tokenizer([f"a photo of a {name}" for name in NAMES]), normalize=True
-        )
-    assert torch.allclose(prompt.class_features(), want, atol=1e-5)
-
-
-def test_gradient_reaches_the_context_alone_and_clip_stays_bit_equal(clip, task):
-    before = {name: value.clone() for name, value in clip.model.state_dict().items()}
-    prompt = TextPrompt(clip, task.class_names, generator=seeded())
-    start = prompt.context.detach().clone()
-    fit_prompt(
-        prompt,
-        [Term(prompt.inputs(task.train.images), task.train.labels, 1.0, False)],
-        Recipe.pocket().replace(epochs=2, min_steps=0),
-        generator=seeded(),
-    )
-    assert [name for name, _ in prompt.named_parameters()] == ["context"] and not torch.equal(
-        prompt.context, start
-    )
-    assert all(torch.equal(value, before[name]) for name, value in clip.model.state_dict().items())
-
-
-def test_gradient_is_the_slope(clip):
-    prompt = TextPrompt(clip, NAMES, generator=seeded())
-    direction = torch.randn(prompt.context.shape, generator=seeded(1))
-    target = torch.randn(3, clip.embed_dim, generator=seeded(2))
-    value = lambda: (prompt.class_features() * target).sum()
-    value().backward()
-    step, start = 1e-3, prompt.context.detach().clone()
-    with torch.no_grad():
-        ends = []
-        for sign in (1, -1):
-            prompt.context.copy_(start + sign * step * direction)
-            ends.append(value().item())
-    assert np.isclose(
-        (ends[0] - ends[1]) / (2 * step), (prompt.context.grad * direction).sum().item(), rtol=2e-2
-    )
-
-
-def test_names_too_long_for_the_context(clip):
-    with pytest.raises(ValueError, match="needs? .* positions"):
-        TextPrompt(clip, ["river", "very " * 14 + "long river"])
-    with pytest.raises(ValueError, match="room for 32"):
-        clip.encode_texts(["very " * 40 + "long river"])
-
-
-def test_unseen_words_are_named(clip):
-    with pytest.warns(UserWarning, match="'frog'"):
-        TextPrompt(clip, ["river", "frog"])
-
-
-def test_unseen_words_are_the_same_random_vectors_every_time(clip):
-    with pytest.warns(UserWarning):
-        one, two = (load_clip("pocket", device="cpu").encode_texts(["a frog"]) for _ in range(2))
-    assert torch.equal(one, two)
-
-
-def test_prompt_survives_saving_and_refuses_another_clip(clip, tmp_path):
-    prompt = TextPrompt(clip, NAMES, generator=seeded(3))
-    prompt.save(tmp_path / "p.safetensors")
-    assert torch.equal(
-        TextPrompt.load(tmp_path / "p.safetensors", clip).class_features(), prompt.class_features()
-    )
-    with pytest.raises(ValueError, match="not a TemplatePrompt"):
-        TemplatePrompt.load(tmp_path / "p.safetensors", clip)
-    save_pocket(pocket_model(seed=5), torch.arange(10), tmp_path / "other.safetensors", {})
-    with pytest.raises(ValueError, match="other weights"):
-        TextPrompt.load(
-            tmp_path / "p.safetensors",
-            load_clip("pocket", tmp_path / "other.safetensors", device="cpu"),
-        )
-    (tmp_path / "p.safetensors").write_bytes(b"nothing")
-    with pytest.raises(ValueError, match="damaged"):
-        TextPrompt.load(tmp_path / "p.safetensors", clip)
-
-
 # ---- the pocket CLIP's file
 # ------------------------------------------------------------------------------------------------------------------
 
@@ -363,7 +277,7 @@ def test_weights_of_the_paradigms():
 
 @given(st.integers(1, 50), st.integers(1, 10_000), st.integers(1, 100))
 def test_grip_ends_with_about_the_whole_pool(rounds, U, C):
-    ks = [growing(rounds)(i, U, C) for i in range(1, rounds + 1)]
+    ks = [Growing(rounds)(i, U, C) for i in range(1, rounds + 1)]
     assert ks == sorted(ks) and ks[-1] == max(1, U // C) and min(ks) >= 1
 
 
@@ -443,7 +357,8 @@ QUICK = Recipe.pocket().replace(epochs=2, min_steps=0)
 
 def test_round_zero_is_zero_shot_and_the_truth_of_the_pool_is_not_used(clip, task):
     from dataclasses import replace
-    from pseudolab.data.tasks import ImageSet
+
+    from pseudolab.data.images import ImageSet
 
     scrambled = replace(task, train=ImageSet(task.train.images, np.roll(task.train.labels, 7)))
     one, two = (PromptTuner(clip, recipe=QUICK).fit(t, progress=False) for t in (task, scrambled))
