@@ -2,14 +2,15 @@
 
 import numpy as np
 import pytest
+import torch
 
 from pseudolab.clip.loading import load_clip
-from pseudolab.method.splits import semi_supervised
-from pseudolab.method.recipe import Recipe
-from pseudolab.method.strategies import Strategy, Constant, Growing
 from pseudolab.data.tasks import load_task
+from pseudolab.method.recipe import Recipe
+from pseudolab.method.selectors import select_top_k
+from pseudolab.method.splits import semi_supervised, transductive
+from pseudolab.method.strategies import Constant, Growing, Strategy
 from pseudolab.method.tuner import PromptTuner
-
 
 SMALL = Recipe.pocket().replace(epochs=1, min_steps=0)
 
@@ -128,3 +129,39 @@ def test_a_callback_hears_of_each_round_once(clip, task):
     heard = []
     run = PromptTuner(clip, strategy=two_rounds(), recipe=SMALL).fit(task, progress=heard.append)
     assert heard == run.rounds
+
+
+def test_a_round_is_labelled_by_the_prompt_of_the_round_before(clip, task):
+    "Not by zero-shot CLIP, but in the first round"
+    tuner = PromptTuner(clip, strategy=Strategy("grip", 3, Growing(3)), recipe=SMALL)
+    pool, labeller = task.train.images, None
+    differ = []
+    for round in tuner.iter_fit(task):
+        if labeller is not None:
+            expected = select_top_k(labeller, round.k)
+            assert np.array_equal(round.pseudolabels.index, expected.index)
+            by_zero_shot = select_top_k(zero_shot, round.k)
+            differ.append(not np.array_equal(expected.index, by_zero_shot.index))
+        with torch.no_grad():
+            labeller = tuner.prompt_.logits(pool)
+        if round.number == 0:
+            zero_shot = labeller
+    assert differ == [False, True, True]
+
+
+def test_nothing_is_learned_before_fit(clip):
+    tuner = PromptTuner(clip)
+    assert not hasattr(tuner, "prompt_") and not hasattr(tuner, "run_")
+    with pytest.raises(ValueError, match="call fit"):
+        tuner.predict([])
+
+
+def test_pool_and_labelled_images_of_a_split_are_apart(task):
+    "No image is in both, and together they are the training images"
+    for split in (semi_supervised(task, 2), transductive(task)):
+        labelled, pool = (
+            [images[[i]].digest() for i in range(len(images))]
+            for images in (split.labelled.images, split.pool.images)
+        )
+        assert len(labelled) + len(pool) == len(task.train)
+        assert not set(labelled) & set(pool)
