@@ -1,8 +1,9 @@
-"Predictions: what Python refuses, and the page in a real browser, opened from the disk with the network cut off."
+"""Guesses: what Python refuses, and the page in a real browser, opened from the disk with the
+network cut off.
+"""
 
 import json
 import re
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -12,29 +13,12 @@ from scipy.stats import kendalltau, spearmanr
 
 from pseudolab.views.guess import guess_curve, guess_number, guess_order
 from pseudolab.views.html import module
+from support.pages import opened
 
-TRUTH, OTHER = (
-    [0.4127, 0.5239, 0.6341, 0.7453, 0.7168, 0.6874],
-    [
-        0.9318,
-        0.9072,
-        0.8431,
-        0.8219,
-        0.7746,
-        0.7384,
-    ],
-)
-NAMES, VALUES = (
-    ["river", "lake", "forest", "highway", "pasture", "orchard"],
-    [
-        0.8312,
-        0.2671,
-        0.5548,
-        0.5548,
-        0.1173,
-        0.9427,
-    ],
-)
+TRUTH = [0.4127, 0.5239, 0.6341, 0.7453, 0.7168, 0.6874]
+OTHER = [0.9318, 0.9072, 0.8431, 0.8219, 0.7746, 0.7384]
+NAMES = ["river", "lake", "forest", "highway", "pasture", "orchard"]
+VALUES = [0.8312, 0.2671, 0.5548, 0.5548, 0.1173, 0.9427]
 HOSTILE = [
     "<img src=x onerror=alert(1)>",
     "</script><b>bold</b>",
@@ -43,10 +27,17 @@ HOSTILE = [
     "\N{RIGHT-TO-LEFT OVERRIDE}turned",
     'x" onfocus="alert(2)',
 ]
+PHONE = {"has_touch": True, "is_mobile": True, "viewport": {"width": 375, "height": 740}}
+SHOW = "Show what happened"
+JUST_SHOW = "Just show me"
 
 
 def curve(**options):
     return guess_curve("Draw what you expect.", TRUTH, **options)
+
+
+def two_curves():
+    return curve(other={"precision": OTHER})
 
 
 def order():
@@ -124,52 +115,39 @@ def test_an_empty_question_is_refused():
         guess_number(" ", 0.5)
 
 
-@pytest.mark.parametrize(
-    "widget",
-    [curve(other={"precision": OTHER}), order(), number()],
-    ids=lambda widget: widget.data["kind"],
+every_kind_once = pytest.mark.parametrize(
+    "widget", [two_curves(), order(), number()], ids=lambda widget: widget.data["kind"]
 )
-def test_small_and_the_answer_folded_where_scripts_do_not_run(widget):
-    assert len(widget.html().encode()) <= 60_000 and widget.html() == widget.html()
+
+
+@every_kind_once
+def test_a_guess_is_small_and_the_same_each_time(widget):
+    assert len(widget.html().encode()) <= 60_000
+    assert widget.html() == widget.html()
+
+
+@every_kind_once
+def test_the_answer_is_folded_where_scripts_do_not_run(widget):
     before, fold, answer = widget.still.partition("<details>")
-    assert fold and not re.search(r"\d", before) and re.search(r"\d\d\.\d", answer)
+    assert fold
+    assert not re.search(r"\d", before)
+    assert re.search(r"\d\d\.\d", answer)
 
 
 # The page
 
 
-@contextmanager
-def opened(browser, widget, tmp_path, **options):
-    "The widget's own page; nothing may be complained of or asked for"
-    context = browser.new_context(offline=True, **options)
-    page, trouble, start = context.new_page(), [], widget.save(tmp_path / "widget.html").as_uri()
-    page.on(
-        "console",
-        lambda message: (
-            trouble.append(message.text) if message.type in ("error", "warning") else None
-        ),
-    )
-    page.on("pageerror", lambda error: trouble.append(str(error)))
-    page.on("dialog", lambda dialog: trouble.append(dialog.message))
-    page.on(
-        "request",
-        lambda request: (
-            None
-            if request.url == start or request.url.startswith("data:")
-            else trouble.append(request.url)
-        ),
-    )
-    page.goto(start)
-    try:
-        page.wait_for_selector(".plab svg, .plab ol")
-        yield page
-    finally:
-        context.close()
-    assert not trouble, trouble
+def shown(browser, widget, folder, **options):
+    "The page of one saved guess, drawn"
+    return opened(browser, widget, folder, awaited=".plab svg, .plab ol", **options)
 
 
 def press(page, name):
     page.get_by_role("button", name=name).click()
+
+
+def can_be_shown(page):
+    return page.get_by_role("button", name=SHOW).is_enabled()
 
 
 def outcome(page):
@@ -177,73 +155,104 @@ def outcome(page):
 
 
 def numbers_in(text):
-    return [
-        float(number.replace("\N{MINUS SIGN}", "-"))
-        for number in re.findall("[\N{MINUS SIGN}-]?\\d+\\.\\d+", text)
-    ]
+    found = re.findall("[\N{MINUS SIGN}-]?\\d+\\.\\d+", text)
+    return [float(number.replace("\N{MINUS SIGN}", "-")) for number in found]
 
 
-def table(page):
-    "The rows under `The numbers`, as lists of text"
-    page.get_by_text("The numbers", exact=True).click()
+def cells(page):
+    "The rows of the table, as lists of text"
     return [row.locator("th, td").all_inner_texts() for row in page.locator("tbody tr").all()]
+
+
+def numbers_below(page):
+    "The rows under `The numbers`"
+    page.get_by_text("The numbers", exact=True).click()
+    return cells(page)
+
+
+def hundred(shares):
+    return [100 * share for share in shares]
+
+
+def about(expected):
+    "What is written with one decimal"
+    return pytest.approx(expected, abs=0.0501)
+
+
+def about_drawn(expected):
+    "A pixel is half a percent, and points snap to whole ones"
+    return pytest.approx(expected, abs=0.011)
+
+
+HEIGHTS = """([name, at]) => {
+  const lines = [...document.querySelectorAll(".pad .grid")];
+  const grid = lines.map((line) => Number(line.getAttribute("y1")));
+  const [low, high] = [Math.max(...grid), Math.min(...grid)];
+  const line = document.querySelectorAll(`.pad g.${name} polyline`)[at];
+  const points = line.getAttribute("points").split(" ");
+  return points.map((point) => (low - point.split(",")[1]) / (low - high));
+}"""
 
 
 def heights(page, name="drawn", at=0):
     "The curve as it is painted, read back from its markers as shares, by the grid lines of 0 and 1"
-    return page.evaluate(
-        """([name, at]) => {
-      const grid = [...document.querySelectorAll(".pad .grid")].map(line => Number(line.getAttribute("y1")));
-      const line = document.querySelectorAll(`.pad g.${name} polyline`)[at];
-      return line.getAttribute("points").split(" ").map(point => (Math.max(...grid) - point.split(",")[1]) / (Math.max(...grid) - Math.min(...grid)));
-    }""",
-        [name, at],
-    )
+    return page.evaluate(HEIGHTS, [name, at])
+
+
+PLACES = """(shares) => {
+  const pad = document.querySelector(".pad");
+  const frame = pad.getBoundingClientRect();
+  const lines = [...pad.querySelectorAll(".grid")];
+  const grid = lines.map((line) => Number(line.getAttribute("y1")));
+  const [low, high] = [Math.max(...grid), Math.min(...grid)];
+  const handles = [...pad.querySelectorAll(".handle")];
+  const [first, second] = handles.map((handle) => parseFloat(handle.style.left));
+  return shares.map((share, i) => [
+    frame.left + first + (i - 1) * (second - first),
+    frame.top + low - share * (low - high),
+  ]);
+}"""
 
 
 def places(page, shares):
     "Where on the screen a curve of these shares runs, from the first point on"
-    return page.evaluate(
-        """shares => {
-      const pad = document.querySelector(".pad"), frame = pad.getBoundingClientRect(), grid = [...pad.querySelectorAll(".grid")].map(line => Number(line.getAttribute("y1")));
-      const handles = [...pad.querySelectorAll(".handle")].map(handle => parseFloat(handle.style.left)), gap = handles[1] - handles[0];
-      return shares.map((share, i) => [frame.left + handles[0] + (i - 1) * gap, frame.top + Math.max(...grid) - share * (Math.max(...grid) - Math.min(...grid))]);
-    }""",
-        shares,
-    )
+    return page.evaluate(PLACES, shares)
 
 
-def with_mouse(page, shares, steps=1):
+def with_mouse(page, shares):
     page.locator(".pad").scroll_into_view_if_needed()
-    points = places(page, shares)
-    page.mouse.move(*points[0])
+    first, *others = places(page, shares)
+    page.mouse.move(*first)
     page.mouse.down()
-    for point in points[1:]:
-        page.mouse.move(*point, steps=steps)
+    for point in others:
+        page.mouse.move(*point)
     page.mouse.up()
+
+
+def touched(session, kind, x, y):
+    "One event of a finger at (x, y)"
+    points = [{"x": x, "y": y}]
+    session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+
+def lifted(session):
+    session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
 
 
 def with_finger(page, shares):
     page.locator(".pad").scroll_into_view_if_needed()
-    points, session = places(page, shares), page.context.new_cdp_session(page)
-    for kind, point in [
-        ("touchStart", points[0]),
-        *(("touchMove", point) for point in points),
-        ("touchEnd", None),
-    ]:
-        session.send(
-            "Input.dispatchTouchEvent",
-            {
-                "type": kind,
-                "touchPoints": [] if point is None else [{"x": point[0], "y": point[1]}],
-            },
-        )
+    points = places(page, shares)
+    session = page.context.new_cdp_session(page)
+    touched(session, "touchStart", *points[0])
+    for point in points:
+        touched(session, "touchMove", *point)
+    lifted(session)
 
 
 def with_keys(page, shares):
     "From the point before, up or down by whole percents"
     page.locator(".handle[tabindex='0']").focus()
-    for before, after in zip(shares, shares[1:]):
+    for before, after in zip(shares, shares[1:], strict=False):
         step = round(100 * (after - before))
         for _ in range(abs(step)):
             page.keyboard.press("ArrowUp" if step > 0 else "ArrowDown")
@@ -253,54 +262,43 @@ def with_keys(page, shares):
 
 
 DRAWN = [0.41, 0.5, 0.62, 0.7, 0.7, 0.55]
+ROOM_BELOW = """document.body.append(
+  Object.assign(document.createElement("div"), { style: "height: 2000px" })
+)"""
 
 
 @pytest.mark.parametrize("hand", [with_mouse, with_finger, with_keys])
 class TestDrawing:
     def test_what_is_drawn_is_what_is_painted(self, browser, tmp_path, hand):
-        phone = (
-            dict(has_touch=True, is_mobile=True, viewport={"width": 375, "height": 740})
-            if hand is with_finger
-            else {}
-        )
-        with opened(browser, guess_curve("Draw.", [0.41, *TRUTH[1:]]), tmp_path, **phone) as page:
-            page.evaluate(
-                "document.body.append(Object.assign(document.createElement('div'), { style:"
-                " 'height: 2000px' }))"
-            )
-            assert page.get_by_role("button", name="Show what happened").is_disabled()
+        phone = PHONE if hand is with_finger else {}
+        widget = guess_curve("Draw.", [0.41, *TRUTH[1:]])
+        with shown(browser, widget, tmp_path, **phone) as page:
+            page.evaluate(ROOM_BELOW)
+            assert not can_be_shown(page)
             hand(page, DRAWN)
-            # a finger draws and does not move the page
-            assert page.evaluate("scrollY") == 0
-            # a pixel is half a percent, and points snap to whole ones
-            assert heights(page) == pytest.approx(DRAWN, abs=0.011)
-            press(page, "Show what happened")
-            drawn = [numbers_in(row[1])[0] / 100 for row in table(page)[1:]]
-            assert drawn == pytest.approx(DRAWN[1:], abs=0.011) and heights(page) == pytest.approx(
-                [0.41, *drawn]
-            )
+            assert page.evaluate("scrollY") == 0, "a finger draws and does not move the page"
+            assert heights(page) == about_drawn(DRAWN)
+            press(page, SHOW)
+            drawn = [numbers_in(row[1])[0] / 100 for row in numbers_below(page)[1:]]
+            assert drawn == about_drawn(DRAWN[1:])
+            assert heights(page) == pytest.approx([0.41, *drawn])
 
 
 class TestCurve:
     def test_outcome_is_what_numpy_says(self, browser, tmp_path):
-        with opened(browser, curve(), tmp_path) as page:
+        with shown(browser, curve(), tmp_path) as page:
             with_mouse(page, [TRUTH[0], 0.3, 0.35, 0.4, 0.2, 0.1])
-            press(page, "Show what happened")
-            said, rows = outcome(page), table(page)
-            drawn = np.array([numbers_in(row[1])[0] for row in rows[1:]]) / 100
-            assert [numbers_in(row[2])[0] for row in rows] == pytest.approx(
-                [100 * value for value in TRUTH], abs=0.0501
-            )
+            press(page, SHOW)
+            said = outcome(page)
+            rows = numbers_below(page)
+            assert [numbers_in(row[2])[0] for row in rows] == about(hundred(TRUTH))
             assert heights(page, "truth") == pytest.approx(TRUTH)
-            expected = 100 * np.array(
-                [np.abs(drawn - TRUTH[1:]).mean(), TRUTH[0] - drawn[-1], TRUTH[-1] - TRUTH[0]]
-            )
-            assert (
-                numbers_in(said) == pytest.approx(expected, abs=0.0501)
-                and "let it fall by" in said
-                and "it rose by" in said
-                and "not the direction" in said
-            )
+            drawn = np.array([numbers_in(row[1])[0] for row in rows[1:]]) / 100
+            off = np.abs(drawn - TRUTH[1:]).mean()
+            expected = hundred([off, TRUTH[0] - drawn[-1], TRUTH[-1] - TRUTH[0]])
+            assert numbers_in(said) == about(expected)
+            for words in ("let it fall by", "it rose by", "not the direction"):
+                assert words in said
 
     @pytest.mark.parametrize(
         "last, words",
@@ -311,404 +309,368 @@ class TestCurve:
         ],
     )
     def test_direction(self, browser, tmp_path, last, words):
-        with opened(browser, curve(), tmp_path) as page:
+        with shown(browser, curve(), tmp_path) as page:
             with_mouse(page, [TRUTH[0], 0.5, 0.5, 0.5, 0.5, last])
-            press(page, "Show what happened")
-            assert words in outcome(page) and ("the right direction" in outcome(page)) == (
-                last > 0.5
-            )
+            press(page, SHOW)
+            assert words in outcome(page)
+            assert ("the right direction" in outcome(page)) == (last > 0.5)
 
     def test_one_click_at_the_end_is_a_straight_line(self, browser, tmp_path):
-        with opened(browser, curve(), tmp_path) as page:
+        with shown(browser, curve(), tmp_path) as page:
             page.mouse.click(*places(page, [0.8] * 6)[5])
-            assert heights(page) == pytest.approx(np.linspace(TRUTH[0], 0.8, 6), abs=0.011)
+            assert heights(page) == about_drawn(np.linspace(TRUTH[0], 0.8, 6))
 
     def test_a_stroke_too_fast_for_the_columns_is_a_straight_line(self, browser, tmp_path):
-        with opened(browser, curve(), tmp_path) as page:
+        with shown(browser, curve(), tmp_path) as page:
             with_mouse(page, [TRUTH[0], 0.2, 0.2, 0.2, 0.2, 0.2])
             points = places(page, [0, 0.4, 0, 0, 0.7, 0])
             page.mouse.move(*points[4])
             page.mouse.down()
-            # backwards, over two columns at once
-            page.mouse.move(*points[1])
+            page.mouse.move(*points[1])  # backwards, over two columns at once
             page.mouse.up()
-            assert heights(page) == pytest.approx([TRUTH[0], 0.4, 0.5, 0.6, 0.7, 0.2], abs=0.011)
+            assert heights(page) == about_drawn([TRUTH[0], 0.4, 0.5, 0.6, 0.7, 0.2])
 
     def test_two_curves_one_after_the_other(self, browser, tmp_path):
-        with opened(browser, curve(other={"precision": OTHER}), tmp_path) as page:
+        with shown(browser, two_curves(), tmp_path) as page:
             with_mouse(page, [TRUTH[0], 0.5, 0.5, 0.5, 0.5, 0.5])
-            assert page.get_by_role("button", name="Show what happened").is_disabled()
+            assert not can_be_shown(page)
             press(page, "Next: precision")
             with_mouse(page, [OTHER[0], 0.8, 0.8, 0.8, 0.8, 0.8])
-            assert heights(page, at=0)[-1] == pytest.approx(0.5, abs=0.011) and heights(page, at=1)[
-                -1
-            ] == pytest.approx(0.8, abs=0.011)
-            press(page, "Show what happened")
-            assert [heights(page, "truth", at) for at in (0, 1)] == [
-                pytest.approx(TRUTH),
-                pytest.approx(OTHER),
-            ]
+            assert heights(page, at=0)[-1] == about_drawn(0.5)
+            assert heights(page, at=1)[-1] == about_drawn(0.8)
+            press(page, SHOW)
+            assert heights(page, "truth", 0) == pytest.approx(TRUTH)
+            assert heights(page, "truth", 1) == pytest.approx(OTHER)
             first, second = outcome(page).split("precision: ")
-            assert first.startswith("accuracy: ") and "it rose" in first and "it fell" in second
+            assert first.startswith("accuracy: ")
+            assert "it rose" in first
+            assert "it fell" in second
 
     def test_axis_bears_its_own_numbers(self, browser, tmp_path):
-        with opened(browser, curve(axis="K", at=[1, 4, 16, 30, 60, 120]), tmp_path) as page:
-            assert (
-                page.locator(".pad svg text").all_text_contents()[-8:-2]
-                == ["1", "4", "16", "30", "60", "120"]
-                and page.get_by_role("slider").first.get_attribute("aria-label") == "K 4"
-            )
-            press(page, "Just show me")
-            assert [row[0] for row in table(page)] == ["1", "4", "16", "30", "60", "120"]
+        numbers = ["1", "4", "16", "30", "60", "120"]
+        widget = curve(axis="K", at=[int(number) for number in numbers])
+        with shown(browser, widget, tmp_path) as page:
+            assert page.locator(".pad svg text").all_text_contents()[-8:-2] == numbers
+            assert page.get_by_role("slider").first.get_attribute("aria-label") == "K 4"
+            press(page, JUST_SHOW)
+            assert [row[0] for row in numbers_below(page)] == numbers
 
     def test_fields_draw_too_and_refuse_what_is_outside(self, browser, tmp_path):
-        with opened(browser, curve(), tmp_path) as page:
+        with shown(browser, curve(), tmp_path) as page:
             page.get_by_text("Type the numbers instead").click()
             fields = page.locator(".fields input")
             for i, value in enumerate(("50", "61.5", "120", "70", "55")):
                 fields.nth(i).fill(value)
                 fields.nth(i).blur()
                 if value == "120":
-                    assert "from 0 to 100" in outcome(page) and fields.nth(i).input_value() == ""
+                    assert "from 0 to 100" in outcome(page)
+                    assert fields.nth(i).input_value() == ""
             # the gap is bridged
             assert heights(page) == pytest.approx([TRUTH[0], 0.5, 0.615, 0.6575, 0.7, 0.55])
             assert fields.nth(2).input_value() == "65.8"
 
     def test_a_screen_reader_hears_the_points(self, browser, tmp_path):
-        with opened(browser, curve(), tmp_path) as page:
+        with shown(browser, curve(), tmp_path) as page:
             with_keys(page, [TRUTH[0], TRUTH[0] + 0.05])
-            slider = page.get_by_role("slider", name="round 1", exact=True)
-            assert (
-                slider.get_attribute("aria-valuetext") == "46.3 %"
-                and page.get_by_role("slider", name="round 2").get_attribute("aria-valuetext")
-                == "not drawn yet"
-            )
-            assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "round 2"
-            assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+            first = page.get_by_role("slider", name="round 1", exact=True)
+            second = page.get_by_role("slider", name="round 2")
+            assert first.get_attribute("aria-valuetext") == "46.3 %"
+            assert second.get_attribute("aria-valuetext") == "not drawn yet"
+            focused = "document.activeElement"
+            assert page.evaluate(f"{focused}.getAttribute('aria-label')") == "round 2"
+            assert page.evaluate(f"getComputedStyle({focused}).outlineStyle") == "solid"
 
     def test_drawing_and_truth_outlive_another_width(self, browser, tmp_path):
-        with opened(browser, curve(), tmp_path, viewport={"width": 900, "height": 700}) as page:
+        wide = {"width": 900, "height": 700}
+        width = "Number(document.querySelector('.pad svg').getAttribute('width'))"
+        with shown(browser, curve(), tmp_path, viewport=wide) as page:
             with_mouse(page, [TRUTH[0], *DRAWN[1:]])
             before = heights(page)
             page.set_viewport_size({"width": 340, "height": 700})
-            page.wait_for_function(
-                "Number(document.querySelector('.pad svg').getAttribute('width')) < 320"
-            )
+            page.wait_for_function(f"{width} < 320")
             assert heights(page) == pytest.approx(before)
-            press(page, "Show what happened")
-            page.set_viewport_size({"width": 900, "height": 700})
-            page.wait_for_function(
-                "Number(document.querySelector('.pad svg').getAttribute('width')) > 600"
-            )
-            assert heights(page) == pytest.approx(before) and heights(
-                page, "truth"
-            ) == pytest.approx(TRUTH)
+            press(page, SHOW)
+            page.set_viewport_size(wide)
+            page.wait_for_function(f"{width} > 600")
+            assert heights(page) == pytest.approx(before)
+            assert heights(page, "truth") == pytest.approx(TRUTH)
+
+
+KINDS = {"curve": curve, "two curves": two_curves, "order": order, "number": number}
+# what must not be told before it is asked for
+ANSWERS = {
+    "curve": TRUTH[1:],
+    "two curves": TRUTH[1:] + OTHER[1:],
+    "order": VALUES,
+    "number": [0.7384],
+}
+HOSTILE_GUESSES = {
+    "curve": lambda: guess_curve(
+        HOSTILE[0],
+        TRUTH,
+        label=HOSTILE[1],
+        other={HOSTILE[3]: OTHER},
+        known={HOSTILE[2]: 0.5, HOSTILE[4]: 0.2},
+        axis=HOSTILE[5],
+    ),
+    "order": lambda: guess_order(
+        HOSTILE[1],
+        HOSTILE,
+        [0.1, 0.4, 0.2, 0.6, 0.3, 0.5],
+        label=HOSTILE[0],
+        ends=(HOSTILE[0], HOSTILE[3]),
+        noun=HOSTILE[0],
+    ),
+    "number": lambda: guess_number(
+        HOSTILE[2], 3, unit=HOSTILE[0], low=0, high=9, known={HOSTILE[3]: 2, HOSTILE[5]: 1}
+    ),
+}
+
+
+def told(page, values):
+    "Those of the values that stand anywhere in the page's elements"
+    html = page.locator(".plab").evaluate("root => root.outerHTML")
+    ways = {value: (f"{100 * value:.1f}", f"{100 * value:.2f}", str(value)) for value in values}
+    return {value for value, written in ways.items() if any(text in html for text in written)}
+
+
+def show_if_hidden(page):
+    if page.get_by_role("button", name=JUST_SHOW).is_visible():
+        press(page, JUST_SHOW)
 
 
 class TestFrame:
     "What holds for all kinds"
 
-    KINDS = [
-        ("curve", lambda: curve(), TRUTH[1:]),
-        ("two curves", lambda: curve(other={"precision": OTHER}), TRUTH[1:] + OTHER[1:]),
-        ("order", order, VALUES),
-        ("number", number, [0.7384]),
-    ]
-
-    @pytest.mark.parametrize(
-        "make, truth", [kind[1:] for kind in KINDS], ids=[kind[0] for kind in KINDS]
-    )
-    def test_nothing_is_told_before_it_is_asked_for(self, browser, tmp_path, make, truth):
-        with opened(browser, make(), tmp_path) as page:
-            told = lambda: [
-                value
-                for value in truth
-                if any(
-                    f"{100 * value:.{digits}f}"
-                    in page.locator(".plab").evaluate("root => root.outerHTML")
-                    for digits in (1, 2)
-                )
-                or str(value) in page.locator(".plab").evaluate("root => root.outerHTML")
-            ]
-            assert page.locator(".truth").count() == 0 and not told()
-            press(page, "Just show me")
-            assert set(told()) == set(truth)
-            # the focus is not lost with the button
-            assert page.evaluate("document.querySelector('.plab').contains(document.activeElement)")
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_nothing_is_told_before_it_is_asked_for(self, browser, tmp_path, kind):
+        with shown(browser, KINDS[kind](), tmp_path) as page:
+            assert page.locator(".truth").count() == 0
+            assert not told(page, ANSWERS[kind])
+            press(page, JUST_SHOW)
+            assert told(page, ANSWERS[kind]) == set(ANSWERS[kind])
+            has_focus = "document.querySelector('.plab').contains(document.activeElement)"
+            assert page.evaluate(has_focus), "the focus is lost with the button"
             press(page, "Try again")
-            assert (
-                not told()
-                and page.locator(".truth").count() == 0
-                and page.get_by_role("button", name="Show what happened").is_disabled()
-            )
+            assert page.locator(".truth").count() == 0
+            assert not told(page, ANSWERS[kind])
+            assert not can_be_shown(page)
 
-    @pytest.mark.parametrize("make", [kind[1] for kind in KINDS], ids=[kind[0] for kind in KINDS])
+    @pytest.mark.parametrize("kind", KINDS)
     @pytest.mark.parametrize("width", [320, 375])
-    def test_no_sideways_scroll(self, browser, tmp_path, make, width):
-        with opened(browser, make(), tmp_path, viewport={"width": width, "height": 700}) as page:
-            for _ in range(2):
-                assert page.evaluate("document.documentElement.scrollWidth") <= width
-                if page.get_by_role("button", name="Just show me").is_visible():
-                    press(page, "Just show me")
+    def test_no_sideways_scroll(self, browser, tmp_path, kind, width):
+        narrow = {"width": width, "height": 700}
+        with shown(browser, KINDS[kind](), tmp_path, viewport=narrow) as page:
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            show_if_hidden(page)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
 
     def test_nothing_is_stored(self, browser, tmp_path):
-        with opened(browser, number(), tmp_path) as page:
+        stored = "[localStorage.length, sessionStorage.length, document.cookie]"
+        with shown(browser, number(), tmp_path) as page:
             page.locator("input[type=number]").fill("50")
-            press(page, "Show what happened")
-            assert page.evaluate(
-                "[localStorage.length, sessionStorage.length, document.cookie]"
-            ) == [0, 0, ""]
+            press(page, SHOW)
+            assert page.evaluate(stored) == [0, 0, ""]
 
     def test_two_of_the_same_on_a_page_do_not_meddle(self, browser, tmp_path):
         widget = number()
-        (tmp_path / "two.html").write_text(
-            f"<!doctype html><html><body>{widget.html()}{widget.html()}</body></html>",
-            encoding="utf-8",
-        )
-        with opened(browser, widget, tmp_path) as page:
-            page.set_content((tmp_path / "two.html").read_text(encoding="utf-8"))
-            assert (
-                page.locator(".plab").count()
-                == 2
-                == page.get_by_role("button", name="Just show me").count()
-            )
-            page.get_by_role("button", name="Just show me").first.click()
-            assert [
-                text.startswith("It is 73.8") for text in page.locator(".outcome").all_inner_texts()
-            ] == [True, False]
-
-    def test_less_motion_where_it_is_asked_for(self, browser, tmp_path):
-        for motion, expected in (("reduce", "none"), ("no-preference", "plab-lay")):
-            with opened(browser, curve(), tmp_path, reduced_motion=motion) as page:
-                press(page, "Just show me")
-                assert (
-                    page.locator(".truth").first.evaluate(
-                        "node => getComputedStyle(node).animationName"
-                    )
-                    == expected
-                )
+        both = f"<!doctype html><html><body>{widget.html()}{widget.html()}</body></html>"
+        with shown(browser, widget, tmp_path) as page:
+            page.set_content(both)
+            assert page.locator(".plab").count() == 2
+            buttons = page.get_by_role("button", name=JUST_SHOW)
+            assert buttons.count() == 2
+            buttons.first.click()
+            first, second = page.locator(".outcome").all_inner_texts()
+            assert first.startswith("It is 73.8")
+            assert not second.startswith("It is 73.8")
 
     @pytest.mark.parametrize(
-        "make",
-        [
-            lambda: guess_curve(
-                HOSTILE[0],
-                TRUTH,
-                label=HOSTILE[1],
-                other={HOSTILE[3]: OTHER},
-                known={HOSTILE[2]: 0.5, HOSTILE[4]: 0.2},
-                axis=HOSTILE[5],
-            ),
-            lambda: guess_order(
-                HOSTILE[1],
-                HOSTILE,
-                [0.1, 0.4, 0.2, 0.6, 0.3, 0.5],
-                label=HOSTILE[0],
-                ends=(HOSTILE[0], HOSTILE[3]),
-                noun=HOSTILE[0],
-            ),
-            lambda: guess_number(
-                HOSTILE[2], 3, unit=HOSTILE[0], low=0, high=9, known={HOSTILE[3]: 2, HOSTILE[5]: 1}
-            ),
-        ],
-        ids=["curve", "order", "number"],
+        "motion, expected", [("reduce", "none"), ("no-preference", "plab-lay")]
     )
-    def test_names_are_text(self, browser, tmp_path, make):
-        widget = make()
+    def test_less_motion_where_it_is_asked_for(self, browser, tmp_path, motion, expected):
+        animation = "node => getComputedStyle(node).animationName"
+        with shown(browser, curve(), tmp_path, reduced_motion=motion) as page:
+            press(page, JUST_SHOW)
+            assert page.locator(".truth").first.evaluate(animation) == expected
+
+    @pytest.mark.parametrize("kind", HOSTILE_GUESSES)
+    def test_names_are_text(self, browser, tmp_path, kind):
+        widget = HOSTILE_GUESSES[kind]()
         assert not re.search("<img|<b>", widget.html())
-        with opened(browser, widget, tmp_path, viewport={"width": 320, "height": 700}) as page:
-            for _ in range(2):
-                assert (
-                    page.locator(".plab img, .plab b, .plab [onerror], .plab [onfocus]").count()
-                    == 0
-                )
+        narrow = {"width": 320, "height": 700}
+        made = ".plab img, .plab b, .plab [onerror], .plab [onfocus]"
+        with shown(browser, widget, tmp_path, viewport=narrow) as page:
+            for _ in range(2):  # before and after it is shown
+                assert page.locator(made).count() == 0
                 assert page.evaluate("document.documentElement.scrollWidth") <= 320
-                assert {
-                    name
-                    for name in HOSTILE
-                    if page.locator("bdi").get_by_text(name, exact=True).count()
-                }
-                if page.get_by_role("button", name="Just show me").is_visible():
-                    press(page, "Just show me")
+                texts = page.locator("bdi")
+                assert any(texts.get_by_text(name, exact=True).count() for name in HOSTILE)
+                show_if_hidden(page)
+
+
+ALPHABETICAL = ["forest", "highway", "lake", "orchard", "pasture", "river"]
+
+
+def names_in_order(page):
+    return page.locator("ol bdi").all_inner_texts()
+
+
+def expect_outcome(page, yours):
+    "The outcome is what scipy says of this order"
+    said = [yours.index(name) for name in NAMES]
+    tau, rho = numbers_in(outcome(page))[:2]
+    assert tau == pytest.approx(kendalltau(said, VALUES)[0], abs=0.00501)
+    assert rho == pytest.approx(spearmanr(said, VALUES)[0], abs=0.00501)
+    rows = cells(page)
+    assert [numbers_in(row[1])[0] for row in rows] == about(sorted(hundred(VALUES)))
+    places_said = {row[0]: int(row[3].split()[0]) for row in rows}
+    assert places_said == {name: 1 + yours.index(name) for name in NAMES}
+
+
+def drag_with_mouse(page, x, start, end):
+    page.mouse.move(x, start)
+    page.mouse.down()
+    page.mouse.move(x, end, steps=8)
+    page.mouse.up()
+
+
+def drag_with_finger(page, x, start, end):
+    session = page.context.new_cdp_session(page)
+    touched(session, "touchStart", x, start)
+    for y in np.linspace(start, end, 8):
+        touched(session, "touchMove", x, float(y))
+    lifted(session)
+
+
+def middle_of(page, item):
+    "How far down the middle of an item of the list is"
+    box = page.locator("ol li").nth(item).bounding_box()
+    return box["y"] + box["height"] / 2
+
+
+def grip_of(page, item):
+    "How far across the grip of an item is"
+    return page.locator(".grip").nth(item).bounding_box()["x"] + 8
 
 
 class TestOrder:
-    def names(self, page):
-        return page.locator("ol bdi").all_inner_texts()
-
-    def expect(self, page, yours):
-        "The outcome is what scipy says of this order"
-        said, truth = [yours.index(name) for name in NAMES], VALUES
-        tau, rho = numbers_in(outcome(page))[:2]
-        assert (tau, rho) == pytest.approx(
-            (kendalltau(said, truth)[0], spearmanr(said, truth)[0]), abs=0.00501
-        )
-        rows = [row.locator("th, td").all_inner_texts() for row in page.locator("tbody tr").all()]
-        assert [numbers_in(row[1])[0] for row in rows] == pytest.approx(
-            sorted(100 * value for value in VALUES), abs=0.0501
-        )
-        assert {row[0]: int(row[3].split()[0]) for row in rows} == {
-            name: 1 + yours.index(name) for name in NAMES
-        }
+    MOVED = ["forest", "pasture", "highway", "lake", "orchard", "river"]
 
     def test_by_keyboard(self, browser, tmp_path):
-        with opened(browser, order(), tmp_path) as page:
-            assert self.names(page) == sorted(NAMES)
+        with shown(browser, order(), tmp_path) as page:
+            assert names_in_order(page) == ALPHABETICAL
             page.locator(".grip").nth(4).focus()
-            for key in ("ArrowUp", "ArrowUp", "ArrowUp"):
-                page.keyboard.press(key)
-            assert self.names(page) == [
-                "forest",
-                "pasture",
-                "highway",
-                "lake",
-                "orchard",
-                "river",
-            ] and "pasture: place 2 of 6" in outcome(page)
+            for _ in range(3):
+                page.keyboard.press("ArrowUp")
+            assert names_in_order(page) == self.MOVED
+            assert "pasture: place 2 of 6" in outcome(page)
             page.keyboard.press("Home")
-            assert self.names(page)[0] == "pasture" and "pasture, place 1 of 6" in page.evaluate(
-                "document.activeElement.getAttribute('aria-label')"
-            )
-            yours = self.names(page)
-            press(page, "Show what happened")
-            self.expect(page, yours)
+            yours = names_in_order(page)
+            assert yours[0] == "pasture"
+            label = page.evaluate("document.activeElement.getAttribute('aria-label')")
+            assert "pasture, place 1 of 6" in label
+            press(page, SHOW)
+            expect_outcome(page, yours)
 
     def test_by_buttons(self, browser, tmp_path):
-        with opened(browser, order(), tmp_path) as page:
-            page.get_by_role("button", name="forest: earlier").click()
-            # it was the first already, so nothing has moved
-            assert page.get_by_role("button", name="Show what happened").is_disabled()
-            page.get_by_role("button", name="forest: later").click()
-            page.get_by_role("button", name="river: earlier").click()
-            yours = self.names(page)
+        with shown(browser, order(), tmp_path) as page:
+            press(page, "forest: earlier")
+            assert not can_be_shown(page), "it was the first already, so nothing has moved"
+            press(page, "forest: later")
+            press(page, "river: earlier")
+            yours = names_in_order(page)
             assert yours == ["highway", "forest", "lake", "orchard", "river", "pasture"]
-            press(page, "Show what happened")
-            self.expect(page, yours)
+            press(page, SHOW)
+            expect_outcome(page, yours)
 
-    @pytest.mark.parametrize("finger", [False, True])
-    def test_by_dragging(self, browser, tmp_path, finger):
-        phone = (
-            dict(has_touch=True, is_mobile=True, viewport={"width": 375, "height": 740})
-            if finger
-            else {}
-        )
-        with opened(browser, order(), tmp_path, **phone) as page:
-            start, end = (
-                box["y"] + box["height"] / 2
-                for box in (page.locator("ol li").nth(i).bounding_box() for i in (4, 1))
-            )
-            x = page.locator(".grip").nth(4).bounding_box()["x"] + 8
-            if finger:
-                session = page.context.new_cdp_session(page)
-                # beside the grip a finger scrolls the page and moves nothing
-                for across in (x + 60, x):
-                    assert self.names(page) == sorted(NAMES) and "Drag the names" in outcome(page)
-                    for kind, y in [
-                        ("touchStart", start),
-                        *(("touchMove", float(y)) for y in np.linspace(start, end - 5, 8)),
-                        ("touchEnd", None),
-                    ]:
-                        session.send(
-                            "Input.dispatchTouchEvent",
-                            {
-                                "type": kind,
-                                "touchPoints": [] if y is None else [{"x": across, "y": y}],
-                            },
-                        )
-            else:
-                page.mouse.move(x + 60, start)
-                page.mouse.down()
-                page.mouse.move(x + 60, end - 5, steps=8)
-                page.mouse.up()
-            assert self.names(page) == ["forest", "pasture", "highway", "lake", "orchard", "river"]
+    def test_by_dragging_with_the_mouse(self, browser, tmp_path):
+        with shown(browser, order(), tmp_path) as page:
+            beside = grip_of(page, 4) + 60
+            drag_with_mouse(page, beside, middle_of(page, 4), middle_of(page, 1) - 5)
+            assert names_in_order(page) == self.MOVED
             assert page.locator(".held").count() == 0
 
+    def test_by_dragging_the_grip_with_a_finger(self, browser, tmp_path):
+        with shown(browser, order(), tmp_path, **PHONE) as page:
+            drag_with_finger(page, grip_of(page, 4), middle_of(page, 4), middle_of(page, 1) - 5)
+            assert names_in_order(page) == self.MOVED
+            assert page.locator(".held").count() == 0
+
+    def test_beside_the_grip_a_finger_moves_nothing(self, browser, tmp_path):
+        "It scrolls the page"
+        with shown(browser, order(), tmp_path, **PHONE) as page:
+            beside = grip_of(page, 4) + 60
+            drag_with_finger(page, beside, middle_of(page, 4), middle_of(page, 1) - 5)
+            assert names_in_order(page) == ALPHABETICAL
+            assert "Drag the names" in outcome(page)
+
     def test_trying_again_starts_from_the_alphabet(self, browser, tmp_path):
-        with opened(browser, order(), tmp_path) as page:
-            page.get_by_role("button", name="river: earlier").click()
-            press(page, "Show what happened")
+        with shown(browser, order(), tmp_path) as page:
+            press(page, "river: earlier")
+            press(page, SHOW)
             press(page, "Try again")
-            assert self.names(page) == sorted(NAMES)
+            assert names_in_order(page) == ALPHABETICAL
 
 
 class TestNumber:
     def test_typed(self, browser, tmp_path):
-        with opened(browser, number(), tmp_path) as page:
+        with shown(browser, number(), tmp_path) as page:
             page.locator("input[type=number]").fill("62.5")
             # to the nearest step; the number stays as it was typed
             assert page.locator("input[type=range]").input_value() == "63"
-            press(page, "Show what happened")
-            assert numbers_in(outcome(page)) == pytest.approx(
-                [62.5, 73.8, 11.3], abs=0.0501
-            ) and "too low" in outcome(page)
+            press(page, SHOW)
+            assert numbers_in(outcome(page)) == about([62.5, 73.8, 11.3])
+            assert "too low" in outcome(page)
 
     def test_slid_by_keys(self, browser, tmp_path):
-        with opened(browser, number(), tmp_path) as page:
-            page.locator("input[type=range]").focus()
+        with shown(browser, number(), tmp_path) as page:
+            slider = page.locator("input[type=range]")
+            slider.focus()
             for _ in range(40):
                 page.keyboard.press("ArrowRight")
-            assert (
-                page.locator("input[type=number]").input_value() == "90"
-                and page.locator("input[type=range]").get_attribute("aria-valuetext") == "90.0 %"
-            )
-            press(page, "Show what happened")
-            assert numbers_in(outcome(page)) == pytest.approx(
-                [90, 73.8, 16.2], abs=0.0501
-            ) and "too high" in outcome(page)
+            assert page.locator("input[type=number]").input_value() == "90"
+            assert slider.get_attribute("aria-valuetext") == "90.0 %"
+            press(page, SHOW)
+            assert numbers_in(outcome(page)) == about([90, 73.8, 16.2])
+            assert "too high" in outcome(page)
 
     def test_truth_stands_where_it_belongs(self, browser, tmp_path):
-        with opened(
-            browser,
-            guess_number("By how much?", -0.244, unit="points", low=-0.5, high=0.5),
-            tmp_path,
-        ) as page:
+        widget = guess_number("By how much?", -0.244, unit="points", low=-0.5, high=0.5)
+        written = "\N{MINUS SIGN}24.4 points"
+        with shown(browser, widget, tmp_path) as page:
             page.locator("input[type=number]").fill("-24.4")
-            press(page, "Show what happened")
-            assert (
-                outcome(page)
-                == "You said \N{MINUS SIGN}24.4 points; it is \N{MINUS SIGN}24.4 points: right."
-            )
-            circle, width = (
-                page.locator(".line circle").first,
-                float(page.locator(".line svg").first.get_attribute("width")),
-            )
-            assert float(circle.get_attribute("cx")) == pytest.approx(
-                8 + 0.256 * (width - 16), abs=0.01
-            )
+            press(page, SHOW)
+            assert outcome(page) == f"You said {written}; it is {written}: right."
+            width = float(page.locator(".line svg").first.get_attribute("width"))
+            centre = float(page.locator(".line circle").first.get_attribute("cx"))
+            assert centre == pytest.approx(8 + 0.256 * (width - 16), abs=0.01)
 
     @pytest.mark.parametrize("wrong", ["140", "-3", ""])
     def test_what_is_outside_is_refused(self, browser, tmp_path, wrong):
-        with opened(browser, number(), tmp_path) as page:
-            page.locator("input[type=number]").fill("50")
-            page.locator("input[type=number]").fill(wrong)
-            page.locator("input[type=number]").blur()
-            assert (
-                "from 0 to 100" in outcome(page)
-                and page.get_by_role("button", name="Show what happened").is_disabled()
-            )
+        with shown(browser, number(), tmp_path) as page:
+            field = page.locator("input[type=number]")
+            field.fill("50")
+            field.fill(wrong)
+            field.blur()
+            assert "from 0 to 100" in outcome(page)
+            assert not can_be_shown(page)
 
 
-class TestCorrelations:
-    def test_are_those_of_scipy(self, browser):
-        page = browser.new_page()
-        run = (
-            "(cases) => { const f = new Function('a', 'b', %s); return cases.map(([a, b]) => f(a,"
-            " b)); }"
-            % json.dumps(f"{module('prediction')}; return [pairs(a, b).tau, spearman(a, b)];")
-        )
+def test_correlations_are_those_of_scipy(browser):
+    page = browser.new_page()
+    body = json.dumps(f"{module('guess')}; return [pairs(a, b).tau, spearman(a, b)];")
+    correlate = f"([a, b]) => new Function('a', 'b', {body})(a, b)"
 
-        @settings(max_examples=60)
-        @given(
-            st.lists(st.integers(0, 6), min_size=2, max_size=12).filter(
-                lambda values: len(set(values)) > 1
-            ),
-            st.randoms(),
-        )
-        def agree(values, random):
-            said = random.sample(range(len(values)), len(values))
-            assert page.evaluate(run, [[said, values]])[0] == pytest.approx(
-                [kendalltau(said, values)[0], spearmanr(said, values)[0]], abs=1e-9
-            )
+    @settings(max_examples=60)
+    @given(
+        st.lists(st.integers(0, 6), min_size=2, max_size=12).filter(lambda v: len(set(v)) > 1),
+        st.randoms(),
+    )
+    def agree(values, random):
+        said = random.sample(range(len(values)), len(values))
+        expected = [kendalltau(said, values)[0], spearmanr(said, values)[0]]
+        assert page.evaluate(correlate, [said, values]) == pytest.approx(expected, abs=1e-9)
 
-        agree()
-        page.close()
+    agree()
+    page.close()
