@@ -15,19 +15,18 @@ from hypothesis import strategies as st
 
 import pseudolab.method.tuner as tuner_module
 from pseudolab.clip.loading import load_clip
+from pseudolab.data.tasks import load_task
 from pseudolab.method.deviations import deviate
 from pseudolab.method.loss import term_weights
 from pseudolab.method.prompts.multimodal import MultimodalPrompt
-from pseudolab.method.splits import transductive
-from pseudolab.method.selectors import select_leaderboard
-from pseudolab.method.recipe import Recipe
-from pseudolab.method.strategies import Strategy, Constant, Growing
-from pseudolab.data.tasks import load_task
 from pseudolab.method.prompts.text import TextPrompt
+from pseudolab.method.prompts.visual import VisualPrompt
+from pseudolab.method.recipe import Recipe
+from pseudolab.method.selectors import select_leaderboard
+from pseudolab.method.splits import transductive
+from pseudolab.method.strategies import Constant, Growing, Strategy
 from pseudolab.method.training import Term, batch_order, epochs_of, fit_prompt
 from pseudolab.method.tuner import PromptTuner
-from pseudolab.method.prompts.visual import VisualPrompt
-
 
 SMALL = Recipe.pocket().replace(epochs=1, min_steps=0)
 
@@ -311,7 +310,9 @@ def test_min_steps_reach_the_optimizer(clip, task, monkeypatch):
 
 @pytest.mark.parametrize("sampler", ["balanced", "shuffled"])
 def test_a_single_term_is_shuffled(sampler):
-    draw = lambda: batch_order([50], sampler, torch.Generator().manual_seed(3))
+    def draw():
+        return batch_order([50], sampler, torch.Generator().manual_seed(3))
+
     assert torch.equal(draw(), torch.randperm(50, generator=torch.Generator().manual_seed(3)))
 
 
