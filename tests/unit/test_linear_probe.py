@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
-from pseudolab.method.linear_probe import confident, fit_probe, probe_logits, self_train
+from pseudolab.method.linear_probe import by_threshold, fit_probe, probe_logits, self_train
 
 
 def clouds(C=3, n=40, seed=0):
@@ -18,55 +18,66 @@ def clouds(C=3, n=40, seed=0):
     return np.eye(C, 4)[labels] + 0.3 * rng.standard_normal((C * n, 4)), labels
 
 
-def test_the_probe_gives_normalised_log_probabilities_over_all_classes():
-    for C in (2, 3):
-        x, y = clouds(C)
-        logits = probe_logits(fit_probe(x, y, C), x)
-        assert (
-            logits.shape == (len(x), C)
-            and np.allclose(np.exp(logits).sum(1), 1)
-            and (logits.argmax(1) == y).mean() > 0.8
-        )
+@pytest.mark.parametrize("C", [2, 3])
+def test_the_probe_gives_normalised_log_probabilities_over_all_classes(C):
+    x, y = clouds(C)
+    probe = fit_probe(x, y, C)
+    logits = probe_logits(probe, x)
+    assert logits.shape == (len(x), C)
+    assert np.array_equal(logits, probe.predict_log_proba(x))
+    assert np.allclose(np.exp(logits).sum(1), 1)
+    assert (logits.argmax(1) == y).mean() > 0.8
+
+
+def test_log_probabilities_are_finite_where_a_probability_is_0():
+    x, y = clouds()
+    far = 1e4 * x
+    probe = fit_probe(x, y, 3)
+    assert (probe.predict_proba(far) == 0).any()
+    assert np.isfinite(probe_logits(probe, far)).all()
+    index, label = by_threshold(probe_logits(probe, far))
+    assert len(index) > 100
+    assert np.array_equal(label, probe.predict(far)[index])
 
 
 def test_more_weight_means_more_confidence():
     x, y = clouds()
-    mean = [
-        np.exp(probe_logits(fit_probe(x[::8], y[::8], 3, weight=w), x)).max(1).mean()
-        for w in (0.1, 1, 10, 100)
-    ]
-    assert mean == sorted(mean)
+    means = []
+    for weight in (0.1, 1, 10, 100):
+        probe = fit_probe(x[::8], y[::8], 3, weight=weight)
+        means.append(np.exp(probe_logits(probe, x)).max(1).mean())
+    assert means == sorted(means)
 
 
-@given(st.floats(0.05, 1), st.integers(0, 99))
+@given(st.floats(0.01, 1), st.integers(0, 99))
 @settings(max_examples=60)
-def test_confident_is_the_threshold_and_nothing_else(threshold, seed):
-    p = np.random.default_rng(seed).dirichlet(np.full(4, 0.3), 50)
-    with np.errstate(divide="ignore"):
-        index, label = confident(np.log(p), threshold)
-    above = p.max(1) >= threshold
-    near = np.abs(p.max(1) - threshold) < 1e-12
-    assert (
-        set(index) - set(np.flatnonzero(near)) == set(np.flatnonzero(above & ~near))
-        and (label == p[index].argmax(1)).all()
-    )
+def test_by_threshold_is_the_threshold_and_nothing_else(concentration, seed):
+    p = np.random.default_rng(seed).dirichlet(np.full(4, concentration), 50)
+    p = np.maximum(p, 1e-300)
+    index, label = by_threshold(np.log(p))
+    sure = p.max(1) / p.sum(1)
+    near = np.flatnonzero(np.abs(sure - 0.95) < 1e-12)
+    assert set(index) - set(near) == set(np.flatnonzero(sure >= 0.95)) - set(near)
+    assert (label == p[index].argmax(1)).all()
+    assert (np.diff(index) > 0).all(), "in the order of the pool"
 
 
 def test_self_training_is_the_bare_loop():
     x, y = clouds(n=60)
-    shown, pool = np.arange(0, 180, 30), np.setdiff1d(np.arange(180), np.arange(0, 180, 30))
-    played = self_train(x[shown], y[shown], x[pool], 3, rounds=3, weight=50)
-    a, b = x[shown], y[shown]
+    first = np.arange(0, 180, 30)
+    others = np.setdiff1d(np.arange(180), first)
+    shown, pool = x[first], x[others]
+    played = self_train(shown, y[first], pool, 3, rounds=3, weight=50)
+    a, b = shown, y[first]
     for round in played:
         bare = LogisticRegression(C=50, max_iter=2000).fit(a, b)
         assert np.allclose(bare.coef_, round.probe.coef_)
-        p = bare.predict_proba(x[pool])
+        p = bare.predict_proba(pool)
         sure = p.max(1) >= 0.95
-        a, b = (
-            np.concatenate([x[shown], x[pool][sure]]),
-            np.concatenate([y[shown], p.argmax(1)[sure]]),
-        )
-    assert len(played) == 4 and len(played[0].index) == 0 < len(played[1].index)
+        a = np.concatenate([shown, pool[sure]])
+        b = np.concatenate([y[first], p.argmax(1)[sure]])
+    assert len(played) == 4
+    assert len(played[0].index) == 0 < len(played[1].index)
 
 
 def test_the_selection_can_be_another_one():
@@ -78,7 +89,8 @@ def test_the_selection_can_be_another_one():
         return np.empty(0, np.int64), np.empty(0, np.int64)
 
     played = self_train(x[::20], y[::20], x, 3, select=nobody, rounds=2)
-    assert seen == [(120, 3)] * 2 and np.allclose(played[0].probe.coef_, played[2].probe.coef_)
+    assert seen == [(120, 3)] * 2
+    assert np.allclose(played[0].probe.coef_, played[2].probe.coef_)
 
 
 @pytest.mark.parametrize("labels, n_classes", [([0, 0, 1], 3), ([0, 0, 0], 1), ([], 2)])
