@@ -52,16 +52,19 @@ PACKAGES = (
     "numpy",
     "pandas",
     "pillow",
-    "scikit-learn",
     "scipy",
+    "scikit-learn",
     "safetensors",
+    "matplotlib",
     "seaborn",
     "ipywidgets",
     "anywidget",
+    "traitlets",
     "tqdm",
     "typer",
     "rich",
     "platformdirs",
+    "joblib",
 )
 
 # %% ../../nbs/lab/cli/doctor.ipynb #c008

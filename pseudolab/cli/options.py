@@ -157,10 +157,8 @@ TaskName = Annotated[
 Root = Annotated[
     Path | None,
     typer.Option(
-        help=(
-            "Folder of images: root/class/*.jpg, root/{train,test}/class/*, or root/*.jpg with"
-            " --class-names; or your copy of the data set that --task names."
-        )
+        help="Folder of images: root/class/*.jpg, root/{train,test}/class/*, or root/*.jpg with"
+        " --class-names; or your copy of the data set that --task names."
     ),
 ]
 ClassNames = Annotated[
