@@ -1,6 +1,7 @@
 """Small CLIPs with random weights, of every kind that open_clip can build."""
 
 from collections.abc import Callable
+from typing import Any
 
 import open_clip
 import torch
@@ -17,7 +18,7 @@ def wrapped(
     model: torch.nn.Module,
     name: str,
     context: int = 77,
-    **options: object,  # of Clip
+    **options: Any,  # of Clip
 ) -> Clip:
     "An open_clip model as a Clip on the CPU, for pictures of 32 pixels"
     return Clip(
@@ -40,8 +41,8 @@ def untrained(
     context: int = 40,
     seed: int = 0,
     quick_gelu: bool = False,
-    vision: dict | None = None,  # other values of the image tower
-    **text: object,  # other values of the text tower
+    vision: dict[str, Any] | None = None,  # other values of the image tower
+    **text: Any,  # other values of the text tower
 ) -> Clip:
     "A tiny CLIP of open_clip's with random weights; biases, too, are not 0"
     image_tower = dict(image_size=32, patch_size=16, width=32, layers=1, head_width=16)
@@ -62,7 +63,7 @@ def untrained(
     return wrapped(model, "tiny", context)
 
 
-def rows_of_linear_layers(tower: torch.nn.Module, run: Callable[[], object]) -> list[int]:
+def rows_of_linear_layers(tower: Any, run: Callable[[], object]) -> list[int]:
     "How many rows the MLP of each block of a tower is given while `run` runs"
     seen: list[int] = []
 
