@@ -1,6 +1,5 @@
-"""Explorer and live bench in a real JupyterLab, driven as a person would."""
+"""Explorer and live playground in a real JupyterLab, driven as a person would."""
 
-import json
 import os
 import shutil
 import socket
@@ -10,9 +9,11 @@ import time
 import urllib.request
 from pathlib import Path
 
+import nbformat
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from support import NBS
+
 LAB = Path(sys.executable).with_name("jupyter-lab")
 pytestmark = [
     pytest.mark.slow,
@@ -20,82 +21,69 @@ pytestmark = [
         not LAB.is_file(), reason='JupyterLab is not installed; pip install -e ".[dev]"'
     ),
 ]
-TOKEN, PATIENCE = "only-here", 240_000  # milliseconds; a busy machine is no failure
-SMALL = """import torch
+TOKEN = "only-here"
+PATIENCE = 240_000  # milliseconds; a busy machine is no failure
+
+A_RUN = """import torch
 from pseudolab import PromptTuner, load_clip, load_task
 from pseudolab.method.strategies import Strategy
+
 torch.set_num_threads(1)
-run = PromptTuner(load_clip(), strategy=Strategy.named("grip", rounds=3), seed=0).fit(load_task("satellite"), progress=False)"""
+tuner = PromptTuner(load_clip(), strategy=Strategy.named("grip", rounds=3), seed=0)
+run = tuner.fit(load_task("satellite"), progress=False)"""
+A_PLAYGROUND = """import torch
+from pseudolab.views.live import LivePlayground
+
+torch.set_num_threads(1)
+playground = LivePlayground()
+playground"""
+SETTINGS = Path("lab", "user-settings", "@jupyterlab", "notebook-extension")
 
 
-def notebook(*cells) -> str:
-    made = [
-        {
-            "cell_type": "code",
-            "id": f"c{i}",
-            "metadata": {},
-            "execution_count": None,
-            "outputs": [],
-            "source": source,
-        }
-        for i, source in enumerate(cells)
-    ]
-    return json.dumps(
-        {
-            "cells": made,
-            "metadata": {
-                "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}
-            },
-            "nbformat": 4,
-            "nbformat_minor": 5,
-        }
-    )
+def write_notebook(path: Path, *sources: str) -> None:
+    cells = [nbformat.v4.new_code_cell(source, id=f"c{i}") for i, source in enumerate(sources)]
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
+    nbformat.write(notebook, path)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     "What the server shows: two notebooks of ours and a lesson"
     place = tmp_path_factory.mktemp("lab")
-    (place / "explore.ipynb").write_text(
-        notebook(
-            SMALL,
-            "run.explore()",
-            "live = run.explore(live=True)\nlive",
-            "print('IN PYTHON', live.round, live.selected_class)",
-            "live.round = 1",
-        ),
-        encoding="utf-8",
+    write_notebook(
+        place / "explore.ipynb",
+        A_RUN,
+        "run.explore()",
+        "live = run.explore(live=True)\nlive",
+        "print('IN PYTHON', live.round, live.selected_class)",
+        "live.round = 1",
     )
-    (place / "bench.ipynb").write_text(
-        notebook(
-            "import torch\ntorch.set_num_threads(1)\nfrom pseudolab.live_playground import"
-            " LivePlayground\nbench = LivePlayground()\nbench",
-            "print('IN PYTHON', len(bench.run.rounds))",
-        ),
-        encoding="utf-8",
+    write_notebook(
+        place / "playground.ipynb",
+        A_PLAYGROUND,
+        "print('IN PYTHON', len(playground.run.rounds))",
     )
-    shutil.copy(ROOT / "nbs" / "lessons" / "00_whole_game.ipynb", place)
+    shutil.copy(NBS / "lessons" / "00_whole_game.ipynb", place)
     return place
 
 
-@pytest.fixture(scope="module")
-def server(folder):
+def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    settings = (
-        folder
-        / ".config"
-        / "lab"
-        / "user-settings"
-        / "@jupyterlab"
-        / "notebook-extension"
-        / "tracker.jupyterlab-settings"
-    )
+        return free.getsockname()[1]
+
+
+def keep_all_cells_in_the_page(folder: Path) -> None:
+    "JupyterLab keeps only the cells in sight in the page unless it is told otherwise"
+    settings = folder / ".config" / SETTINGS / "tracker.jupyterlab-settings"
     settings.parent.mkdir(parents=True)
-    # else only the cells in sight are in the page
     settings.write_text('{"windowingMode": "none"}', encoding="utf-8")
-    quiet = os.environ | {
+
+
+def started(folder: Path, port: int) -> subprocess.Popen:
+    "JupyterLab, with folders of its own for all that it keeps"
+    own_folders = {
         "JUPYTER_CONFIG_DIR": str(folder / ".config"),
         "JUPYTER_DATA_DIR": str(folder / ".data"),
         "JUPYTER_RUNTIME_DIR": str(folder / ".run"),
@@ -112,49 +100,69 @@ def server(folder):
         "--LabApp.news_url=None",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     ]
-    process = subprocess.Popen(
+    return subprocess.Popen(
         command,
         cwd=folder,
-        env=quiet,
+        env=os.environ | own_folders,
         stdout=subprocess.DEVNULL,
         stderr=(folder / ".log").open("w"),
     )
+
+
+def answers(address: str) -> bool:
+    try:
+        urllib.request.urlopen(f"{address}/api/status?token={TOKEN}", timeout=5).read()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.fixture(scope="module")
+def server(folder):
+    "The address of JupyterLab"
+    keep_all_cells_in_the_page(folder)
+    port = free_port()
+    process = started(folder, port)
     address = f"http://127.0.0.1:{port}"
-    for _ in range(240):
-        try:
-            urllib.request.urlopen(f"{address}/api/status?token={TOKEN}", timeout=5).read()
-            break
-        except OSError:
-            time.sleep(0.5)
-    else:
-        pytest.fail((folder / ".log").read_text()[-2000:])
+    tries = 0
+    while not answers(address):
+        tries += 1
+        if tries == 240:
+            process.kill()
+            pytest.fail((folder / ".log").read_text()[-2000:])
+        time.sleep(0.5)
     yield address
     process.terminate()
     process.wait(30)
 
 
+IDLE = """() =>
+  document
+    .querySelector(".jp-Notebook-ExecutionIndicator")
+    ?.getAttribute("data-status") === "idle"
+"""
+BEGUN = """() =>
+  [...document.querySelectorAll(".jp-Notebook .jp-CodeCell .jp-InputPrompt")].some((prompt) =>
+    /\\[(\\*|\\d+)\\]/.test(prompt.textContent),
+  )
+"""
+
+
 def opened(browser, server, name):
     "The notebook in JupyterLab, run from top to bottom"
-    page = browser.new_context(
-        viewport={"width": 1300, "height": 1000}, reduced_motion="reduce"
-    ).new_page()
+    viewport = {"width": 1300, "height": 1000}
+    page = browser.new_context(viewport=viewport, reduced_motion="reduce").new_page()
     page.set_default_timeout(PATIENCE)
     page.goto(f"{server}/lab/tree/{name}?token={TOKEN}&reset")
     page.wait_for_selector(".jp-Notebook .jp-Cell")
-    page.wait_for_function(
-        "document.querySelector('.jp-Notebook-ExecutionIndicator')?.getAttribute('data-status') ==="
-        " 'idle'"
-    )
-    begun = (
-        "[...document.querySelectorAll('.jp-Notebook .jp-CodeCell .jp-InputPrompt')].some(prompt =>"
-        " /\\[(\\*|\\d+)\\]/.test(prompt.textContent))"
-    )
+    page.wait_for_function(IDLE)
     # a kernel that is not there yet is asked for in a dialog, and the command is forgotten
     for _ in range(30):
-        if page.evaluate(begun):
+        if page.evaluate(BEGUN):
             return page
-        if page.locator(".jp-Dialog .jp-mod-accept").count():
-            page.locator(".jp-Dialog .jp-mod-accept").first.click()
+        accept = page.locator(".jp-Dialog .jp-mod-accept")
+        if accept.count():
+            accept.first.click()
         else:
             page.get_by_role("menuitem", name="Run", exact=True).click()
             page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
@@ -166,67 +174,67 @@ def cell(page, at):
     return page.locator(".jp-Notebook .jp-Cell").nth(at)
 
 
-def printed(page, at, text):
+def wait_for_text(page, at, selector, text):
+    "Until a part of a cell holds a text"
     page.wait_for_function(
-        "([at, text]) => document.querySelectorAll('.jp-Notebook"
-        " .jp-Cell')[at]?.querySelector('.jp-OutputArea-output')?.textContent.includes(text)",
-        arg=[at, text],
+        """([at, selector, text]) =>
+          document
+            .querySelectorAll(".jp-Notebook .jp-Cell")
+            [at]?.querySelector(selector)
+            ?.textContent.includes(text)
+        """,
+        arg=[at, selector, text],
     )
 
 
-def again(page, at):
+def run_again(page, at):
     "Run one cell once more"
     cell(page, at).locator(".jp-InputArea-editor").click()
     page.keyboard.press("Control+Enter")
 
 
-def test_explorer_and_its_live_form(browser, server):
+def test_explorer(browser, server):
     page = opened(browser, server, "explore.ipynb")
-    still = cell(page, 1).locator(".plab[data-mounted]")
-    still.wait_for()
-    still.locator("input[type=range]").fill("0")
-    assert "Round 0 of 3" in still.locator(".round").inner_text()
-    live = cell(page, 2).locator(".plab")
-    live.locator("input[type=range]").wait_for()
-    # the last cell set it from Python
-    page.wait_for_function(
-        "document.querySelectorAll('.jp-Notebook"
-        " .jp-Cell')[2].querySelector('.round')?.textContent.includes('Round 1 of 3')"
-    )
-    live.locator("input[type=range]").fill("2")
-    live.locator("select").select_option(label="forest")
-    again(page, 3)
-    printed(page, 3, "IN PYTHON 2 forest")
+    explorer = cell(page, 1).locator(".plab[data-mounted]")
+    explorer.wait_for()
+    explorer.locator("input[type=range]").fill("0")
+    assert "Round 0 of 3" in explorer.locator(".round").inner_text()
     page.context.close()
 
 
-def test_the_live_bench_trains_a_round(browser, server):
-    page = opened(browser, server, "bench.ipynb")
-    bench = cell(page, 0)
-    bench.get_by_role("button", name="New run").click()
+def test_the_live_explorer_and_python_hold_the_same_round(browser, server):
+    page = opened(browser, server, "explore.ipynb")
+    live = cell(page, 2).locator(".plab")
+    live.locator("input[type=range]").wait_for()
+    # the last cell set it from Python
+    wait_for_text(page, 2, ".round", "Round 1 of 3")
+    live.locator("input[type=range]").fill("2")
+    live.locator("select").select_option(label="forest")
+    run_again(page, 3)
+    wait_for_text(page, 3, ".jp-OutputArea-output", "IN PYTHON 2 forest")
+    page.context.close()
+
+
+def test_the_live_playground_trains_a_round(browser, server):
+    page = opened(browser, server, "playground.ipynb")
+    playground = cell(page, 0)
+    playground.get_by_role("button", name="New run").click()
     page.wait_for_function("document.body.textContent.includes('Round 0 of 10')")
-    bench.get_by_role("button", name="Next round").click()
+    playground.get_by_role("button", name="Next round").click()
     page.wait_for_function(
         "document.querySelector('.plab .round')?.textContent.includes('Round 1 of 1')"
     )
-    again(page, 1)
-    printed(page, 1, "IN PYTHON 2")
+    run_again(page, 1)
+    wait_for_text(page, 1, ".jp-OutputArea-output", "IN PYTHON 2")
     page.context.close()
 
 
 def test_a_lesson_to_its_end(browser, server):
     page = opened(browser, server, "00_whole_game.ipynb")
-    page.wait_for_function("document.querySelectorAll('.plab[data-mounted]').length >= 1")
-    page.wait_for_function(
-        "document.querySelector('.jp-Notebook-ExecutionIndicator')?.getAttribute('data-status') ==="
-        " 'idle'"
-    )
-    assert (
-        page.locator(
-            ".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.error']"
-        ).count()
-        == 0
-    )
+    page.wait_for_selector(".plab[data-mounted]")
+    page.wait_for_function(IDLE)
+    errors = ".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.error']"
+    assert page.locator(errors).count() == 0
     explorer = page.locator(".plab[data-mounted]:has(input[type=range])").first
     explorer.scroll_into_view_if_needed()
     before = explorer.locator("[data-value=gain]").inner_text()
