@@ -39,10 +39,10 @@ def one_label_each(
 
 def rank_in_class(column: np.ndarray, value: np.ndarray) -> np.ndarray:
     "The place of each image among those of its class: how many are better, or as good and earlier"
+    order = np.lexsort((-value, column))
+    first = np.searchsorted(column[order], column[order])
     rank = np.empty(len(column), np.int64)
-    for c in np.unique(column):
-        images = np.flatnonzero(column == c)
-        rank[images[np.argsort(-value[images], kind="stable")]] = np.arange(len(images))
+    rank[order] = np.arange(len(column)) - first
     return rank
 
 

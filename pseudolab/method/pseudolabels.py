@@ -9,18 +9,17 @@ Docs: https://pseudolab.github.io/pseudolab/lessons/pseudolabels.html.md
 __all__ = ["PseudoLabels", "audit", "precision", "audit_rounds"]
 
 # %% ../../nbs/lessons/04_pseudolabels.ipynb #c003
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import torch
 
 
 # %% ../../nbs/lessons/04_pseudolabels.ipynb #c006
 @dataclass(frozen=True)
 class PseudoLabels:
-    "Which image of the pool is taken for an example of which class, and how sure the labeller was"
+    "Which image of the pool is taken for an example of which class, and how sure the labeller was."
 
     index: np.ndarray  # int64 (P,): image, as a position in the pool
     label: np.ndarray  # int64 (P,): class
@@ -28,18 +27,22 @@ class PseudoLabels:
     # bool (P, C): the classes that the image may belong to; None: `label` alone
     candidates: np.ndarray | None = None
 
-    def __len__(self):
+    def __len__(self) -> int:
+        "P: how many pseudolabels there are."
         return len(self.index)
 
-    def __post_init__(self):
-        if not len(self.index) == len(self.label) == len(self.confidence):
+    def __post_init__(self) -> None:
+        "Raise ValueError unless all arrays have a row for each pseudolabel."
+        lengths = len(self.index), len(self.label), len(self.confidence)
+        if len(set(lengths)) > 1:
             raise ValueError(
-                f"index, label and confidence must be of one length, not {len(self.index)},"
-                f" {len(self.label)} and {len(self.confidence)}."
+                "index, label and confidence must be of one length, not {}, {} and {}.".format(
+                    *lengths
+                )
             )
-        if self.candidates is not None and (
-            self.candidates.ndim != 2 or len(self.candidates) != len(self)
-        ):
+        if self.candidates is None:
+            return
+        if self.candidates.ndim != 2 or len(self.candidates) != len(self):
             raise ValueError(
                 f"candidates must have a row for each of the {len(self)} pseudolabels, not be"
                 f" {self.candidates.shape}."
@@ -47,89 +50,99 @@ class PseudoLabels:
 
 
 # %% ../../nbs/lessons/04_pseudolabels.ipynb #c017
+def _count(labels: np.ndarray, n_classes: int) -> np.ndarray:  # int64 (C,)
+    "How many labels there are of each class."
+    return np.bincount(labels, minlength=n_classes)
+
+
+def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:  # float64 (C,)
+    "Part by whole, class by class; NaN where there is nothing to count."
+    nothing = np.full(len(whole), np.nan)
+    return np.divide(part, whole, out=nothing, where=whole > 0)
+
+
+# %% ../../nbs/lessons/04_pseudolabels.ipynb #459a8145
 def audit(
     pseudolabels: PseudoLabels,
     truth: np.ndarray,  # int (U,): the pool's labels, -1 where unknown
-    # one row a class: chosen, right, precision, recall, mean_confidence
     n_classes: int,
-) -> pd.DataFrame:
-    """Compare pseudolabels with the truth. Images of unknown class are left out of every count; NaN
-    where there is nothing to count
+) -> pd.DataFrame:  # a row per class: chosen, right, precision, recall, mean_confidence
+    """Compare pseudolabels with the truth.
+
+    Images of unknown class are left out of every count; NaN where there is nothing to count.
     """
     truth = np.asarray(truth)
-    known = truth[pseudolabels.index] >= 0
-    label, confidence, given = (
-        pseudolabels.label[known],
-        pseudolabels.confidence[known],
-        truth[pseudolabels.index][known],
-    )
-    count = lambda labels: np.bincount(labels, minlength=n_classes)
-    chosen, right, present = count(label), count(label[given == label]), count(truth[truth >= 0])
-    ratio = lambda a, b: np.divide(a, b, out=np.full(n_classes, np.nan), where=b > 0)
-    return pd.DataFrame(
-        {
-            "chosen": chosen,
-            "right": right,
-            "precision": ratio(right, chosen),
-            "recall": ratio(right, present),
-            "mean_confidence": ratio(np.bincount(label, confidence, minlength=n_classes), chosen),
-        },
-        index=pd.RangeIndex(n_classes, name="class"),
-    )
+    is_known = truth[pseudolabels.index] >= 0
+    label = pseudolabels.label[is_known]
+    confidence = pseudolabels.confidence[is_known]
+    is_right = label == truth[pseudolabels.index[is_known]]
+    chosen = _count(label, n_classes)
+    right = _count(label[is_right], n_classes)
+    columns = {
+        "chosen": chosen,
+        "right": right,
+        "precision": _ratio(right, chosen),
+        "recall": _ratio(right, _count(truth[truth >= 0], n_classes)),
+        "mean_confidence": _ratio(np.bincount(label, confidence, n_classes), chosen),
+    }
+    return pd.DataFrame(columns, index=pd.RangeIndex(n_classes, name="class"))
 
 
-def precision(table: pd.DataFrame) -> float:  # 0 to 1, NaN when nothing was chosen
-    "Precision over all classes of an `audit` table: right labels by labels given"
-    return (
-        float(table["right"].sum() / table["chosen"].sum())
-        if table["chosen"].sum()
-        else float("nan")
-    )
+# %% ../../nbs/lessons/04_pseudolabels.ipynb #ea1319fe
+def precision(
+    table: pd.DataFrame,  # from `audit`
+) -> float:  # 0 to 1, NaN if nothing was chosen
+    "Precision over all classes: right labels by labels given."
+    chosen = table["chosen"].sum()
+    return float(table["right"].sum() / chosen) if chosen else float("nan")
 
 
 # %% ../../nbs/lessons/04_pseudolabels.ipynb #c081
-def _pairs(pseudolabels: PseudoLabels, n_classes: int) -> np.ndarray:
+def _pairs(pseudolabels: PseudoLabels, n_classes: int) -> np.ndarray:  # int64 (P,)
+    "Each pair of image and label as one number."
     return pseudolabels.index * n_classes + pseudolabels.label
 
 
 def _turnover(
-    pseudolabels: PseudoLabels, before: PseudoLabels | None, truth: np.ndarray, n_classes: int
+    pseudolabels: PseudoLabels,
+    before: PseudoLabels | None,  # of the round before; None: this is the first round
+    truth: np.ndarray,  # int (U,), -1 where unknown
+    n_classes: int,
 ) -> dict[str, np.ndarray]:
-    "The counts a class that `audit` does not make. New and gone are 0 in the first round"
-    count = lambda labels: np.bincount(labels, minlength=n_classes)
-    now, then = (
-        _pairs(pseudolabels, n_classes),
-        (np.empty(0, np.int64) if before is None else _pairs(before, n_classes)),
-    )
-    covered = np.intersect1d(pseudolabels.index, np.flatnonzero(truth >= 0))
-    twice = np.bincount(pseudolabels.index, minlength=len(truth))[pseudolabels.index] > 1
-    new, gone = (
-        np.empty(0, np.int64) if before is None else np.setdiff1d(*both) % n_classes
-        for both in ((now, then), (then, now))
-    )
+    "The counts per class that `audit` does not make; `new` and `gone` are 0 in the first round."
+    is_known = truth >= 0
+    covered = np.intersect1d(pseudolabels.index, np.flatnonzero(is_known))
+    labels_of_image = np.bincount(pseudolabels.index, minlength=len(truth))
+    is_double = labels_of_image[pseudolabels.index] > 1
+    now = _pairs(pseudolabels, n_classes)
+    then = now if before is None else _pairs(before, n_classes)
     return {
-        "present": count(truth[truth >= 0]),
-        "covered": count(truth[covered]),
-        "double": count(pseudolabels.label[twice]),
-        "new": count(new),
-        "gone": count(gone),
+        "present": _count(truth[is_known], n_classes),
+        "covered": _count(truth[covered], n_classes),
+        "double": _count(pseudolabels.label[is_double], n_classes),
+        "new": _count(np.setdiff1d(now, then) % n_classes, n_classes),
+        "gone": _count(np.setdiff1d(then, now) % n_classes, n_classes),
     }
 
 
+# %% ../../nbs/lessons/04_pseudolabels.ipynb #b687fb4e
 def audit_rounds(
     rounds: Sequence[PseudoLabels],  # of the first round, of the second ...
     truth: np.ndarray,  # int (U,): the pool's labels, -1 where unknown
-    # a row a round (from 1) and class: the columns of `audit`; present, covered,
-    # double, new, gone
     n_classes: int,
-) -> pd.DataFrame:
-    """Quality and quantity of the pseudolabels of each round. `covered` of the `present` images of
-    a class have a label, right or wrong; `double` labels stand on an image that has another one;
-    `new` and `gone`: pairs of image and label since the round before
+) -> pd.DataFrame:  # a row per round (from 1) and class
+    """Quality and quantity of the pseudolabels of each round.
+
+    Beside the columns of `audit`: `covered` of the `present` images of a class have a label, right
+    or wrong; `double` labels stand on an image that has another one; `new` and `gone` are pairs of
+    image and label, compared with the round before.
     """
-    truth, tables = np.asarray(truth), []
-    for before, chosen in zip([None, *rounds[:-1]], rounds):
-        tables.append(
-            audit(chosen, truth, n_classes).assign(**_turnover(chosen, before, truth, n_classes))
-        )
-    return pd.concat(tables, keys=range(1, len(rounds) + 1), names=["round"]).reset_index()
+    truth = np.asarray(truth)
+    tables: list[pd.DataFrame] = []
+    before = None
+    for pseudolabels in rounds:
+        turnover = _turnover(pseudolabels, before, truth, n_classes)
+        tables.append(audit(pseudolabels, truth, n_classes).assign(**turnover))
+        before = pseudolabels
+    numbers = range(1, len(rounds) + 1)
+    return pd.concat(tables, keys=numbers, names=["round"]).reset_index()
