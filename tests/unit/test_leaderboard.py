@@ -26,7 +26,7 @@ def share_right(chosen, truth):
 
 
 def pairs(chosen, positions):
-    return set(zip(positions[chosen.index].tolist(), chosen.label.tolist(), strict=False))
+    return set(zip(positions[chosen.index].tolist(), chosen.label.tolist(), strict=True))
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -62,11 +62,13 @@ def test_leaderboard_by_hand():
     """
     logits = np.log(np.array([[0.8, 0.2], [0.7, 0.3], [0.9, 0.1]]))
     chosen = select_leaderboard(logits, 1)
-    assert list(zip(chosen.index.tolist(), chosen.label.tolist(), strict=False)) == [(2, 0), (1, 1)]
+    assert list(zip(chosen.index.tolist(), chosen.label.tolist(), strict=True)) == [(2, 0), (1, 1)]
     assert np.allclose(chosen.confidence, [0.9, 0.3])
     # 2 first, then 1 and 0 in turn are refused by class 0 and offered to class 1
     backwards = select_leaderboard(logits[::-1], 1)
-    assert [(2 - i, c) for i, c in zip(backwards.index.tolist(), backwards.label.tolist(), strict=False)] == [
+    assert [
+        (2 - i, c) for i, c in zip(backwards.index.tolist(), backwards.label.tolist(), strict=True)
+    ] == [
         (2, 0),
         (1, 1),
     ]
