@@ -5,93 +5,111 @@ photographs cost when the next batch is prepared meanwhile.
 """
 
 import tempfile
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import numpy as np
 import torch
+from measure import Line, Options, interleaved, neighbours
 from PIL import Image
-
-import pseudolab.clip.pixels as pixels
-from measure import Line, interleaved, neighbours
-from pseudolab.data.images import Images, read_image
 from text_step import random_clip
 
-PHOTOS, SIDES = 128, (500, 375)
+from pseudolab.clip import pixels
+from pseudolab.clip.model import Clip
+from pseudolab.data.images import Images, read_image
+
+PHOTOS = 128
+SIDES = (500, 375)
 
 
 def write_photos(folder: Path) -> list[Path]:
     "JPEG files of a usual size, smooth enough to be as large as photographs are"
-    rng, paths = np.random.default_rng(0), [folder / f"{i}.jpg" for i in range(PHOTOS)]
+    rng = np.random.default_rng(0)
+    paths = [folder / f"{number}.jpg" for number in range(PHOTOS)]
     for path in paths:
-        Image.fromarray(rng.integers(0, 256, (47, 63, 3), dtype=np.uint8)).resize(
-            SIDES, Image.Resampling.BICUBIC
-        ).save(path, quality=90)
+        coarse = Image.fromarray(rng.integers(0, 256, (47, 63, 3), dtype=np.uint8))
+        coarse.resize(SIDES, Image.Resampling.BICUBIC).save(path, quality=90)
     return paths
 
 
 def prepare(path: Path) -> np.ndarray:
+    "One photograph, in a process that does nothing else"
     from open_clip import image_transform
 
     return image_transform(224, is_train=False)(read_image(path)).numpy()
 
 
-def with_workers(n: int, run):
-    before, pixels.WORKERS = pixels.WORKERS, n
+def prepare_in(processes: ProcessPoolExecutor, paths: list[Path]) -> torch.Tensor:
+    return torch.from_numpy(np.stack(list(processes.map(prepare, paths, chunksize=8))))
+
+
+def with_workers(n: int, run: Callable[..., torch.Tensor], *arguments: Any) -> torch.Tensor:
+    "`run` with so many threads that decode"
+    before = pixels.WORKERS
+    pixels.WORKERS = n
     try:
-        return run()
+        return run(*arguments)
     finally:
         pixels.WORKERS = before
 
 
-def measure(options) -> list[Line]:
-    workers, clip = max(2, pixels.WORKERS), random_clip("ViT-B-32", options.device)
+def decoding_line(
+    clip: Clip,
+    images: Images,
+    paths: list[Path],
+    processes: ProcessPoolExecutor,
+    workers: int,
+    options: Options,
+) -> Line:
+    one = partial(with_workers, 1, clip.pixels, images)
+    threads = partial(with_workers, workers, clip.pixels, images)
+    if not torch.equal(one(), threads()):
+        raise ValueError("Threads give other pixels than one worker.")
+    runs = {"one": one, "threads": threads, "processes": partial(prepare_in, processes, paths)}
+    found = interleaved(runs, options.repetitions)
+    return Line(
+        row="g",
+        what=f"{PHOTOS} photographs decoded and preprocessed, {workers} threads",
+        ours=median(found["threads"]),
+        plain=median(found["one"]),
+        ratio=neighbours(found, "one", "threads"),
+        note=f"{workers} processes: {median(found['processes']):.2g} s",
+        details={"seconds": found},
+    )
+
+
+def encoding_line(clip: Clip, images: Images, workers: int, options: Options) -> Line:
+    runs = {
+        "one": partial(with_workers, 1, clip.encode_images, images, 32),
+        "threads": partial(with_workers, workers, clip.encode_images, images, 32),
+    }
+    found = interleaved(runs, max(1, options.repetitions // 2))
+    return Line(
+        row="g",
+        what=f"features of {PHOTOS} photographs, ViT-B/32, {workers} threads",
+        ours=median(found["threads"]),
+        plain=median(found["one"]),
+        ratio=neighbours(found, "one", "threads"),
+        note="decoding beside the encoder",
+        details={"seconds": found},
+    )
+
+
+def measure(options: Options) -> list[Line]:
+    workers = max(2, pixels.WORKERS)
+    clip = random_clip("ViT-B-32", options.device)
     with (
         tempfile.TemporaryDirectory(dir=options.folder) as folder,
         ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as processes,
     ):
         paths = write_photos(Path(folder))
         images = Images(paths)
-        want = with_workers(1, lambda: clip.pixels(images))
-        if not torch.equal(want, with_workers(workers, lambda: clip.pixels(images))):
-            raise ValueError("Threads give other pixels than one worker.")
-        decode = interleaved(
-            {
-                "one": lambda: with_workers(1, lambda: clip.pixels(images)),
-                "threads": lambda: with_workers(workers, lambda: clip.pixels(images)),
-                "processes": lambda: torch.from_numpy(
-                    np.stack(list(processes.map(prepare, paths, chunksize=8)))
-                ),
-            },
-            options.repetitions,
-        )
-        encode = interleaved(
-            {
-                name: lambda n=n: with_workers(n, lambda: clip.encode_images(images, batch_size=32))
-                for name, n in (("one", 1), ("threads", workers))
-            },
-            max(1, options.repetitions // 2),
-        )
-    times = {name: median(values) for name, values in decode.items()}
-    return [
-        Line(
-            "g",
-            f"{PHOTOS} photographs decoded and preprocessed, {workers} threads",
-            times["threads"],
-            times["one"],
-            neighbours(decode, "one", "threads"),
-            note=f"{workers} processes: {times['processes']:.2g} s",
-            details={"seconds": decode},
-        ),
-        Line(
-            "g",
-            f"features of {PHOTOS} photographs, ViT-B/32, {workers} threads",
-            median(encode["threads"]),
-            median(encode["one"]),
-            neighbours(encode, "one", "threads"),
-            note="decoding beside the encoder",
-            details={"seconds": encode},
-        ),
-    ]
+        return [
+            decoding_line(clip, images, paths, processes, workers, options),
+            encoding_line(clip, images, workers, options),
+        ]

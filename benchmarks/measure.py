@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -21,6 +22,18 @@ MATMUL_SIDE = 1536  # of the square matrices that the floor's rate is measured w
 # cpu: the processor's time in this process, which says more where others are at work
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 clock = "wall"  # which of them `seconds` reads
+
+
+@dataclass
+class Options:
+    "What a row may ask for"
+
+    device: torch.device
+    repetitions: int
+    classes: int
+    images: int
+    batch: int
+    folder: Path | None  # for large files; None: the system's temporary folder
 
 
 @dataclass
@@ -37,10 +50,13 @@ class Line:
     floor: float | None = None  # seconds that the operations, or the bytes, alone would take
     over_floor: float | None = None  # ours / floor
     note: str = ""
-    details: dict = field(default_factory=dict)
+    details: dict[str, Any] = field(default_factory=dict)
 
-    def as_dict(self) -> dict:
+    def as_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+
+# --- timings
 
 
 def waited(device: torch.device | None = None) -> float:
@@ -50,14 +66,15 @@ def waited(device: torch.device | None = None) -> float:
     return CLOCKS[clock]()
 
 
-def seconds(run: Callable, device: torch.device | None = None) -> float:
+def seconds(run: Callable[[], Any], device: torch.device | None = None) -> float:
+    "What a run takes"
     start = waited(device)
     run()
     return waited(device) - start
 
 
 def interleaved(
-    runs: dict[str, Callable],
+    runs: dict[str, Callable[[], Any]],
     repetitions: int,
     device: torch.device | None = None,
     warm_up: bool = True,
@@ -66,60 +83,68 @@ def interleaved(
     if warm_up:
         for run in runs.values():
             run()
-    found = {name: [] for name in runs}
+    found: dict[str, list[float]] = {name: [] for name in runs}
     for turn in range(repetitions):
-        for name in list(runs)[:: -1 if turn % 2 else 1]:
+        names = list(runs)
+        if turn % 2:
+            names.reverse()
+        for name in names:
             found[name].append(seconds(runs[name], device))
     return found
 
 
 def neighbours(found: dict[str, list[float]], above: str, below: str) -> float:
     "The median of the ratios of runs of one turn"
-    return median(a / b for a, b in zip(found[above], found[below]))
+    return median(a / b for a, b in zip(found[above], found[below], strict=True))
 
 
-def matmul(device: torch.device) -> Callable:
+def matmul(device: torch.device) -> Callable[[], torch.Tensor]:
     "A product of two square matrices of float32, as the floor's unit of work"
-    a, b = (torch.randn(MATMUL_SIDE, MATMUL_SIDE, device=device) for _ in range(2))
+    a = torch.randn(MATMUL_SIDE, MATMUL_SIDE, device=device)
+    b = torch.randn(MATMUL_SIDE, MATMUL_SIDE, device=device)
     return lambda: a @ b
+
+
+def in_products(operations: float) -> float:
+    "How many of `matmul`'s products are as many operations"
+    return operations / (2 * MATMUL_SIDE**3)
 
 
 def compared(
     row: str,
     what: str,
-    runs: dict[str, Callable],
+    runs: dict[str, Callable[[], Any]],  # "ours" and "plain"
     operations: float,
     repetitions: int,
     device: torch.device,
     note: str = "",
-    **details,
+    **details: Any,
 ) -> Line:
     """`ours` against `plain`, with a matrix product beside them: the floor is what `operations`
     cost at its rate, measured in the same turns
     """
     found = interleaved(runs | {"matmul": matmul(device)}, repetitions, device)
-    share = operations / (2 * MATMUL_SIDE**3)
-    over = median(ours / (unit * share) for ours, unit in zip(found["ours"], found["matmul"]))
+    share = in_products(operations)
+    product = median(found["matmul"])
+    details |= {
+        "operations": operations,
+        "seconds": found,
+        "gflops": 2 * MATMUL_SIDE**3 / product / 1e9,
+    }
     return Line(
-        row,
-        what,
-        median(found["ours"]),
-        median(found["plain"]),
-        neighbours(found, "plain", "ours"),
-        median(found["matmul"]) * share,
-        over,
-        note,
-        details
-        | {
-            "operations": operations,
-            "seconds": found,
-            "gflops": 2 * MATMUL_SIDE**3 / median(found["matmul"]) / 1e9,
-        },
+        row=row,
+        what=what,
+        ours=median(found["ours"]),
+        plain=median(found["plain"]),
+        ratio=neighbours(found, "plain", "ours"),
+        floor=product * share,
+        over_floor=neighbours(found, "ours", "matmul") / share,
+        note=note,
+        details=details,
     )
 
 
-# ---- memory
-# ------------------------------------------------------------------------------------------------------------------------------------
+# --- memory
 
 
 def anonymous_memory() -> int:
@@ -133,7 +158,7 @@ def anonymous_memory() -> int:
     )
 
 
-def give_back():
+def give_back() -> None:
     """Hand memory that is free back to the system (glibc keeps it), so that what is used next is
     seen
     """
@@ -148,64 +173,65 @@ class PeakMemory:
     beginning, looked at every 5 ms
     """
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         give_back()
-        self.start, self.bytes, self._done = anonymous_memory(), 0, threading.Event()
+        self.start = anonymous_memory()
+        self.bytes = 0
+        self._done = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
         return self
 
-    def _watch(self):
+    def _watch(self) -> None:
         while not self._done.wait(0.005):
             self.bytes = max(self.bytes, anonymous_memory() - self.start)
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: object) -> None:
         self._done.set()
         self._thread.join()
 
 
-# ---- the machine
-# -------------------------------------------------------------------------------------------------------------------------------
+def read_bandwidth(array: np.ndarray) -> float:
+    "Bytes a second at which this array is read once from beginning to end"
+    as_bytes = array.reshape(-1).view(np.uint8)
+    whole_words = len(as_bytes) // 8 * 8
+    words = as_bytes[:whole_words].view(np.uint64)
+    return words.nbytes / min(seconds(lambda: words.max()) for _ in range(3))
 
 
-def _processor() -> str:
+# --- the machine
+
+
+def processor() -> str:
+    "The name of the processor"
     info = Path("/proc/cpuinfo")
-    names = (
-        [
-            line.split(":", 1)[1].strip()
-            for line in info.read_text().splitlines()
-            if line.startswith("model name")
-        ]
-        if info.is_file()
-        else []
-    )
-    return names[0] if names else platform.processor() or platform.machine()
+    lines = info.read_text().splitlines() if info.is_file() else []
+    for line in lines:
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
 
 
-def machine(device: torch.device) -> dict:
+def memory_gib() -> float | None:
+    "How much memory the machine has, where it says so"
+    if not hasattr(os, "sysconf"):
+        return None
+    return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
+
+
+def machine(device: torch.device) -> dict[str, Any]:
     "What the timings were taken on"
-    memory = (
-        os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else None
-    )
+    libraries = ("torch", "open_clip_torch", "numpy", "pseudolab")
     return {
-        "processor": _processor(),
+        "processor": processor(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
-        "memory_gib": round(memory / 2**30, 1) if memory else None,
+        "memory_gib": memory_gib(),
         "gpu": torch.cuda.get_device_name(device) if device.type == "cuda" else None,
         "system": platform.system(),
         "python": platform.python_version(),
-        "versions": {
-            name: version(name) for name in ("torch", "open_clip_torch", "numpy", "pseudolab")
-        },
+        "versions": {name: version(name) for name in libraries},
         # others at work beside the benchmark
         "load_average": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
         "clock": clock,
     }
-
-
-def read_bandwidth(array: np.ndarray) -> float:
-    "Bytes a second at which this array is read once from beginning to end"
-    flat = array.reshape(-1).view(np.uint8)
-    flat = flat[: len(flat) // 8 * 8].view(np.uint64)
-    return flat.nbytes / min(seconds(lambda: flat.max()) for _ in range(3))

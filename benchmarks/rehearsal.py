@@ -18,72 +18,60 @@ import resource
 import subprocess
 import sys
 import tempfile
-import time
+from functools import partial
 from importlib.metadata import version
 from math import ceil
 from pathlib import Path
 from statistics import median
+from typing import Any
 
-import numpy as np
 import open_clip
 import torch
-from PIL import Image
+from measure import memory_gib, processor, waited
 from safetensors.torch import save_file
+from visual_step import pictures
 
-from pseudolab.io import write_atomically
 from pseudolab.clip.loading import load_clip, resolve_device
+from pseudolab.io import read_json, write_json
+from pseudolab.method.loss import unified_loss
 from pseudolab.method.prompts.multimodal import MultimodalPrompt
+from pseudolab.method.prompts.text import TextPrompt
+from pseudolab.method.prompts.visual import VisualPrompt
 from pseudolab.method.recipe import Recipe
 from pseudolab.method.strategies import STRATEGIES
-from pseudolab.method.prompts.text import TextPrompt
-from pseudolab.method.training import train_epoch
-from pseudolab.method.prompts.visual import VisualPrompt
+from pseudolab.method.training import Examples, train_epoch
+from pseudolab.settings import PACKAGE
 
-HERE, ARCHITECTURE = Path(__file__).resolve().parent, "ViT-B-32"
+HERE = Path(__file__).resolve().parent
+ARCHITECTURE = "ViT-B-32"
 PROMPTS = {"text": TextPrompt, "visual": VisualPrompt, "multimodal": MultimodalPrompt}
 POOL = 2040  # Flowers102's training images
-CLASSES = json.loads(
-    (HERE.parent / "pseudolab" / "data" / "classes.json").read_text(encoding="utf-8")
-)["classes"]["flowers102"]
+CLASSES = read_json(PACKAGE / "data" / "classes.json")["classes"]["flowers102"]
 
 
-def write_weights(path: Path):
+def write_weights(path: Path) -> None:
     "Random weights of the real size, as a local checkpoint"
     torch.manual_seed(0)
     # open_clip warns that the weights are random; here they are meant to be
     logging.getLogger().setLevel(logging.ERROR)
-    save_file(open_clip.create_model(ARCHITECTURE, load_weights=False).state_dict(), path)
-
-
-def random_images(n: int) -> list[Image.Image]:
-    rng = np.random.default_rng(0)
-    return [Image.fromarray(rng.integers(0, 256, (256, 256, 3), dtype=np.uint8)) for _ in range(n)]
-
-
-def waited(device: torch.device) -> float:
-    "The time, once the device has done what it was asked to do"
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter()
+    model = open_clip.create_model(ARCHITECTURE, load_weights=False)
+    save_file(model.state_dict(), path)
 
 
 def peak_mib() -> float:
     "The largest memory this process has held: Linux counts in KiB, macOS in bytes"
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
-        2**20 if sys.platform == "darwin" else 2**10
-    )
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
-def measure(kind: str, weights: Path, device: str, steps: int, n_images: int) -> dict:
+def measure(kind: str, weights: Path, device: str, steps: int, n_images: int) -> dict[str, Any]:
     """One prompt in this process: prepare the inputs, one step to warm up, then `steps` steps by
     the clock
     """
-    clip, recipe, images = (
-        load_clip(ARCHITECTURE, weights, device=device),
-        Recipe.paper(),
-        random_images(n_images),
-    )
+    clip = load_clip(ARCHITECTURE, weights, device=device)
     place = clip.device
+    recipe = Recipe.paper()
+    images = pictures(n_images)
     loaded = peak_mib()
     prompt = PROMPTS[kind](clip, CLASSES)
     started = waited(place)
@@ -91,29 +79,20 @@ def measure(kind: str, weights: Path, device: str, steps: int, n_images: int) ->
         inputs = prompt.inputs(images)
     prepared = waited(place) - started
     generator = torch.Generator().manual_seed(0)
-    data = (
-        inputs,
-        torch.randint(len(CLASSES), (n_images,), generator=generator).to(place),
-        torch.ones(n_images, dtype=torch.bool, device=place),
-    )
+    labels = torch.randint(len(CLASSES), (n_images,), generator=generator).to(place)
+    examples = Examples(inputs, labels, torch.ones(n_images, dtype=torch.bool, device=place))
     optimizer = torch.optim.SGD(
         prompt.parameters(), lr=1e-3, momentum=recipe.momentum, weight_decay=recipe.weight_decay
     )
+    loss = partial(unified_loss, gamma=0.0, lam=1.0)
     seconds = []
     for _ in range(1 + steps):
-        batch, started = (
-            torch.randperm(n_images, generator=generator)[: recipe.batch_size],
-            waited(place),
-        )
+        batch = torch.randperm(n_images, generator=generator)[: recipe.batch_size]
+        started = waited(place)
         # an epoch of one batch is a step
-        train_epoch(prompt, optimizer, data, batch, (0.0, 1.0), recipe)
+        train_epoch(prompt, optimizer, examples, batch, recipe, loss)
         seconds.append(waited(place) - started)
-    gpu = (
-        {"peak_gpu_mib": round(torch.cuda.max_memory_allocated() / 2**20)}
-        if place.type == "cuda"
-        else {}
-    )
-    return dict(
+    result = dict(
         prompt=kind,
         learned=sum(p.numel() for p in prompt.parameters()),
         prepare_seconds=round(prepared, 2),
@@ -122,112 +101,99 @@ def measure(kind: str, weights: Path, device: str, steps: int, n_images: int) ->
         all_steps=[round(s, 3) for s in seconds[1:]],
         loaded_mib=round(loaded),
         peak_mib=round(peak_mib()),
-        **gpu,
     )
+    if place.type == "cuda":
+        result["peak_gpu_mib"] = round(torch.cuda.max_memory_allocated() / 2**20)
+    return result
 
 
 def grip_steps() -> int:
     """Steps of GRIP by the paper's recipe on Flowers102, unsupervised: every round trains on K
     images per class
     """
-    recipe, grip, C = Recipe.paper(), STRATEGIES["grip"], len(CLASSES)
-    return sum(
-        recipe.epochs * ceil(grip.k(i, POOL, C) * C / recipe.batch_size)
-        for i in range(1, grip.rounds + 1)
-    )
+    recipe = Recipe.paper()
+    grip = STRATEGIES["grip"]
+    k_of = grip.k
+    if k_of is None:
+        raise ValueError("GRIP has no schedule of K.")
+    n_classes = len(CLASSES)
+    steps = 0
+    for number in range(1, grip.rounds + 1):
+        images = k_of(number, POOL, n_classes) * n_classes
+        steps += recipe.epochs * ceil(images / recipe.batch_size)
+    return steps
 
 
-def machine(device: torch.device) -> dict:
+def machine(device: torch.device) -> dict[str, Any]:
     "What it was measured on: kind, size and versions, no names"
-    cpuinfo = Path("/proc/cpuinfo")
-    models = (
-        [
-            line.split(":", 1)[1].strip()
-            for line in cpuinfo.read_text().splitlines()
-            if line.startswith("model name")
-        ]
-        if cpuinfo.is_file()
-        else []
-    )
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     gpu = {"gpu": torch.cuda.get_device_name(device)} if device.type == "cuda" else {}
+    cores = os.cpu_count() or 1
     load = os.getloadavg()[0]
     return dict(
         system=f"{platform.system()} {platform.machine()}",
-        cpu=models[0] if models else platform.processor(),
-        cores=os.cpu_count(),
-        memory_gib=round(memory, 1),
+        cpu=processor(),
+        cores=cores,
+        memory_gib=memory_gib(),
         **gpu,
         threads=torch.get_num_threads(),
         load_before=round(load, 2),
-        shared=load > 0.25 * os.cpu_count(),
+        shared=load > 0.25 * cores,
         python=platform.python_version(),
         torch=version("torch"),
         open_clip=version("open_clip_torch"),
     )
 
 
-def in_own_process(kind: str, weights: Path, arguments: argparse.Namespace) -> dict:
-    command = [
-        sys.executable,
-        __file__,
-        "--measure",
-        kind,
-        "--weights",
-        str(weights),
-        "--device",
-        arguments.device,
-        "--steps",
-        str(arguments.steps),
-        "--images",
-        str(arguments.images),
-    ]
-    return json.loads(
-        subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()[
-            -1
-        ]
-    )
+def in_own_process(kind: str, weights: Path, given: argparse.Namespace) -> dict[str, Any]:
+    "What `measure` says in a process that does nothing else"
+    command = [sys.executable, __file__, "--measure", kind, "--weights", str(weights)]
+    command += ["--device", given.device]
+    command += ["--steps", str(given.steps), "--images", str(given.images)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
 
 
-def print_table(about: dict, rows: list[dict]):
+def print_table(about: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+    shared = ", shared with other work" if about["shared"] else ""
     print(
         f"{ARCHITECTURE}, {len(CLASSES)} classes, batches of {Recipe.paper().batch_size};"
-        f" {about['cpu']}, {about['cores']} cores"
-        + (", shared with other work" if about["shared"] else "")
+        f" {about['cpu']}, {about['cores']} cores{shared}"
     )
-    print(
-        f"{'prompt':<12}{'learned':>10}{'inputs':>12}{'prepare':>11}{'a step':>10}{'peak memory':>14}{f'GRIP ({grip_steps():,} steps)':>24}"
-    )
+    steps = grip_steps()
+    heads = f"{'prompt':<12}{'learned':>10}{'inputs':>12}{'prepare':>11}{'a step':>10}"
+    print(f"{heads}{'peak memory':>14}{f'GRIP ({steps:,} steps)':>24}")
     for row in rows:
         memory = row.get("peak_gpu_mib", row["peak_mib"])
+        hours = row["step_seconds"] * steps / 3600
         print(
-            f"{row['prompt']:<12}{row['learned']:>10,}{row['inputs_mib']:>8,.0f}"
-            f" MiB{row['prepare_seconds']:>9.1f} s{row['step_seconds']:>8.2f} s{memory:>10,}"
-            f" MiB{row['step_seconds'] * grip_steps() / 3600:>22.1f} h"
+            f"{row['prompt']:<12}{row['learned']:>10,}{row['inputs_mib']:>8,.0f} MiB"
+            f"{row['prepare_seconds']:>9.1f} s{row['step_seconds']:>8.2f} s"
+            f"{memory:>10,} MiB{hours:>22.1f} h"
         )
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--images", type=int, default=500)
     parser.add_argument("--out", type=Path, default=HERE / "results" / "rehearsal.json")
     parser.add_argument("--measure", choices=PROMPTS, help=argparse.SUPPRESS)
     parser.add_argument("--weights", type=Path, help=argparse.SUPPRESS)
-    given = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    given = options()
     if given.measure:
-        return print(
-            json.dumps(
-                measure(given.measure, given.weights, given.device, given.steps, given.images)
-            )
-        )
+        result = measure(given.measure, given.weights, given.device, given.steps, given.images)
+        print(json.dumps(result))
+        return
     about = machine(resolve_device(given.device))
     with tempfile.TemporaryDirectory() as folder:
-        write_weights(Path(folder) / "weights.safetensors")
-        rows = [
-            in_own_process(kind, Path(folder) / "weights.safetensors", given) for kind in PROMPTS
-        ]
+        weights = Path(folder) / "weights.safetensors"
+        write_weights(weights)
+        rows = [in_own_process(kind, weights, given) for kind in PROMPTS]
     print_table(about, rows)
     result = dict(
         architecture=ARCHITECTURE,
@@ -240,8 +206,7 @@ def main():
         machine=about,
         prompts=rows,
     )
-    with write_atomically(given.out) as temporary:
-        temporary.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    write_json(given.out, result, indent=1)
 
 
 if __name__ == "__main__":

@@ -1,27 +1,29 @@
 """How fast, and how near to the floor? One command prints the table; every row is a ratio measured
 side by side.
 
-python benchmarks/run.py all rows python benchmarks/run.py --row a --row f some python
-benchmarks/run.py --ship all rows, then the table for the package and its docs python
-benchmarks/run.py --help
+    python benchmarks/run.py                    all rows
+    python benchmarks/run.py --row a --row f    some
+    python benchmarks/run.py --ship             all rows, then the table of the package and its docs
+    python benchmarks/run.py --help
 
-Results are kept in benchmarks/results/, one JSON file a row and device, with a description of the
-machine.
+Results are kept in benchmarks/results/, one JSON file per row and device, with a description of
+the machine.
 """
 
-import json
 import os
 import sys
-from dataclasses import dataclass
 from datetime import date
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
+if TYPE_CHECKING:
+    from measure import Line, Options
+
 ROWS = {
     "a": "text_step",
     "b": "grip_run",
@@ -31,42 +33,32 @@ ROWS = {
     "f": "start_up",
     "g": "decoding",
 }
+WAIT_FOR_OTHERS = ("f", "g")  # rows that wait for other processes and threads
 
 
-@dataclass
-class Options:
-    "What a row may ask for"
-
-    device: object  # torch.device
-    repetitions: int
-    classes: int
-    images: int
-    batch: int
-    folder: Path
-
-
-def keep(row: str, lines: list, about: dict, device: str):
+def keep(row: str, lines: "list[Line]", about: dict[str, Any], device: str) -> None:
     "Write the results of a row"
-    from pseudolab.io import write_atomically
+    from pseudolab.io import write_json
 
-    path = HERE / "results" / f"{row}-{ROWS[row]}-{device}.json"
-    path.parent.mkdir(exist_ok=True)
     content = {
         "row": row,
         "date": date.today().isoformat(),
         "machine": about,
         "lines": [line.as_dict() for line in lines],
     }
-    with write_atomically(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    write_json(HERE / "results" / f"{row}-{ROWS[row]}-{device}.json", content, indent=1)
 
 
-def show(lines: list):
+def formatted(value: float | None, form: str) -> str:
+    return "" if value is None else format(value, form)
+
+
+def show(lines: "list[Line]") -> None:
+    "Print the table"
     from rich.console import Console
     from rich.table import Table
 
     table = Table("row", "what", "ours", "plain", "plain / ours", "floor", "ours / floor", "note")
-    number = lambda value, form: "" if value is None else format(value, form)
     for line in lines:
         table.add_row(
             line.row,
@@ -74,11 +66,35 @@ def show(lines: list):
             f"{line.ours:.3g} s",
             f"{line.plain:.3g} s",
             f"{line.ratio:.3g}",
-            number(line.floor, ".3g"),
-            number(line.over_floor, ".2f"),
+            formatted(line.floor, ".3g"),
+            formatted(line.over_floor, ".2f"),
             line.note,
         )
     Console(width=None if sys.stdout.isatty() else 160).print(table)
+
+
+def set_threads(threads: int | None) -> None:
+    "Before torch is imported, which reads it then"
+    if threads is None:
+        return
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = str(threads)
+    import torch
+
+    torch.set_num_threads(threads)
+
+
+def measure_rows(names: list[str], options: "Options", clock: str) -> "list[Line]":
+    "Measure some rows, and keep the results of each"
+    import measure
+
+    found = []
+    for name in names:
+        measure.clock = "wall" if name in WAIT_FOR_OTHERS else clock
+        lines = import_module(ROWS[name]).measure(options)
+        keep(name, lines, measure.machine(options.device), options.device.type)
+        found += lines
+    return found
 
 
 def main(
@@ -120,38 +136,30 @@ def main(
     ] = 1_280_000,
     batch: Annotated[int, typer.Option(help="Row e: pictures of a step.", min=1)] = 16,
     folder: Annotated[
-        Path,
+        Path | None,
         typer.Option(
-            help="Row d: where the file of logits is made, and removed again.",
+            help="Rows d and g: where large files are made, and removed again.",
             show_default="the system's temporary folder",
         ),
     ] = None,
 ):
     "Measure the rows of the table."
     wanted = list(dict.fromkeys(row or ([] if only_ship else ROWS)))
-    if unknown := [name for name in wanted if name not in ROWS]:
+    unknown = [name for name in wanted if name not in ROWS]
+    if unknown:
         raise typer.BadParameter(
             f"There is no row {', '.join(unknown)}; the rows are {', '.join(ROWS)}."
         )
-    if threads:
-        for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-            os.environ[name] = str(threads)
-    import measure
-    import torch
+    set_threads(threads)
+    from measure import CLOCKS, Options
+
     from pseudolab.clip.loading import resolve_device
 
-    if clock not in measure.CLOCKS:
-        raise typer.BadParameter(f"--clock {clock} is neither of {', '.join(measure.CLOCKS)}.")
-    if threads:
-        torch.set_num_threads(threads)
-    place, found = resolve_device(device), []
+    if clock not in CLOCKS:
+        raise typer.BadParameter(f"--clock {clock} is neither of {', '.join(CLOCKS)}.")
+    place = resolve_device(device)
     options = Options(place, repetitions, classes, images, batch, folder)
-    for name in wanted:
-        # those two wait for other processes and threads
-        measure.clock = "wall" if name in ("f", "g") else clock
-        lines = import_module(ROWS[name]).measure(options)
-        keep(name, lines, measure.machine(place), place.type)
-        found += lines
+    found = measure_rows(wanted, options, clock)
     if found:
         show(found)
     if ship or only_ship:

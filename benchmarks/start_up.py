@@ -5,21 +5,23 @@ that it puts off, and `pseudolab --help`; the floor is a bare Python.
 import os
 import subprocess
 import sys
+from functools import partial
 from statistics import median
 
-from measure import Line, interleaved, neighbours
+from measure import Line, Options, interleaved, neighbours
 
+MAIN = "from pseudolab.cli.app import main; main()"
 COMMANDS = {
     "bare": ["-c", "pass"],
     "import": ["-c", "import pseudolab"],
     "libraries": ["-c", "import torch, open_clip"],
-    "help": ["-c", "from pseudolab.cli.app import main; main()", "--help"],
-    "version": ["-c", "from pseudolab.cli.app import main; main()", "--version"],
+    "help": ["-c", MAIN, "--help"],
+    "version": ["-c", MAIN, "--version"],
 }
 
 
-def start(arguments: list[str]):
-    "Run this Python with `arguments`, and raise ValueError if that fails"
+def start(arguments: list[str]) -> None:
+    "Run this Python with `arguments`, and raise RuntimeError if that fails"
     done = subprocess.run(
         [sys.executable, *arguments],
         capture_output=True,
@@ -30,28 +32,25 @@ def start(arguments: list[str]):
         raise RuntimeError(f"python {' '.join(arguments)} failed:\n{done.stderr}")
 
 
-def measure(options) -> list[Line]:
-    found = interleaved(
-        {
-            name: lambda arguments=arguments: start(arguments)
-            for name, arguments in COMMANDS.items()
-        },
-        options.repetitions,
+def line_of(name: str, what: str, found: dict[str, list[float]]) -> Line:
+    return Line(
+        row="f",
+        what=f"{what}; against import torch, open_clip",
+        ours=median(found[name]),
+        plain=median(found["libraries"]),
+        ratio=neighbours(found, "libraries", name),
+        floor=median(found["bare"]),
+        over_floor=neighbours(found, name, "bare"),
+        note="the floor is a bare Python",
+        details={"seconds": found},
     )
-    times, floor = {name: median(values) for name, values in found.items()}, median(found["bare"])
-    line = lambda name, what: Line(
-        "f",
-        f"{what}; against import torch, open_clip",
-        times[name],
-        times["libraries"],
-        neighbours(found, "libraries", name),
-        floor,
-        neighbours(found, name, "bare"),
-        "the floor is a bare Python",
-        {"seconds": found},
-    )
+
+
+def measure(options: Options) -> list[Line]:
+    runs = {name: partial(start, arguments) for name, arguments in COMMANDS.items()}
+    found = interleaved(runs, options.repetitions)
     return [
-        line("import", "import pseudolab"),
-        line("help", "pseudolab --help"),
-        line("version", "pseudolab --version"),
+        line_of("import", "import pseudolab", found),
+        line_of("help", "pseudolab --help", found),
+        line_of("version", "pseudolab --version", found),
     ]

@@ -5,7 +5,6 @@ prompts on ViT-B-32 against open_clip's own forward pass.
 import pickle
 import subprocess
 import sys
-from collections import Counter
 from copy import deepcopy
 
 import numpy as np
@@ -15,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from open_clip.hf_model import HFTextEncoder
 from open_clip.tokenizer import SimpleTokenizer
-from open_clip.transformer import LayerScale, ResidualAttentionBlock
+from open_clip.transformer import LayerScale, QuickGELU, ResidualAttentionBlock
 from PIL import Image
 from safetensors.torch import save_file
 from torch import nn
@@ -25,27 +24,23 @@ from pseudolab.clip.loading import checkpoint_shapes, load_clip, prompt_support,
 from pseudolab.clip.model import Clip, autocast_dtype
 from pseudolab.clip.pocket import pocket_model
 from pseudolab.method.prompts.multimodal import MultimodalPrompt
-from pseudolab.method.recipe import Recipe
 from pseudolab.method.prompts.text import TextPrompt
+from pseudolab.method.prompts.visual import VisualPrompt
+from pseudolab.method.recipe import Recipe
 from pseudolab.method.training import Term, fit_prompt
 from pseudolab.method.tuner import PromptTuner
-from pseudolab.method.prompts.visual import VisualPrompt
+from support.clips import seeded
 
 NAMES = ["river", "forest", "permanent crop land", "highway"]
 WORDS = "a photo of a"
 TOLERANCE = 1e-5
 
 
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
-
-
 def pictures(clip, n=3, seed=0):
     return torch.randn(n, 3, clip.image_size, clip.image_size, generator=seeded(seed))
 
 
-# ---- oracles: open_clip's forward pass by hand
-# -------------------------------------------------------------------------------------------------
+# --- oracles: open_clip's forward pass by hand
 
 
 @torch.no_grad()
@@ -53,24 +48,17 @@ def text_oracle(clip, names, context):
     """The learned vectors are put behind the start token, all rows of the context go through the
     tower, and the row of the end token is read
     """
-    model = clip.model
-    tower = getattr(model, "text", model)
-    ids, M, rows = clip.tokenizer(names), len(context), clip.context_length
-    end = torch.tensor([row.tolist().index(clip.tokenizer.eot_token_id) for row in ids]) + M
+    tower = getattr(clip.model, "text", clip.model)
+    ids = clip.tokenizer(names)
+    end = [row.tolist().index(clip.tokenizer.eot_token_id) + len(context) for row in ids]
     words = tower.token_embedding(ids)
-    x = (
-        torch.cat([words[:, :1], context.expand(len(ids), -1, -1), words[:, 1:]], dim=1)[:, :rows]
-        + tower.positional_embedding
-    )
-    x = tower.ln_final(tower.transformer(x, attn_mask=tower.attn_mask))[torch.arange(len(ids)), end]
-    return F.normalize(
-        (
-            tower.text_projection(x)
-            if isinstance(tower.text_projection, nn.Linear)
-            else x @ tower.text_projection
-        ),
-        dim=-1,
-    )
+    learned = context.expand(len(ids), -1, -1)
+    x = torch.cat([words[:, :1], learned, words[:, 1:]], dim=1)[:, : clip.context_length]
+    x = tower.transformer(x + tower.positional_embedding, attn_mask=tower.attn_mask)
+    x = tower.ln_final(x)[torch.arange(len(ids)), torch.tensor(end)]
+    projection = tower.text_projection
+    x = projection(x) if isinstance(projection, nn.Linear) else x @ projection
+    return F.normalize(x, dim=-1)
 
 
 @torch.no_grad()
@@ -81,24 +69,34 @@ def image_oracle(clip, images, layers):
     tower = clip.model.visual
     x = tower.conv1(images)
     x = x.reshape(x.shape[0], x.shape[1], -1).permute(0, 2, 1)
-    x = (
-        torch.cat([tower.class_embedding.expand(len(x), 1, -1), x], dim=1)
-        + tower.positional_embedding
-    )
-    patches, m = x.shape[1] - 1, layers[0].shape[0]
-    x = tower.ln_pre(torch.cat([x[:, :1], layers[0].expand(len(x), -1, -1), x[:, 1:]], dim=1))
+    first = tower.class_embedding.expand(len(x), 1, -1)
+    x = torch.cat([first, x], dim=1) + tower.positional_embedding
+    n_patches = x.shape[1] - 1
+    n_tokens = layers[0].shape[0]
+
+    def with_tokens(x, tokens):
+        return torch.cat([x[:, :1], tokens.expand(len(x), -1, -1), x[:, -n_patches:]], dim=1)
+
+    def pooled(x):
+        return x[:, 0] if tower.pool_type == "tok" else x[:, 1:].mean(1)
+
+    x = tower.ln_pre(with_tokens(x, layers[0]))
     for at, block in enumerate(tower.transformer.resblocks):
         if 0 < at < len(layers):
-            x = torch.cat([x[:, :1], layers[at].expand(len(x), -1, -1), x[:, -patches:]], dim=1)
+            x = with_tokens(x, layers[at])
         x = block(x)
     # what the learned tokens have become is read nowhere
-    x = torch.cat([x[:, :1], x[:, 1 + m :]], dim=1)
-    pooled = {"tok": lambda x: x[:, 0], "avg": lambda x: x[:, 1:].mean(1)}[tower.pool_type]
+    x = torch.cat([x[:, :1], x[:, 1 + n_tokens :]], dim=1)
     x = tower.ln_post(pooled(x)) if tower.final_ln_after_pool else pooled(tower.ln_post(x))
     return F.normalize(x @ tower.proj, dim=-1)
 
 
-def differ(features):
+def close(a, b):
+    return torch.allclose(a, b, atol=TOLERANCE)
+
+
+def least_distance(features):
+    "Between two rows: none of them are alike"
     return (torch.cdist(features, features) + 9 * torch.eye(len(features))).min().item()
 
 
@@ -112,41 +110,36 @@ def check_text(clip):
         want = clip.model.encode_text(clip.tokenizer(sentences))
         want = F.normalize(want, dim=-1)
         before = prompt.class_features()
-        assert torch.allclose(before, text_oracle(clip, NAMES, prompt.context), atol=TOLERANCE)
+        assert close(before, text_oracle(clip, NAMES, prompt.context))
         prompt.context.copy_(clip.embed_tokens(clip.tokenize([WORDS]))[0, 1:5])
         got = prompt.class_features()
-    assert min(differ(want), (before - got).norm(dim=1).min()) > 100 * TOLERANCE
-    assert torch.allclose(got, want, atol=TOLERANCE) and torch.allclose(
-        clip.encode_texts(sentences), want, atol=TOLERANCE
-    )
+    assert least_distance(want) > 100 * TOLERANCE
+    assert (before - got).norm(dim=1).min() > 100 * TOLERANCE
+    assert close(got, want) and close(clip.encode_texts(sentences), want)
 
 
 def check_visual(clip):
     "The oracles of the visual side, shallow and deep; zero-valued tokens are not the same as none"
-    images, tower = pictures(clip), clip.model.visual
+    images = pictures(clip)
+    tower = clip.model.visual
     with torch.no_grad():
         want = clip.model.encode_image(images)
         want = F.normalize(want[0] if isinstance(want, tuple) else want, dim=-1)
-    assert differ(want) > 100 * TOLERANCE and torch.allclose(
-        clip.encode_images(images), want, atol=TOLERANCE
-    )
-    width, blocks = tower.class_embedding.shape[0], len(tower.transformer.resblocks)
+    assert least_distance(want) > 100 * TOLERANCE
+    assert close(clip.encode_images(images), want)
+    width = tower.class_embedding.shape[0]
     patches = clip.embed_patches(images)
-    assert torch.allclose(clip.encode_patches(patches), want, atol=TOLERANCE)
-    for n in (1, blocks):
-        tokens = torch.randn(n, 3, width, generator=seeded(n))
+    assert close(clip.encode_patches(patches), want)
+    for n_layers in (1, len(tower.transformer.resblocks)):
+        tokens = torch.randn(n_layers, 3, width, generator=seeded(n_layers))
         got = clip.encode_patches(patches, tokens)
-        assert (
-            torch.allclose(got, image_oracle(clip, images, tokens), atol=TOLERANCE)
-            and (got - want).abs().max() > 100 * TOLERANCE
-        )
-    assert (
-        clip.encode_patches(patches, torch.zeros(16, width)) - want
-    ).abs().max() > 100 * TOLERANCE
+        assert close(got, image_oracle(clip, images, tokens))
+        assert (got - want).abs().max() > 100 * TOLERANCE
+    with_zeros = clip.encode_patches(patches, torch.zeros(16, width))
+    assert (with_zeros - want).abs().max() > 100 * TOLERANCE
 
 
-# ---- the real ViT-B-32 and the pocket CLIP
-# -----------------------------------------------------------------------------------------------------
+# --- the real ViT-B-32 and the pocket CLIP
 
 
 @pytest.fixture(scope="module")
@@ -157,8 +150,9 @@ def checkpoint(tmp_path_factory):
         torch.manual_seed(0)
         model = open_clip.create_model("ViT-B-32", load_weights=False)
     assert sum(p.numel() for p in model.parameters()) == 151_277_313
-    save_file({name: value.half().contiguous() for name, value in model.state_dict().items()}, path)
-    del model
+    state = {name: value.half().contiguous() for name, value in model.state_dict().items()}
+    save_file(state, path)
+    del model, state
     yield path
     path.unlink()  # 300 MB
 
@@ -170,28 +164,31 @@ def real(checkpoint):
 
 @pytest.fixture(scope="module", params=["ViT-B-32", "pocket"])
 def clip(request):
-    return (
-        request.getfixturevalue("real")
-        if request.param == "ViT-B-32"
-        else load_clip("pocket", device="cpu")
-    )
+    if request.param == "ViT-B-32":
+        return request.getfixturevalue("real")
+    return load_clip("pocket", device="cpu")
+
+
+def noise(height, width, seed=0):
+    "A picture that no other is like"
+    rng = np.random.default_rng(seed)
+    return Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
 
 
 def test_real_clip_is_as_the_file_says(real, checkpoint):
-    assert (
-        repr(real) == f"Clip('ViT-B-32', pretrained={str(checkpoint)!r}, 224 px, D=512, context=77,"
+    assert repr(real) == (
+        f"Clip('ViT-B-32', pretrained={str(checkpoint)!r}, 224 px, D=512, context=77,"
         " quick_gelu=False, cpu fp32)"
     )
-    assert not real.model.training and not any(p.requires_grad for p in real.model.parameters())
-    assert {p.dtype for p in real.model.parameters()} == {torch.float32}
-    picture = Image.fromarray(
-        np.random.default_rng(0).integers(0, 256, (300, 260, 3), dtype=np.uint8)
-    )
-    assert torch.equal(
-        real.preprocess(picture), open_clip.image_transform(224, is_train=False)(picture)
-    )
+    assert not real.model.training
+    assert not any(parameter.requires_grad for parameter in real.model.parameters())
+    assert {parameter.dtype for parameter in real.model.parameters()} == {torch.float32}
+    picture = noise(300, 260)
+    openai = open_clip.image_transform(224, is_train=False)
+    assert torch.equal(real.preprocess(picture), openai(picture))
     features = real.encode_images([picture, picture.rotate(90)])
-    assert features.shape == (2, 512) and torch.allclose(features.norm(dim=1), torch.ones(2))
+    assert features.shape == (2, 512)
+    assert torch.allclose(features.norm(dim=1), torch.ones(2))
 
 
 def test_text_side_is_open_clips_own(clip):
@@ -207,25 +204,19 @@ def test_visual_prompt_without_tokens_is_encode_image(clip):
     prompt = VisualPrompt(clip, NAMES, n_tokens=0)
     with torch.no_grad():
         want = F.normalize(clip.model.encode_image(images), dim=-1)
-    assert torch.allclose(prompt.image_features(images), want, atol=TOLERANCE)
+    assert close(prompt.image_features(images), want)
 
 
 @pytest.mark.parametrize("depth", ["shallow", "deep"])
 def test_visual_prompt_by_hand(clip, depth):
-    images, prompt = (
-        pictures(clip),
-        VisualPrompt(clip, NAMES, n_tokens=5, depth=depth, generator=seeded(2)),
-    )
-    assert len(prompt.tokens) == (
-        1 if depth == "shallow" else len(clip.model.visual.transformer.resblocks)
-    )
+    images = pictures(clip)
+    prompt = VisualPrompt(clip, NAMES, n_tokens=5, depth=depth, generator=seeded(2))
+    blocks = clip.model.visual.transformer.resblocks
+    assert len(prompt.tokens) == (1 if depth == "shallow" else len(blocks))
     got = prompt.image_features(images)
-    assert torch.allclose(got, image_oracle(clip, images, prompt.tokens), atol=TOLERANCE)
-    assert torch.allclose(
-        prompt.class_features(),
-        clip.encode_texts([f"a photo of a {name}" for name in NAMES]),
-        atol=TOLERANCE,
-    )
+    assert close(got, image_oracle(clip, images, prompt.tokens))
+    sentences = [f"a photo of a {name}" for name in NAMES]
+    assert close(prompt.class_features(), clip.encode_texts(sentences))
     want = clip.logit_scale.exp() * got @ prompt.class_features().T
     assert torch.allclose(prompt.logits(images), want, atol=1e-4)
     if depth == "deep":
@@ -260,20 +251,18 @@ class ByHand(nn.Module):
 
 
 def test_multimodal_prompt_with_joint_output_by_hand(clip):
-    images, prompt = pictures(clip), MultimodalPrompt(clip, NAMES, generator=seeded(4))
+    images = pictures(clip)
+    prompt = MultimodalPrompt(clip, NAMES, generator=seeded(4))
+
+    def check_sides(text, visual):
+        assert close(prompt.class_features(), text_oracle(clip, NAMES, text))
+        assert close(prompt.image_features(images), image_oracle(clip, images, [visual]))
+
     joined = prompt.joint(prompt.text_tokens, prompt.visual_tokens)
-    for text, visual in (
-        joined,
-        tuple(torch.randn(tokens.shape, generator=seeded(5)) for tokens in joined),
-    ):
-        if text is not joined[0]:
-            prompt.joint = ByHand(text, visual)
-        assert torch.allclose(
-            prompt.class_features(), text_oracle(clip, NAMES, text), atol=TOLERANCE
-        )
-        assert torch.allclose(
-            prompt.image_features(images), image_oracle(clip, images, [visual]), atol=TOLERANCE
-        )
+    check_sides(*joined)
+    others = [torch.randn(tokens.shape, generator=seeded(5)) for tokens in joined]
+    prompt.joint = ByHand(*others)
+    check_sides(*others)
 
 
 LEARNED = {
@@ -285,10 +274,8 @@ LEARNED = {
 
 @pytest.mark.parametrize("kind", LEARNED, ids=lambda kind: kind.__name__)
 def test_training_moves_the_prompt_alone_and_it_survives_saving(clip, kind, tmp_path):
-    images, before = (
-        pictures(clip, 4),
-        {name: value.clone() for name, value in clip.model.state_dict().items()},
-    )
+    images = pictures(clip, 4)
+    before = {name: value.clone() for name, value in clip.model.state_dict().items()}
     prompt = kind(clip, NAMES, generator=seeded(6))
     start = {name: value.detach().clone() for name, value in prompt.named_parameters()}
     assert {name.split(".")[0] for name in start} == LEARNED[kind]
@@ -297,26 +284,25 @@ def test_training_moves_the_prompt_alone_and_it_survives_saving(clip, kind, tmp_
     with torch.no_grad():
         inputs = prompt.inputs(images)
     fit_prompt(prompt, recipe, labelled=Term(inputs, np.arange(4)), generator=seeded())
-    still = {name for name, value in prompt.named_parameters() if torch.equal(value, start[name])}
-    assert not still, f"no gradient reached {still}"
-    assert all(torch.equal(value, before[name]) for name, value in clip.model.state_dict().items())
-    assert (
-        all(p.grad is None and not p.requires_grad for p in clip.model.parameters())
-        and not clip.model.training
-    )
-    prompt.save(tmp_path / "prompt.safetensors")
-    again = kind.load(tmp_path / "prompt.safetensors", clip)
-    assert again.options() == prompt.options() and torch.equal(
-        again.class_features(), prompt.class_features()
-    )
+    for name, value in prompt.named_parameters():
+        assert not torch.equal(value, start[name]), f"no gradient reached {name}"
+    for name, value in clip.model.state_dict().items():
+        assert torch.equal(value, before[name]), name
+    for parameter in clip.model.parameters():
+        assert parameter.grad is None and not parameter.requires_grad
+    assert not clip.model.training
+    path = tmp_path / "prompt.safetensors"
+    prompt.save(path)
+    again = kind.load(path, clip)
+    assert again.options() == prompt.options()
+    assert torch.equal(again.class_features(), prompt.class_features())
     assert torch.equal(again.image_features(images), prompt.image_features(images))
-    assert (tmp_path / "prompt.safetensors").stat().st_size < 5e6
+    assert path.stat().st_size < 5e6
 
 
 def test_bfloat16_computes_in_half_and_learns_in_float32():
-    exact, half = (
-        load_clip("pocket", device="cpu", precision=precision) for precision in ("fp32", "bf16")
-    )
+    exact = load_clip("pocket", device="cpu", precision="fp32")
+    half = load_clip("pocket", device="cpu", precision="bf16")
     images = pictures(exact)
     assert "cpu bf16" in repr(half) and half.digest != exact.digest
     for got, want in (
@@ -326,9 +312,9 @@ def test_bfloat16_computes_in_half_and_learns_in_float32():
         assert got.dtype == torch.float32 and 0 < (got - want).abs().max() < 0.05
     prompt = MultimodalPrompt(half, NAMES, generator=seeded())
     prompt.logits(images).sum().backward()
-    assert {p.dtype for q in prompt.parameters() for p in (q, q.grad)} == {torch.float32} and {
-        p.dtype for p in half.model.parameters()
-    } == {torch.float32}
+    for parameter in prompt.parameters():
+        assert parameter.dtype == parameter.grad.dtype == torch.float32
+    assert {parameter.dtype for parameter in half.model.parameters()} == {torch.float32}
 
 
 @pytest.mark.parametrize(
@@ -344,8 +330,7 @@ def test_tensors_that_are_not_preprocessed_are_refused(real, wrong):
         real.encode_images(wrong)
 
 
-# ---- which architectures take which prompts
-# ----------------------------------------------------------------------------------------------------
+# --- which architectures take which prompts
 
 EXAMPLES = {  # text, visual: what the reason says, or None
     "ViT-B-32": (None, None),
@@ -374,34 +359,34 @@ EXAMPLES = {  # text, visual: what the reason says, or None
     "swin_base_patch4_window7_224": (None, "TimmModel"),
     "vit_relpos_medium_patch16_cls_224": (None, "TimmModel"),
 }
-SUPPORTED_SINCE_3_3 = Counter({"text": 85, "visual": 54, "multimodal": 32})  # of 144
-BOTH = """ViT-B-16 ViT-B-16-plus ViT-B-16-plus-240 ViT-B-16-quickgelu ViT-B-32 ViT-B-32-256 ViT-B-32-plus-256 ViT-B-32-quickgelu ViT-bigG-14 ViT-bigG-14-quickgelu ViT-e-14
-ViT-g-14 ViT-H-14 ViT-H-14-378 ViT-H-14-378-quickgelu ViT-H-14-quickgelu ViT-H-16 ViT-L-14 ViT-L-14-280 ViT-L-14-336 ViT-L-14-336-quickgelu ViT-L-14-quickgelu ViT-L-16
-ViT-L-16-320 ViT-M-16 ViT-M-16-alt ViT-M-32 ViT-M-32-alt ViT-S-16 ViT-S-16-alt ViT-S-32 ViT-S-32-alt""".split()
+SUPPORTED_SINCE_3_3 = {"text": 85, "visual": 54, "multimodal": 32}  # of 144
+BOTH = """
+    ViT-B-16 ViT-B-16-plus ViT-B-16-plus-240 ViT-B-16-quickgelu
+    ViT-B-32 ViT-B-32-256 ViT-B-32-plus-256 ViT-B-32-quickgelu
+    ViT-bigG-14 ViT-bigG-14-quickgelu ViT-e-14 ViT-g-14
+    ViT-H-14 ViT-H-14-378 ViT-H-14-378-quickgelu ViT-H-14-quickgelu ViT-H-16
+    ViT-L-14 ViT-L-14-280 ViT-L-14-336 ViT-L-14-336-quickgelu ViT-L-14-quickgelu
+    ViT-L-16 ViT-L-16-320
+    ViT-M-16 ViT-M-16-alt ViT-M-32 ViT-M-32-alt
+    ViT-S-16 ViT-S-16-alt ViT-S-32 ViT-S-32-alt
+""".split()
+NO_TEXT = ("SigLIP", "coca", "CLIPA", "roberta", "nllb", "mt5", "worldwide")
+NO_VISUAL = ("SigLIP", "RN", "convnext", "EVA", "Mobile", "PE-Core", "ViTamin", "swin")
 
 
 def test_the_whole_list():
     names = open_clip.list_models()
     table = {name: prompt_support(name) for name in names}
-    supported = Counter(
-        prompt for reasons in table.values() for prompt, why in reasons.items() if why is None
-    )
     assert [name for name in names if table[name]["multimodal"] is None] == BOTH
     if len(names) == 144:
-        assert supported == SUPPORTED_SINCE_3_3
+        for prompt, count in SUPPORTED_SINCE_3_3.items():
+            assert sum(reasons[prompt] is None for reasons in table.values()) == count
     for name, reasons in table.items():
-        assert (reasons["multimodal"] is None) == (
-            reasons["text"] is None and reasons["visual"] is None
-        ), name
-        if any(
-            word in name
-            for word in ("SigLIP", "coca", "CLIPA", "roberta", "nllb", "mt5", "worldwide")
-        ):
+        takes_either = reasons["text"] is None and reasons["visual"] is None
+        assert (reasons["multimodal"] is None) == takes_either, name
+        if any(word in name for word in NO_TEXT):
             assert reasons["text"], name
-        if any(
-            word in name
-            for word in ("SigLIP", "RN", "convnext", "EVA", "Mobile", "PE-Core", "ViTamin", "swin")
-        ):
+        if any(word in name for word in NO_VISUAL):
             assert reasons["visual"], name
     assert set(prompt_support("pocket").values()) == {None}
 
@@ -409,11 +394,11 @@ def test_the_whole_list():
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_an_architecture_takes_these_prompts(name):
     reasons = prompt_support(name)
-    for prompt, expected in zip(("text", "visual"), EXAMPLES[name]):
-        assert reasons[prompt] is None if expected is None else expected in reasons[prompt]
-    assert all(
-        reason in reasons["multimodal"] for reason in (reasons["text"], reasons["visual"]) if reason
-    )
+    for prompt, expected in zip(("text", "visual"), EXAMPLES[name], strict=True):
+        if expected is None:
+            assert reasons[prompt] is None
+        else:
+            assert expected in reasons[prompt] and reasons[prompt] in reasons["multimodal"]
 
 
 def test_unknown_architecture_gets_a_hint():
@@ -450,10 +435,8 @@ class AnotherTokenizer:
     clean_fn = staticmethod(lambda text: text)
 
     def __init__(self, length):
-        self.own, self.eot_token_id = (
-            SimpleTokenizer(context_length=length),
-            SimpleTokenizer().eot_token_id,
-        )
+        self.own = SimpleTokenizer(context_length=length)
+        self.eot_token_id = self.own.eot_token_id
 
     def __call__(self, texts):
         return self.own(texts)
@@ -468,7 +451,8 @@ class ForeignText(HFTextEncoder):
 
     def __init__(self, width):
         nn.Module.__init__(self)
-        self.embed, self.context_length = nn.Embedding(49408, width), 77
+        self.embed = nn.Embedding(49408, width)
+        self.context_length = 77
 
     def forward(self, ids):
         return self.embed(ids).mean(1)
@@ -478,9 +462,12 @@ ForeignText.__name__ = "HFTextEncoder"
 
 
 def shrunken(name):
-    "The same kind of model, with few layers and narrow widths"
+    """The same kind of model, with few layers and narrow widths; its text tower and its tokenizer,
+    if they are Hugging Face's
+    """
     config = deepcopy(open_clip.get_model_config(name))
-    text, vision = config["text_cfg"], config["vision_cfg"]
+    text = config["text_cfg"]
+    vision = config["vision_cfg"]
     config["embed_dim"] = 32
     foreign = text.get("hf_model_name")
     text |= dict(width=64, heads=2, layers=2, vocab_size=49408)
@@ -517,17 +504,17 @@ def small_clip(name, monkeypatch):
         torch.manual_seed(1)
         model = open_clip.create_model(f"{name}-small", load_weights=False)
         if foreign:
-            model = open_clip.CustomTextCLIP(
-                **{key: value for key, value in config.items() if key != "custom_text"}
-            )
+            options = {key: value for key, value in config.items() if key != "custom_text"}
+            model = open_clip.CustomTextCLIP(**options)
             model.text = ForeignText(32)
-        # at 1e-4 no block would be seen
-        for scale in (module for module in model.modules() if isinstance(module, LayerScale)):
-            nn.init.constant_(scale.gamma, 0.5)
+        for module in model.modules():
+            if isinstance(module, LayerScale):  # at 1e-4 no block would be seen
+                nn.init.constant_(module.gamma, 0.5)
     length = model.context_length
+    tokenizer = AnotherTokenizer(length) if tokens else SimpleTokenizer(context_length=length)
     return Clip(
         model,
-        AnotherTokenizer(length) if tokens else SimpleTokenizer(context_length=length),
+        tokenizer,
         open_clip.image_transform(64, is_train=False),
         name=name,
         pretrained=None,
@@ -537,7 +524,8 @@ def small_clip(name, monkeypatch):
 
 @pytest.mark.parametrize("name", SMALL)
 def test_what_is_said_of_an_architecture_is_what_its_towers_do(name, monkeypatch):
-    clip, reasons = small_clip(name, monkeypatch), prompt_support(name)
+    clip = small_clip(name, monkeypatch)
+    reasons = prompt_support(name)
     for prompt, tower, check in (
         ("text", clip.require_text_tower, check_text),
         ("visual", clip.require_image_tower, check_visual),
@@ -557,9 +545,8 @@ def test_what_is_said_of_an_architecture_is_what_its_towers_do(name, monkeypatch
             with pytest.raises(ValueError, match=name):
                 kind(clip, NAMES)
     # zero-shot serves all
-    assert clip.encode_texts(NAMES).shape == (len(NAMES), clip.embed_dim) and clip.encode_images(
-        pictures(clip)
-    ).shape == (3, clip.embed_dim)
+    assert clip.encode_texts(NAMES).shape == (len(NAMES), clip.embed_dim)
+    assert clip.encode_images(pictures(clip)).shape == (3, clip.embed_dim)
 
 
 def test_a_tuner_refuses_at_once_what_its_clip_cannot_learn(monkeypatch):
@@ -603,23 +590,20 @@ def test_blocks_of_another_kind_pass_the_oracles(monkeypatch):
         pretrained=None,
         device=torch.device("cpu"),
     )
-    check_text(clip), check_visual(clip)
+    check_text(clip)
+    check_visual(clip)
 
 
-# ---- loading: what is refused, and how
-# -----------------------------------------------------------------------------------------------------------
+# --- loading: what is refused, and how
 
 
 @pytest.fixture
 def tiny(monkeypatch):
     "A small ViT-B-32 under a name that load_clip knows, and its weights"
     config, *_ = shrunken("ViT-B-32")
-    for name in ("tiny", "tiny-quickgelu"):
-        monkeypatch.setitem(
-            open_clip.factory._MODEL_CONFIGS,
-            name,
-            config | ({"quick_gelu": True} if "gelu" in name else {}),
-        )
+    known = open_clip.factory._MODEL_CONFIGS
+    monkeypatch.setitem(known, "tiny", config)
+    monkeypatch.setitem(known, "tiny-quickgelu", config | {"quick_gelu": True})
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)
         return open_clip.create_model("tiny", load_weights=False)
@@ -629,7 +613,8 @@ def load(name, path, **options):
     return load_clip(name, pretrained=path, device="cpu", **options)
 
 
-def wrapped(state):
+def in_a_run(state):
+    "A checkpoint of a training run, as many are: the weights are a part of it"
     return {
         "epoch": 3,
         "name": "run",
@@ -638,28 +623,40 @@ def wrapped(state):
     }
 
 
+def as_safetensors(state, path):
+    save_file(dict(state), path)
+
+
+def as_a_run(state, path):
+    torch.save(in_a_run(state), path)
+
+
+def in_the_old_format(state, path):
+    torch.save(state, path, _use_new_zipfile_serialization=False)
+
+
 @pytest.mark.parametrize(
     "suffix, save",
     [
         (".pt", torch.save),
         (".bin", torch.save),
-        (".safetensors", lambda state, path: save_file(dict(state), path)),
-        (".pt", lambda state, path: torch.save(wrapped(state), path)),
-        (".pt", lambda state, path: torch.save(state, path, _use_new_zipfile_serialization=False)),
+        (".safetensors", as_safetensors),
+        (".pt", as_a_run),
+        (".pt", in_the_old_format),
     ],
 )
 def test_local_checkpoints_of_every_kind(tiny, tmp_path, suffix, save):
     path = tmp_path / f"weights{suffix}"
     save(tiny.state_dict(), path)
-    clip = load("tiny", path)
-    assert all(
-        torch.equal(value, tiny.state_dict()[name])
-        for name, value in clip.model.state_dict().items()
-    )
+    loaded = load("tiny", path).model.state_dict()
+    for name, value in tiny.state_dict().items():
+        assert torch.equal(value, loaded[name]), name
     assert checkpoint_shapes(path)["visual.conv1.weight"] == (64, 3, 32, 32)
 
 
 class Malicious:
+    "An object whose pickle opens a file for writing where it is read"
+
     def __init__(self, path):
         self.path = path
 
@@ -671,14 +668,15 @@ class Malicious:
 @pytest.mark.parametrize("protocol", [2, 4, "zip", "old", "hidden"])
 @pytest.mark.parametrize("suffix", [".pt", ".bin"])
 def test_nothing_is_executed_that_a_file_asks_for(tiny, tmp_path, suffix, protocol):
-    path, mark = tmp_path / f"weights{suffix}", tmp_path / "executed"
+    path = tmp_path / f"weights{suffix}"
+    mark = tmp_path / "executed"
     bad = Malicious(mark)
     if protocol == "hidden":
-        torch.save(wrapped(tiny.state_dict()) | {"callback": bad}, path)
+        torch.save(in_a_run(tiny.state_dict()) | {"callback": bad}, path)
     elif protocol == "zip":
         torch.save({"a": bad}, path)
     elif protocol == "old":
-        torch.save({"a": bad}, path, _use_new_zipfile_serialization=False)
+        in_the_old_format({"a": bad}, path)
     else:
         path.write_bytes(pickle.dumps({"state_dict": bad}, protocol=protocol))
     with pytest.raises(ValueError, match="cannot be read as weights.*never unpickled"):
@@ -699,21 +697,21 @@ def test_programs_and_whole_models_are_refused(tiny, tmp_path):
         load("tiny", tmp_path / "program.pt")
 
 
-@pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
-@pytest.mark.parametrize(
-    "harm",
-    [
-        lambda b: b[:-50],
-        lambda b: b[: len(b) // 2],
-        lambda b: b[:100],
-        lambda b: b"",
-        lambda b: b"\xff" * 999,
-        lambda b: b"text, not weights",
-    ],
-)
-def test_damaged_files_are_an_error_with_a_remedy(tiny, tmp_path, suffix, harm):
-    path = tmp_path / f"weights{suffix}"
-    torch.save(tiny.state_dict(), path) if suffix == ".pt" else save_file(tiny.state_dict(), path)
+DAMAGED = {
+    "its end is missing": lambda whole: whole[:-50],
+    "half of it is missing": lambda whole: whole[: len(whole) // 2],
+    "nearly all is missing": lambda whole: whole[:100],
+    "it is empty": lambda whole: b"",
+    "it holds other bytes": lambda whole: b"\xff" * 999,
+    "it holds text": lambda whole: b"text, not weights",
+}
+
+
+@pytest.mark.parametrize("save", [torch.save, as_safetensors])
+@pytest.mark.parametrize("harm", DAMAGED.values(), ids=DAMAGED)
+def test_damaged_files_are_an_error_with_a_remedy(tiny, tmp_path, save, harm):
+    path = tmp_path / ("weights.pt" if save is torch.save else "weights.safetensors")
+    save(tiny.state_dict(), path)
     path.write_bytes(harm(path.read_bytes()))
     with pytest.raises(ValueError, match="cannot be read as weights.*fetch it again"):
         load("tiny", path)
@@ -763,34 +761,25 @@ def test_weights_of_another_resolution_or_context_are_not_stretched(
     open_clip.create_model("other", pretrained=str(tmp_path / "weights.pt"))
 
 
+def activations(clip):
+    "The activations in the blocks of both towers"
+    blocks = [*clip.model.visual.transformer.resblocks, *clip.model.transformer.resblocks]
+    return {type(block.mlp.gelu) for block in blocks}
+
+
 def test_quick_gelu_of_a_file_is_what_one_says_and_repr_shows_it(tiny, tmp_path):
     path = tmp_path / "weights.pt"
     torch.save(tiny.state_dict(), path)
-    plain, quick, named = (
-        load("tiny", path),
-        load("tiny", path, quick_gelu=True),
-        load("tiny-quickgelu", path),
-    )
-    assert ["quick_gelu=True" in repr(clip) for clip in (plain, quick, named)] == [
-        False,
-        True,
-        True,
-    ]
-    for clip, kind in (
-        (plain, nn.GELU),
-        (quick, open_clip.transformer.QuickGELU),
-        (named, open_clip.transformer.QuickGELU),
-    ):
-        assert {
-            type(block.mlp.gelu)
-            for tower in (clip.model.visual, clip.model)
-            for block in tower.transformer.resblocks
-        } == {kind}
-    features = [clip.encode_texts(NAMES) for clip in (plain, quick, named)]
-    assert torch.equal(features[1], features[2]) and not torch.allclose(
-        features[0], features[1], atol=TOLERANCE
-    )
-    assert len({plain.digest, quick.digest}) == 2
+    plain = load("tiny", path)
+    quick = load("tiny", path, quick_gelu=True)
+    named = load("tiny-quickgelu", path)
+    for clip, is_quick in ((plain, False), (quick, True), (named, True)):
+        assert f"quick_gelu={is_quick}" in repr(clip)
+        assert activations(clip) == {QuickGELU if is_quick else nn.GELU}
+    features = plain.encode_texts(NAMES)
+    assert not close(features, quick.encode_texts(NAMES))
+    assert torch.equal(named.encode_texts(NAMES), quick.encode_texts(NAMES))
+    assert plain.digest != quick.digest
     with pytest.raises(ValueError, match="leave quick_gelu out"):
         load("tiny-quickgelu", path, quick_gelu=False)
     with pytest.raises(ValueError, match="leave quick_gelu out"):
@@ -819,15 +808,9 @@ def test_published_weights_get_the_activation_they_were_trained_with(
     torch.save(tiny.state_dict(), tmp_path / "weights.pt")
     pretend_published(monkeypatch, tmp_path / "weights.pt")
     clip = load("tiny", tag)
-    assert (
-        clip.quick_gelu is quick
-        and f"pretrained={tag!r}" in repr(clip)
-        and f"quick_gelu={quick}" in repr(clip)
-    )
-    assert isinstance(
-        clip.model.visual.transformer.resblocks[0].mlp.gelu,
-        open_clip.transformer.QuickGELU if quick else nn.GELU,
-    )
+    assert clip.quick_gelu is quick
+    assert f"pretrained={tag!r}" in repr(clip) and f"quick_gelu={quick}" in repr(clip)
+    assert activations(clip) == {QuickGELU if quick else nn.GELU}
     assert load("tiny", tag, quick_gelu=quick).quick_gelu is quick
     with pytest.raises(ValueError, match=f"trained with quick_gelu={quick}"):
         load("tiny", tag, quick_gelu=not quick)
@@ -844,18 +827,15 @@ def test_every_published_openai_weight_gets_quick_gelu():
 
 
 def test_preprocessing_is_the_models_own(tiny, tmp_path, monkeypatch):
-    path, half = tmp_path / "weights.pt", (0.5, 0.5, 0.5)
+    path = tmp_path / "weights.pt"
     torch.save(tiny.state_dict(), path)
-    picture = Image.fromarray(
-        np.random.default_rng(1).integers(0, 256, (200, 300, 3), dtype=np.uint8)
-    )
-    openai, squashed = (
-        open_clip.image_transform(128, is_train=False),
-        open_clip.image_transform(128, is_train=False, mean=half, std=half, resize_mode="squash"),
-    )
+    picture = noise(200, 300, seed=1)
     # nothing published: OpenAI's
+    openai = open_clip.image_transform(128, is_train=False)
     assert torch.equal(load("tiny", path).preprocess(picture), openai(picture))
-    pretend_published(monkeypatch, path, mean=half, std=half, resize_mode="squash")
+    published = dict(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5), resize_mode="squash")
+    squashed = open_clip.image_transform(128, is_train=False, **published)
+    pretend_published(monkeypatch, path, **published)
     for source in ("openai", path):
         assert torch.equal(load("tiny", source).preprocess(picture), squashed(picture))
     open_clip.pretrained._PRETRAINED["tiny"]["openai"]["std"] = (0.25, 0.25, 0.25)
@@ -863,27 +843,30 @@ def test_preprocessing_is_the_models_own(tiny, tmp_path, monkeypatch):
         load("tiny", path)
 
 
+def raising(error):
+    "A function that does nothing but raise"
+
+    def function(*arguments, **options):
+        raise error
+
+    return function
+
+
 def test_a_failed_download_is_a_clear_error(tiny, monkeypatch):
     pretend_published(monkeypatch, None)
+    message = "'openai' of tiny .* could not be fetched .*Go online once, or give"
     for error in (
         FileNotFoundError("Failed to download file"),
         RuntimeError("checksum"),
         ConnectionError("no route"),
     ):
-        monkeypatch.setattr(
-            open_clip, "download_pretrained", lambda cfg: (_ for _ in ()).throw(error)
-        )
-        with pytest.raises(
-            FileNotFoundError,
-            match="'openai' of tiny .* could not be fetched .*Go online once, or give",
-        ):
+        monkeypatch.setattr(open_clip, "download_pretrained", raising(error))
+        with pytest.raises(FileNotFoundError, match=message):
             load("tiny", "openai")
 
 
 def test_nothing_is_fetched_that_was_not_named(tiny, tmp_path, monkeypatch):
-    def forbidden(*args, **kwargs):
-        raise AssertionError("a download was tried")
-
+    forbidden = raising(AssertionError("a download was tried"))
     monkeypatch.setattr(open_clip, "download_pretrained", forbidden)
     monkeypatch.setattr(open_clip.pretrained, "hf_hub_download", forbidden)
     monkeypatch.setattr("urllib.request.urlopen", forbidden)
@@ -905,15 +888,13 @@ def test_a_tokenizer_that_is_missing_is_named(tiny, tmp_path, monkeypatch):
         open_clip.factory._MODEL_CONFIGS["tiny"]["text_cfg"], "hf_tokenizer_name", "somebody/tokens"
     )
     torch.save(tiny.state_dict(), tmp_path / "weights.pt")
+    missing = ImportError("No module named 'transformers'")
+    offline = OSError("no route")
     for error, raised, words in (
-        (
-            ImportError("No module named 'transformers'"),
-            ValueError,
-            "somebody/tokens.*pip install transformers",
-        ),
-        (OSError("no route"), FileNotFoundError, "somebody/tokens.*Go online"),
+        (missing, ValueError, "somebody/tokens.*pip install transformers"),
+        (offline, FileNotFoundError, "somebody/tokens.*Go online"),
     ):
-        monkeypatch.setattr(open_clip, "get_tokenizer", lambda name: (_ for _ in ()).throw(error))
+        monkeypatch.setattr(open_clip, "get_tokenizer", raising(error))
         with pytest.raises(raised, match=words):
             load("tiny", tmp_path / "weights.pt")
 
@@ -940,43 +921,46 @@ def test_devices_that_are_not_there(wrong):
 def test_a_gpu_that_is_not_there(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    assert resolve_device("auto") == torch.device("cuda") and resolve_device(
-        "cuda:1"
-    ) == torch.device("cuda:1")
-    with pytest.raises(
-        ValueError, match=r"'cuda:2' is not available here; use one of \['cuda', 'cuda:1'"
-    ):
+    assert resolve_device("auto") == torch.device("cuda")
+    assert resolve_device("cuda:1") == torch.device("cuda:1")
+    message = r"'cuda:2' is not available here; use one of \['cuda', 'cuda:1'"
+    with pytest.raises(ValueError, match=message):
         resolve_device("cuda:2")
 
 
 def test_precision(monkeypatch):
-    gpu, cpu = torch.device("cuda"), torch.device("cpu")
-    dtype = autocast_dtype
-    assert (
-        dtype("auto", cpu) is dtype("fp32", cpu) is dtype("fp32", gpu) is None
-        and dtype("bf16", cpu) is torch.bfloat16
-    )
+    gpu = torch.device("cuda")
+    cpu = torch.device("cpu")
+    assert autocast_dtype("auto", cpu) is None
+    for device in (cpu, gpu):
+        assert autocast_dtype("fp32", device) is None
+        assert autocast_dtype("bf16", device) is torch.bfloat16
+    assert autocast_dtype("fp16", gpu) is torch.float16
     for has, expected in ((True, torch.bfloat16), (False, torch.float16)):
-        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: has)
-        assert dtype("auto", gpu) is expected
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda has=has: has)
+        assert autocast_dtype("auto", gpu) is expected
     for wrong, words in (("fp16", "needs a GPU"), ("fp8", "must be 'auto' or one of")):
         with pytest.raises(ValueError, match=words):
             load_clip("pocket", device="cpu", precision=wrong)
 
 
 def test_settings_name_a_checkpoint_beside_them(tiny, tmp_path, monkeypatch):
-    (tmp_path / "lab" / "notes").mkdir(parents=True)
-    (tmp_path / "lab" / "settings.ini").write_text(
-        "[pseudolab]\nbackbone = tiny weights/own clip.pt\ndevice = cpu\n"
-    )
-    (tmp_path / "lab" / "weights").mkdir()
-    torch.save(tiny.state_dict(), tmp_path / "lab" / "weights" / "own clip.pt")
-    monkeypatch.chdir(tmp_path / "lab" / "notes")
+    lab = tmp_path / "lab"
+    (lab / "notes").mkdir(parents=True)
+    (lab / "weights").mkdir()
+    torch.save(tiny.state_dict(), lab / "weights" / "own clip.pt")
+    monkeypatch.chdir(lab / "notes")
+
+    def set_backbone(backbone):
+        text = f"[pseudolab]\nbackbone = {backbone}\ndevice = cpu\n"
+        (lab / "settings.ini").write_text(text)
+
+    set_backbone("tiny weights/own clip.pt")
     clip = load_clip()
     assert clip.name == "tiny" and torch.equal(clip.model.visual.proj, tiny.visual.proj)
-    (tmp_path / "lab" / "settings.ini").write_text("[pseudolab]\nbackbone = pocket\n")
+    set_backbone("pocket")
     assert load_clip().name == "pocket"
-    (tmp_path / "lab" / "settings.ini").write_text("[pseudolab]\nbackbone = tiny weights/gone.pt\n")
+    set_backbone("tiny weights/gone.pt")
     with pytest.raises(FileNotFoundError, match="weights/gone.pt"):
         load_clip()
 

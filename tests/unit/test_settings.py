@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from pseudolab.settings import ALLOWED, RULES, TASK_NAMES, Settings, read_settings
 
 
-def write(folder: Path, text: str, encoding="utf-8") -> Path:
+def write(folder: Path, text: str, encoding: str = "utf-8") -> Path:
+    "A folder with a settings.ini"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "settings.ini").write_text(text, encoding=encoding)
     return folder
@@ -62,36 +63,47 @@ def test_a_folder_called_settings_ini_is_passed_over(tmp_path):
 
 
 def test_values_beside_other_sections_do_not_leak(tmp_path):
-    write(
-        tmp_path,
-        "[DEFAULT]\nlib_name = other\nseed = 9\n[pseudolab]\ntask = digits\n[else]\nrecipe ="
-        " paper\n",
-    )
+    lines = [
+        "[DEFAULT]",
+        "lib_name = other",
+        "seed = 9",
+        "[pseudolab]",
+        "task = digits",
+        "[else]",
+        "recipe = paper",
+    ]
+    write(tmp_path, "\n".join(lines))
     assert read_settings(tmp_path) == Settings(task="digits", path=tmp_path / "settings.ini")
 
 
 def test_every_value_arrives_with_its_type(tmp_path):
-    write(
-        tmp_path,
-        "[pseudolab]\nbackbone = ViT-B-32 openai\ntask = folder\nrecipe = authors_code\nseed ="
-        " 7\ndevice = cuda:1\ncache = kept here\n",
-    )
+    lines = [
+        "[pseudolab]",
+        "backbone = ViT-B-32 openai",
+        "task = folder",
+        "recipe = authors_code",
+        "seed = 7",
+        "device = cuda:1",
+        "cache = kept here",
+    ]
+    write(tmp_path, "\n".join(lines))
     found = read_settings(tmp_path)
     assert found == Settings(
-        "ViT-B-32 openai",
-        "folder",
-        "authors_code",
-        7,
-        "cuda:1",
-        tmp_path / "kept here",
-        tmp_path / "settings.ini",
+        backbone="ViT-B-32 openai",
+        task="folder",
+        recipe="authors_code",
+        seed=7,
+        device="cuda:1",
+        cache=tmp_path / "kept here",
+        path=tmp_path / "settings.ini",
     )
     assert (found.model, found.pretrained) == ("ViT-B-32", "openai")
 
 
 def test_an_empty_cache_is_the_users_and_a_byte_order_mark_is_no_trouble(tmp_path):
     write(tmp_path, "[pseudolab]\ncache =\n", encoding="utf-8-sig")
-    assert read_settings(tmp_path).cache is None and read_settings(tmp_path).path
+    found = read_settings(tmp_path)
+    assert found.cache is None and found.path
 
 
 def test_a_cache_may_have_percent_signs_and_a_tilde(tmp_path):
@@ -136,9 +148,10 @@ def test_a_bad_value_names_the_file_the_key_and_what_is_allowed(tmp_path, line):
     write(tmp_path, f"[pseudolab]\n{line}\n")
     with pytest.raises(ValueError) as caught:
         read_settings(tmp_path)
+    message = str(caught.value)
     key = line.split("=")[0].strip()
-    assert str(tmp_path / "settings.ini") in str(caught.value) and key in str(caught.value)
-    assert "=" not in line or ALLOWED[key] in str(caught.value)
+    assert str(tmp_path / "settings.ini") in message and key in message
+    assert "=" not in line or ALLOWED[key] in message
 
 
 @pytest.mark.parametrize("key", ["sed", "cuda", "back bone", "path", "model"])
@@ -146,9 +159,9 @@ def test_an_unknown_key_names_the_file_and_the_keys(tmp_path, key):
     write(tmp_path, f"[pseudolab]\n{key} = 1\n")
     with pytest.raises(ValueError, match=f'there is no setting "{key}"') as caught:
         read_settings(tmp_path)
-    assert str(tmp_path / "settings.ini") in str(caught.value) and all(
-        name in str(caught.value) for name in ALLOWED
-    )
+    message = str(caught.value)
+    assert str(tmp_path / "settings.ini") in message
+    assert all(name in message for name in ALLOWED)
 
 
 @pytest.mark.parametrize(
@@ -204,12 +217,18 @@ def test_the_projects_own_file_is_right_and_names_every_setting():
     assert all(f"\n{key} =" in found.path.read_text() for key in ALLOWED)
 
 
+LIGHT = """
+import sys
+import pseudolab.data.tasks
+import pseudolab.io
+import pseudolab.settings
+sys.exit("torch" in sys.modules or "sklearn" in sys.modules)
+"""
+
+
 def test_settings_and_tasks_do_not_import_torch():
-    code = (
-        "import sys, pseudolab.settings, pseudolab.io, pseudolab.tasks; sys.exit('torch' in"
-        " sys.modules or 'sklearn' in sys.modules)"
-    )
-    assert subprocess.run([sys.executable, "-c", code], stdin=subprocess.DEVNULL).returncode == 0
+    command = [sys.executable, "-c", LIGHT]
+    assert subprocess.run(command, stdin=subprocess.DEVNULL).returncode == 0
 
 
 def test_the_names_of_the_tasks_agree():
