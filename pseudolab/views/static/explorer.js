@@ -199,7 +199,7 @@ class Explorer {
       make("p", { class: "quiet" }, make("bdi", {}, data.about)),
       this.controls,
       this.sentence,
-      make("div", { class: "balanced" }, this.buildLeft(), this.buildRight()),
+      make("div", { class: "halves" }, this.buildLeft(), this.buildRight()),
       this.buildChooser(),
       this.buildTabs(),
       ...data.notes.map((note) => make("p", { class: "note" }, note)),
