@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from support import NBS, ROOT
+from support.code import imported_modules, listed_names, parse_file
 from support.exercises import load
 from support.notebooks import (
     exports,
@@ -62,14 +63,6 @@ def lesson_modules() -> dict[str, Path]:
     return {name: ROOT / "pseudolab" / f"{name.replace('.', '/')}.py" for name in names if name}
 
 
-def public(module: ast.Module) -> list[str]:
-    "What `__all__` lists"
-    for node in module.body:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
-            return [name for name in ast.literal_eval(node.value) if not name.startswith("_")]
-    return []
-
-
 def names_used(source: str) -> set[str]:
     "Names that a cell reads, as `name` or as `something.name`"
     names = set()
@@ -103,7 +96,8 @@ def test_every_export_of_a_lesson_is_shown_in_one():
     wanted = {
         name: module
         for module, path in lesson_modules().items()
-        for name in public(ast.parse(path.read_text(encoding="utf-8")))
+        for name in listed_names(parse_file(path))
+        if not name.startswith("_")
     }
     unshown = wanted.keys() - shown
     forgotten = sorted(f"{wanted[name]}.{name}" for name in unshown - UNSHOWN.keys())
@@ -187,20 +181,9 @@ def test_installs_from_the_repository_on_colab_alone(path):
         assert installing == [first], "the first cell of code installs the package on Colab"
 
 
-def imported(source: str) -> list[str]:
-    "The modules that a cell imports, or imports from"
-    names = []
-    for node in ast.walk(parsed(source)):
-        if isinstance(node, ast.ImportFrom):
-            names.append(node.module or "")
-        if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-    return names
-
-
 @by_notebook
 def test_needs_no_nbdev(path):
-    names = [name for source in shown_code(path) for name in imported(source)]
+    names = [name for source in shown_code(path) for name in imported_modules(parsed(source))]
     assert not [name for name in names if name.split(".")[0] == "nbdev"]
 
 

@@ -10,6 +10,7 @@ import pytest
 
 import pseudolab
 from support import ROOT
+from support.code import imported_modules, parse_file
 from support.project import copy_of_the_tree, name, run_python, settings
 
 PACKAGE = ROOT / "pseudolab"
@@ -48,14 +49,9 @@ def test_wheel_holds_the_whole_package(tmp_path):
 # ---- what it imports
 
 
-def imported(path):
-    "The libraries that a module imports anywhere in it"
-    names = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names |= {alias.name.split(".")[0] for alias in node.names}
-        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names.add(node.module.split(".")[0])
+def libraries(path):
+    "What a module imports, anywhere in it, that is neither Python's nor ours"
+    names = {module.split(".")[0] for module in imported_modules(parse_file(path))}
     return names - set(sys.stdlib_module_names) - {"pseudolab"}
 
 
@@ -72,7 +68,7 @@ def undeclared(folder, requirements):
     homes = packages_distributions()
     missing = {}
     for path in folder.rglob("*.py"):
-        for library in imported(path):
+        for library in libraries(path):
             distributions = {normal(one) for one in homes.get(library, [library])}
             if not distributions & declared(requirements):
                 missing[library] = name(path)
@@ -102,7 +98,7 @@ def test_every_public_name_is_where_the_table_says():
 
 
 def test_the_stub_names_what_the_table_does():
-    stub = ast.parse((PACKAGE / "__init__.pyi").read_text(encoding="utf-8"))
+    stub = parse_file(PACKAGE / "__init__.pyi")
     said = {
         (node.module.removeprefix("pseudolab."), alias.name, alias.asname)
         for node in stub.body
