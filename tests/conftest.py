@@ -47,6 +47,17 @@ def browser():
         browser.close()
 
 
+@pytest.fixture(scope="module")
+def own_cache(tmp_path_factory):
+    "Nothing is written to the user's cache, and no settings.ini is near"
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("XDG_CACHE_HOME", "HOME", "LOCALAPPDATA"):
+            patch.setenv(name, str(folder))
+        patch.chdir(folder)
+        yield
+
+
 @pytest.fixture(scope="session")
 def site_builder() -> ModuleType:
     "tools/site.py, under a name that is not the standard library's"
@@ -68,7 +79,9 @@ def architect() -> ModuleType:
 def _load_tool(name: str) -> ModuleType:
     "A script of tools/, found by its path"
     module_name = f"tools_{name}"
-    spec = importlib.util.spec_from_file_location(module_name, ROOT / "tools" / f"{name}.py")
+    path = ROOT / "tools" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    assert spec is not None and spec.loader is not None, path
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module  # dataclasses look their module up
     spec.loader.exec_module(module)
