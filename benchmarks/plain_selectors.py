@@ -18,7 +18,7 @@ Allowed = Sequence[int] | None
 
 
 def prepared(logits: Logits, allowed: Allowed) -> tuple[np.ndarray, np.ndarray]:
-    "Log-probabilities (U, A) of the allowed classes, and these classes (A,)"
+    "Log-probabilities (U, A) of the allowed classes, and these classes (A,)."
     scores = log_probabilities(logits)
     classes = np.arange(scores.shape[1]) if allowed is None else np.asarray(allowed)
     return scores[:, classes], classes
@@ -31,14 +31,14 @@ def one_label_each(
     kept: np.ndarray,
     score: np.ndarray,
 ) -> PseudoLabels:
-    "The kept images, class by class, highest value first"
+    "The kept images, class by class, highest value first."
     order = np.lexsort((-value, column))
     index = order[kept[order]]
     return PseudoLabels(index, classes[column[index]], np.exp(score[index]))
 
 
 def rank_in_class(column: np.ndarray, value: np.ndarray) -> np.ndarray:
-    "The place of each image among those of its class: how many are better, or as good and earlier"
+    "The place of each image among those of its class: how many are better, or as good and earlier."
     order = np.lexsort((-value, column))
     first = np.searchsorted(column[order], column[order])
     rank = np.empty(len(column), np.int64)
@@ -47,7 +47,7 @@ def rank_in_class(column: np.ndarray, value: np.ndarray) -> np.ndarray:
 
 
 def top_k(logits: Logits, k: int, *, allowed: Allowed = None) -> PseudoLabels:
-    "A full sort of every column"
+    "A full sort of every column."
     scores, classes = prepared(logits, allowed)
     index = np.argsort(-scores, axis=0, kind="stable")[:k].T.ravel()
     column = np.repeat(np.arange(len(classes)), k)
@@ -57,14 +57,14 @@ def top_k(logits: Logits, k: int, *, allowed: Allowed = None) -> PseudoLabels:
 def threshold(
     logits: Logits, k: int, *, at_least: float = 0.95, allowed: Allowed = None
 ) -> PseudoLabels:
-    "Each image under its likeliest class, where that is likely enough, whatever k is"
+    "Each image under its likeliest class, where that is likely enough, whatever k is."
     scores, classes = prepared(logits, allowed)
     score = scores.max(axis=1)
     return one_label_each(classes, scores.argmax(axis=1), score, score >= np.log(at_least), score)
 
 
 def argmax_top_k(logits: Logits, k: int, *, allowed: Allowed = None) -> PseudoLabels:
-    "Each image under its likeliest class, and of these the k most confident"
+    "Each image under its likeliest class, and of these the k most confident."
     scores, classes = prepared(logits, allowed)
     column = scores.argmax(axis=1)
     score = scores.max(axis=1)
@@ -72,7 +72,7 @@ def argmax_top_k(logits: Logits, k: int, *, allowed: Allowed = None) -> PseudoLa
 
 
 def is_taken(board: list[tuple[float, int]], entry: tuple[float, int], k: int) -> bool:
-    "A place at the end while there is room; after that only for who beats the last entry"
+    "A place at the end while there is room; after that only for who beats the last entry."
     is_full = len(board) >= k
     if is_full and entry[0] <= board[-1][0]:
         return False
@@ -84,7 +84,7 @@ def is_taken(board: list[tuple[float, int]], entry: tuple[float, int], k: int) -
 
 
 def leaderboard(logits: Logits, k: int, *, allowed: Allowed = None) -> PseudoLabels:
-    "The published way, image by image"
+    "The published way, image by image."
     scores, classes = prepared(logits, allowed)
     boards: list[list[tuple[float, int]]] = [[] for _ in classes]
     for image, row in enumerate(scores):
@@ -107,7 +107,7 @@ def sinkhorn(
     temperature: float = 1.0,
     tolerance: float = 1e-6,
 ) -> np.ndarray:  # (U, A): log of the plan
-    "Scale the rows, scale the columns, until the columns add up to their shares"
+    "Scale the rows, scale the columns, until the columns add up to their shares."
     sharp = torch.as_tensor(scores) / temperature
     wanted = torch.as_tensor(shares) * len(scores)
     bias = torch.zeros(len(shares), dtype=torch.float64)
@@ -121,7 +121,7 @@ def sinkhorn(
 
 
 def estimated_shares(scores: np.ndarray, tolerance: float = 1e-7) -> np.ndarray:
-    "Reweigh the probabilities by the shares, average, repeat (Saerens et al., 2002)"
+    "Reweigh the probabilities by the shares, average, repeat (Saerens et al., 2002)."
     posterior = np.exp(scores)
     start = np.full(scores.shape[1], 1 / scores.shape[1])
     shares = start
@@ -134,7 +134,7 @@ def estimated_shares(scores: np.ndarray, tolerance: float = 1e-7) -> np.ndarray:
 
 
 def places_of(shares: np.ndarray, total: int) -> np.ndarray:
-    "Places by share, rounded down; what is left goes to the largest remainders"
+    "Places by share, rounded down; what is left goes to the largest remainders."
     exact = shares * total
     places = np.floor(exact + 1e-9).astype(np.int64)
     places[np.argsort(places - exact, kind="stable")[: total - places.sum()]] += 1
@@ -163,7 +163,7 @@ def balanced(
     temperature: float = 1.0,
     tolerance: float = 1e-6,
 ) -> PseudoLabels:
-    "The plan of `sinkhorn` over the allowed classes, then stable matching on its entries"
+    "The plan of `sinkhorn` over the allowed classes, then stable matching on its entries."
     scores, classes = prepared(logits, allowed)
     among = log_probabilities(scores)
     shares = np.full(len(classes), 1 / len(classes))
@@ -185,7 +185,7 @@ def candidate_sets(
     inter: float | None = None,
     allowed: Allowed = None,
 ) -> np.ndarray:  # bool (U, C)
-    "The classes of each image that both bars let through, and always the likeliest"
+    "The classes of each image that both bars let through, and always the likeliest."
     scores, classes = prepared(logits, allowed)
     among = log_probabilities(scores)
     if inter is None:
@@ -212,7 +212,7 @@ def candidates(
     intra: float = 0.6,
     inter: float | None = None,
 ) -> PseudoLabels:
-    "The labels of `argmax_top_k`, each with its set"
+    "The labels of `argmax_top_k`, each with its set."
     chosen = argmax_top_k(logits, k, allowed=allowed)
     sets = candidate_sets(logits, intra=intra, inter=inter, allowed=allowed)
     return replace(chosen, candidates=sets[chosen.index])

@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
-from measure import Line, PeakMemory, interleaved, read_bandwidth, seconds
+from measure import Line, Options, PeakMemory, interleaved, read_bandwidth, seconds
 from plain_selectors import PLAIN_SELECTORS
 
 from pseudolab.method.pseudolabels import PseudoLabels
@@ -26,7 +26,7 @@ SLOW = ("balanced", "candidates")  # measured once
 
 
 def make_logits(path: Path, images: int) -> None:
-    "Noise with one likelier class per image, in float16"
+    "Noise with one likelier class per image, in float16."
     rng = np.random.default_rng(0)
     file = np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=(images, CLASSES))
     for start in range(0, images, WRITTEN):
@@ -44,7 +44,7 @@ def same(fast: PseudoLabels, plain: PseudoLabels) -> bool:
 def timed(
     select: Callable[..., PseudoLabels], logits: np.ndarray, k: int
 ) -> tuple[float, PseudoLabels]:
-    "Seconds of a selector, and its labels"
+    "Seconds of a selector, and its labels."
     chosen: list[PseudoLabels] = []
     spent = seconds(lambda: chosen.append(select(logits, k)))
     return spent, chosen[0]
@@ -52,7 +52,7 @@ def timed(
 
 def plain_times(logits: np.ndarray, k: int) -> dict[str, float]:
     """Seconds of the plain selectors on the first images, reckoned up; that they give the same
-    labels there is checked
+    labels there is checked.
     """
     part = np.array(logits[:PART])
     k = max(1, k * len(part) // len(logits))
@@ -69,7 +69,7 @@ def plain_times(logits: np.ndarray, k: int) -> dict[str, float]:
 
 
 def full_sort(logits: np.ndarray) -> Callable[[], None]:
-    "One class's share of the full sort; its column of probabilities is at hand"
+    "One class's share of the full sort; its column of probabilities is at hand."
     columns = -log_probabilities(np.ascontiguousarray(logits[:, :SORTED]))
 
     def run() -> None:
@@ -80,13 +80,13 @@ def full_sort(logits: np.ndarray) -> Callable[[], None]:
 
 
 def all_probabilities(logits: np.ndarray) -> None:
-    "What no selector can do without: every row's log-softmax, a chunk at a time"
+    "What no selector can do without: every row's log-softmax, a chunk at a time."
     for start in range(0, len(logits), CHUNK):
         log_probabilities(logits[start : start + CHUNK])
 
 
 def watched(name: str, logits: np.ndarray, k: int, peaks: dict[str, float]) -> Callable[[], None]:
-    "A selector whose peak of memory, in GiB beside the mapped file, is noted"
+    "A selector whose peak of memory, in GiB beside the mapped file, is noted."
 
     def run() -> None:
         with PeakMemory() as peak:
@@ -97,7 +97,7 @@ def watched(name: str, logits: np.ndarray, k: int, peaks: dict[str, float]) -> C
 
 
 def against(name: str) -> str:
-    "What a selector is compared with"
+    "What a selector is compared with."
     if name == "top_k":
         return f"a full sort, reckoned from {SORTED} classes"
     if name == "leaderboard":
@@ -141,7 +141,7 @@ def lines_of(logits: np.ndarray, k: int, repetitions: int) -> list[Line]:
     return lines
 
 
-def measure(options) -> list[Line]:
+def measure(options: Options) -> list[Line]:
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         path = Path(folder) / "logits.npy"
         make_logits(path, options.images)
