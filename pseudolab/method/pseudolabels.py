@@ -103,6 +103,7 @@ def _pairs(pseudolabels: PseudoLabels, n_classes: int) -> np.ndarray:  # int64 (
     return pseudolabels.index * n_classes + pseudolabels.label
 
 
+# %% ../../nbs/lessons/04_pseudolabels.ipynb #c081a
 def _turnover(
     pseudolabels: PseudoLabels,
     before: PseudoLabels | None,  # of the round before; None: this is the first round

@@ -49,13 +49,13 @@ def log_probabilities(
 
 # %% ../../nbs/lab/method/selectors.ipynb #L4c009
 def _check_table(shape: Sequence[int]) -> None:
-    "Raise ValueError unless there is a row per image and a column per class"
+    "Raise ValueError unless there is a row per image and a column per class."
     if len(shape) != 2 or shape[1] == 0:
         raise ValueError(f"logits must be (images, classes), not {tuple(shape)}.")
 
 
 def _as_doubles(logits: torch.Tensor | np.ndarray) -> torch.Tensor:  # float64 (N, C), on the CPU
-    "Logits in 64 bits. Raises ValueError if one of them is NaN or infinite"
+    "Logits in 64 bits. Raises ValueError if one of them is NaN or infinite."
     if not isinstance(logits, torch.Tensor):
         # a copy, in order and free to be written to, whatever lies on the disk
         logits = torch.as_tensor(np.array(logits, order="C"))
@@ -72,7 +72,7 @@ def _as_doubles(logits: torch.Tensor | np.ndarray) -> torch.Tensor:  # float64 (
 
 # %% ../../nbs/lab/method/selectors.ipynb #L4c010
 def _check_pool(shape: Sequence[int], k: object) -> None:
-    "Raise ValueError unless the pool (U, C) has images, and `k` of them"
+    "Raise ValueError unless the pool (U, C) has images, and `k` of them."
     _check_table(shape)
     n_images = shape[0]
     if n_images == 0:
@@ -90,7 +90,7 @@ def _check_pool(shape: Sequence[int], k: object) -> None:
 
 
 def _allowed_classes(allowed: Sequence[int] | None, n_classes: int) -> np.ndarray:  # int64 (A,)
-    "The classes that may be given, in the order in which they were named. None: all"
+    "The classes that may be given, in the order in which they were named. None: all."
     if allowed is None:
         return np.arange(n_classes)
     classes = np.asarray(allowed)
@@ -132,26 +132,26 @@ class _Pool:
         self.kept: torch.Tensor | None = None  # all rows, once read, if they are one chunk
 
     def __len__(self) -> int:
-        "U: how many images the pool has"
+        "U: how many images the pool has."
         return len(self.logits)
 
     def chunks(self) -> Iterator[slice]:
-        "The places of the images, chunk after chunk"
+        "The places of the images, chunk after chunk."
         for start in range(0, len(self), self.chunk):
             yield slice(start, min(start + self.chunk, len(self)))
 
     def parts(self, images: np.ndarray) -> Iterator[np.ndarray]:
-        "Chosen images, at most a chunk of them at a time"
+        "Chosen images, at most a chunk of them at a time."
         for start in range(0, len(images), self.chunk):
             yield images[start : start + self.chunk]
 
     def rows(self, images: slice | np.ndarray) -> torch.Tensor:  # float64 (n, A)
-        "The logits of some images for the allowed classes"
+        "The logits of some images for the allowed classes."
         rows = _as_doubles(self.logits[images])
         return rows if self.are_all else rows[:, self.classes]
 
     def all_rows(self) -> Iterator[torch.Tensor]:
-        "The `rows` of all images, chunk after chunk; a pool of one chunk is read only once"
+        "The `rows` of all images, chunk after chunk; a pool of one chunk is read only once."
         if len(self) > self.chunk:
             for images in self.chunks():
                 yield self.rows(images)
@@ -161,18 +161,18 @@ class _Pool:
             yield self.kept
 
     def scores(self, images: slice | np.ndarray) -> np.ndarray:  # float64 (n, A)
-        "Log-probabilities of the allowed classes, among all classes"
+        "Log-probabilities of the allowed classes, among all classes."
         scores = log_probabilities(self.logits[images])
         return scores if self.are_all else scores[:, self.classes]
 
     def scores_among_allowed(self, images: slice | np.ndarray) -> np.ndarray:  # float64 (n, A)
-        "Log-probabilities as if there were no other classes than the allowed ones"
+        "Log-probabilities as if there were no other classes than the allowed ones."
         return log_probabilities(self.scores(images))
 
 
 # %% ../../nbs/lab/method/selectors.ipynb #c010
 class _Boards:
-    "The best k of each column among all that was offered; ties go to what was offered first"
+    "The best k of each column among all that was offered; ties go to what was offered first."
 
     def __init__(
         self,
@@ -189,14 +189,14 @@ class _Boards:
         self.waiting: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
 
     def offer(self, start: int, values: np.ndarray) -> None:
-        "Offer the rows (n, columns) of the images from `start` on"
+        "Offer the rows (n, columns) of the images from `start` on."
         row, column = (values > self.bar).nonzero()
         self.waiting.append((start + row, column, values[row, column]))
         if sum(len(entries) for entries, _, _ in self.waiting) > self.room:
             self.settle()
 
     def settle(self) -> None:
-        "Keep the best k of each column, column after column, highest value first"
+        "Keep the best k of each column, column after column, highest value first."
         held = (self.image, self.column, self.value)
         images, columns, values = zip(held, *self.waiting, strict=True)
         image = np.concatenate(images)
@@ -239,7 +239,7 @@ def select_top_k(
 
 # %% ../../nbs/lab/method/selectors.ipynb #c036a
 def _likeliest(pool: _Pool) -> tuple[np.ndarray, np.ndarray]:  # int64 (U,), float64 (U,)
-    "The likeliest allowed class of each image, as a column, and its log-probability"
+    "The likeliest allowed class of each image, as a column, and its log-probability."
     column = np.empty(len(pool), np.int64)
     value = np.empty(len(pool))
     for images in pool.chunks():
@@ -256,7 +256,7 @@ def _one_label_each(
     kept: np.ndarray,  # bool (U,): has the image a label at all?
     score: np.ndarray,  # float64 (U,): its log-probability
 ) -> PseudoLabels:
-    "The kept images, each under its class, class by class, highest value first"
+    "The kept images, each under its class, class by class, highest value first."
     order = np.lexsort((-value, column))
     index = order[kept[order]].astype(np.int64)
     return PseudoLabels(index, classes[column[index]], np.exp(score[index]))
@@ -290,7 +290,7 @@ def _rank_in_class(
     value: np.ndarray,  # float (n,): what the images of a class are ranked by
     n_columns: int,
 ) -> np.ndarray:  # int64 (n,): 0 for the best of its class
-    "The place of each image among those of its class, highest value first; ties by lowest index"
+    "The place of each image among those of its class, highest value first; ties by lowest index."
     order = np.lexsort((-value, column))  # stable
     first = np.searchsorted(column[order], np.arange(n_columns))
     rank = np.empty(len(column), dtype=np.int64)
@@ -319,7 +319,7 @@ def select_argmax_top_k(
 
 # %% ../../nbs/lab/method/selectors.ipynb #c017
 class _Leaderboards:
-    "The leaderboards of the released code, one per column"
+    "The leaderboards of the released code, one per column."
 
     def __init__(self, n_columns: int, k: int) -> None:
         self.k = k  # places of each board
@@ -328,13 +328,13 @@ class _Leaderboards:
         self.bar = np.full(n_columns, -np.inf)  # what an image must be above, to be taken
 
     def offer_chunk(self, start: int, scores: np.ndarray) -> None:
-        "Offer the log-probabilities (n, columns) of the images from `start` on"
+        "Offer the log-probabilities (n, columns) of the images from `start` on."
         done = 0
         while done < len(scores):
             done += self._offer_until_a_bar_falls(start + done, scores[done:])
 
     def _offer_until_a_bar_falls(self, start: int, scores: np.ndarray) -> int:
-        "Offer a chunk up to the image at which a bar falls; how many images that were"
+        "Offer a chunk up to the image at which a bar falls; how many images that were."
         first = scores.argmax(axis=1)
         above_some_bar = (scores > self.bar).any(axis=1)
         for row in np.flatnonzero(above_some_bar).tolist():
@@ -369,7 +369,7 @@ class _Leaderboards:
         return bool(self.bar[column] < before)
 
     def places(self) -> Iterator[tuple[int, int, float]]:
-        "Image, column and log-probability of each entry, board after board"
+        "Image, column and log-probability of each entry, board after board."
         for column, board in enumerate(self.entries):
             if self.in_order[column]:
                 board = sorted(board, reverse=True)
@@ -405,7 +405,7 @@ def _column_sums(
     bias: torch.Tensor,  # float64 (A,)
     temperature: float = 1.0,
 ) -> torch.Tensor:  # float64 (A,)
-    "Sum over the images of softmax(logits / temperature + bias)"
+    "Sum over the images of softmax(logits / temperature + bias)."
     sums = torch.zeros_like(bias)
     for rows in pool.all_rows():
         sums += (rows / temperature + bias).softmax(dim=1).sum(dim=0)
@@ -417,7 +417,7 @@ def _log_column_sums(
     bias: torch.Tensor,  # float64 (A,)
     temperature: float,
 ) -> torch.Tensor:  # float64 (A,)
-    "log of `_column_sums`, where they are too small for a float as well"
+    "log of `_column_sums`, where they are too small for a float as well."
     sums = _column_sums(pool, bias, temperature)
     too_small = (sums < torch.finfo(sums.dtype).tiny) & bias.isfinite()
     if not too_small.any():
@@ -437,7 +437,7 @@ def _balancing_bias(
     iterations: int,
     tolerance: float,
 ) -> torch.Tensor:  # float64 (A,)
-    "The biases of the plan whose columns add up to shares * U; one pass per iteration"
+    "The biases of the plan whose columns add up to shares * U; one pass per iteration."
     if not 0 < temperature < np.inf:
         raise ValueError(
             f"temperature is {temperature}, but must be a positive number; 1 leaves the"
@@ -488,7 +488,7 @@ def _check_shares(
     n_classes: int,
     name: str,  # of the argument
 ) -> np.ndarray:  # float64 (C,), sum 1
-    "Raise ValueError unless there is a share of each class"
+    "Raise ValueError unless there is a share of each class."
     given = np.asarray(shares, dtype=np.float64)
     are_shares = (
         given.shape == (n_classes,)
@@ -511,7 +511,7 @@ def fixed_point(
     iterations: int,
     tolerance: float,
 ) -> np.ndarray:  # float64 (C,)
-    "`improve(shares)` again and again, until no share moves further than `tolerance`"
+    "`improve(shares)` again and again, until no share moves further than `tolerance`."
     moved = np.inf
     for _ in range(iterations):
         before = shares
@@ -531,7 +531,7 @@ def _estimated_shares(
     iterations: int = 20_000,
     tolerance: float = 1e-7,
 ) -> np.ndarray:  # float64 (A,), sum 1
-    "The shares of the allowed classes, estimated from the pool; one pass per iteration"
+    "The shares of the allowed classes, estimated from the pool; one pass per iteration."
 
     def improve(shares: np.ndarray) -> np.ndarray:
         bias = torch.as_tensor(shares / assumed).log()
@@ -591,7 +591,7 @@ def _next_choice(
     value: np.ndarray,  # float64 (n,): its entry there
     bar: np.ndarray,  # float64 (A,): the worst entry of each full class
 ) -> tuple[np.ndarray, np.ndarray]:  # column, value; -inf if no class is left
-    "The best entry after the one asked last and not below the bar; ties by lowest column"
+    "The best entry after the one asked last and not below the bar; ties by lowest column."
     columns = np.arange(len(bar))
     tied_and_later = (plan == value[:, None]) & (columns > column[:, None])
     not_yet_asked = (plan < value[:, None]) | tied_and_later
@@ -602,7 +602,7 @@ def _next_choice(
 
 # %% ../../nbs/lab/method/selectors.ipynb #c024a
 class _Matching:
-    "Deferred acceptance (Gale and Shapley, 1962): both sides rank by the entries of a plan"
+    "Deferred acceptance (Gale and Shapley, 1962): both sides rank by the entries of a plan."
 
     def __init__(self, n_images: int, places: np.ndarray) -> None:
         self.places = places  # int64 (A,): of each class
@@ -612,13 +612,13 @@ class _Matching:
         self.bar = np.where(places > 0, -np.inf, np.inf)  # the worst entry of each full class
 
     def ask(self, images: np.ndarray, plan: np.ndarray) -> None:
-        "Move some images, whose rows (n, A) of the plan are given, on to their next choice"
+        "Move some images, whose rows (n, A) of the plan are given, on to their next choice."
         column, value = _next_choice(plan, self.column[images], self.value[images], self.bar)
         self.column[images] = column
         self.value[images] = value
 
     def turn_away(self, asking: np.ndarray) -> np.ndarray:
-        "Let each class keep the best of those who ask it and those it holds; give the others"
+        "Let each class keep the best of those who ask it and those it holds; give the others."
         has_asked = self.value[asking] > -np.inf
         asking = asking[has_asked]
         self.held[asking] = True
@@ -640,7 +640,7 @@ def _match(
     plan_of: Callable[[np.ndarray], np.ndarray],  # images (n,) -> their rows (n, A)
     chunk: int,
 ) -> _Matching:
-    "Let the images ask class after class, a chunk of them at a time, until nobody is turned away"
+    "Let the images ask class after class, a chunk of them at a time, until nobody is turned away."
     matching = _Matching(n_images, places)
     asking = np.arange(n_images)
     while len(asking):
@@ -656,7 +656,7 @@ def _shares_of(
     prior: Sequence[float] | np.ndarray | str | None,
     pool: _Pool,
 ) -> np.ndarray:  # float64 (A,), sum 1
-    "Shares of the allowed classes: equal, estimated, or a (C,) prior cut down to them"
+    "Shares of the allowed classes: equal, estimated, or a (C,) prior cut down to them."
     equal = np.full(len(pool.classes), 1 / len(pool.classes))
     if prior is None:
         return equal
@@ -677,7 +677,7 @@ def _shares_of(
 
 
 def _check_room(k: int, n_classes: int, n_images: int) -> None:
-    "Raise ValueError if there are more places than images"
+    "Raise ValueError if there are more places than images."
     if k * n_classes > n_images:
         raise ValueError(
             f"k is {k}: {k} * {n_classes} classes need {k * n_classes} images, but the pool has"
@@ -726,7 +726,7 @@ def select_balanced(
 
 # %% ../../nbs/lab/method/selectors.ipynb #c061
 class _Highest:
-    "The k-th highest value of each column among all rows that were offered"
+    "The k-th highest value of each column among all rows that were offered."
 
     def __init__(self, n_columns: int, k: int) -> None:
         self.k = k
@@ -734,20 +734,20 @@ class _Highest:
         self.waiting: list[np.ndarray] = []
 
     def offer(self, rows: np.ndarray) -> None:
-        "Offer some rows (n, columns); once as many wait as are held, all are looked through"
+        "Offer some rows (n, columns); once as many wait as are held, all are looked through."
         self.waiting.append(rows)
         if sum(len(rows) for rows in self.waiting) >= self.k:
             self._settle()
 
     def _settle(self) -> None:
-        "Keep the k highest of each column"
+        "Keep the k highest of each column."
         rows = np.concatenate([self.best, *self.waiting])
         surplus = max(0, len(rows) - self.k)
         self.best = np.partition(rows, surplus, axis=0)[surplus:] if surplus else rows
         self.waiting = []
 
     def lowest(self) -> np.ndarray:  # (columns,)
-        "The lowest of those held: the k-th highest, once k rows were offered"
+        "The lowest of those held: the k-th highest, once k rows were offered."
         self._settle()
         return self.best.min(axis=0)
 
@@ -758,7 +758,7 @@ def _check_quantiles(
     inter: float | None,
     n_classes: int,
 ) -> tuple[float, float]:
-    "Raise ValueError if one is no quantile. Without `inter` candidates are twice an even share"
+    "Raise ValueError if one is no quantile. Without `inter` candidates are twice an even share."
     if inter is None:
         inter = max(0.0, 1 - 2 / n_classes)
     for name, quantile in (("intra", intra), ("inter", inter)):
@@ -784,7 +784,7 @@ def _sets_within(
     most_doubt: float,  # that a set may leave out
     least: np.ndarray,  # float64 (A,): log-probability that a candidate must reach
 ) -> np.ndarray:  # bool (n, A)
-    "The smallest sets that leave out no more than `most_doubt`, cut to candidates of their class"
+    "The smallest sets that leave out no more than `most_doubt`, cut to candidates of their class."
     order = np.argsort(-scores, axis=1, kind="stable")
     probability = np.exp(np.take_along_axis(scores, order, axis=1))
     # of the classes from this rank on
@@ -803,7 +803,7 @@ def _candidate_bars(
     intra: float,
     inter: float | None,
 ) -> tuple[float, np.ndarray]:  # most doubt; least log-probability (A,)
-    "The two bars of the candidate sets, in one pass"
+    "The two bars of the candidate sets, in one pass."
     intra, inter = _check_quantiles(intra, inter, len(pool.classes))
     # "lower": each bar is an image's own number, so that rounding cannot decide
     at_least_one = len(pool) - int(np.floor((len(pool) - 1) * inter))
@@ -823,7 +823,7 @@ def _sets_of(
     most_doubt: float,
     least: np.ndarray,  # float64 (A,)
 ) -> np.ndarray:  # bool (n, C)
-    "The candidate sets of some images, over all classes"
+    "The candidate sets of some images, over all classes."
     sets = np.zeros((len(images), pool.n_classes), dtype=bool)
     done = 0
     for part in pool.parts(images):
@@ -886,7 +886,7 @@ def _at_default_threshold(
     allowed: Sequence[int] | None = None,
     chunk: int = CHUNK,
 ) -> PseudoLabels:
-    "`select_threshold` at 0.95, in the form of the other selectors"
+    "`select_threshold` at 0.95, in the form of the other selectors."
     return select_threshold(logits, allowed=allowed, chunk=chunk)
 
 

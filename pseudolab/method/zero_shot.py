@@ -45,7 +45,7 @@ def class_features(
     return clip.encode_texts(fill_template(template, class_names))
 
 
-# %% ../../nbs/lessons/02_zero_shot.ipynb #98292cd9
+# %% ../../nbs/lessons/02_zero_shot.ipynb #7407316b
 def cosine_logits(
     clip: Clip,
     image_features: torch.Tensor,  # (N, D), unit vectors
@@ -91,7 +91,7 @@ def per_class_accuracy(
     return np.divide(n_right, n_known, out=shares, where=n_known > 0)
 
 
-# %% ../../nbs/lessons/02_zero_shot.ipynb #f32c153e
+# %% ../../nbs/lessons/02_zero_shot.ipynb #a44777a1
 def wilson_interval(
     share: np.ndarray | float,  # share right, 0 to 1
     n: np.ndarray | int,  # out of how many
