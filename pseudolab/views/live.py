@@ -128,8 +128,8 @@ class LivePlayground:
 
     @property
     def run(self) -> Run | None:
-        "The run so far; None before the first."
-        return None if self.tuner is None else self.tuner.run_
+        "The run so far; None before its first round."
+        return getattr(self.tuner, "run_", None)
 
     def tell(self, text: str) -> None:
         "Say what goes on, to be read aloud by a screen reader too."

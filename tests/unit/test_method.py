@@ -49,7 +49,7 @@ def seeded(seed=0):
 
 
 # ---- selection
-# -------------------------------------------------------------------------------------------------------------------------------
+# ---------------------------------------------------------------------
 
 
 def top_k_by_hand(logits, k, allowed):
@@ -80,14 +80,14 @@ def test_top_k_is_brute_force(data):
     probability = torch.tensor(logits).double().softmax(1).numpy()
     same_value = [
         np.isclose(probability[n, c], probability[m, c], rtol=1e-12)
-        for (n, c), m in zip(want, got.index)
+        for (n, c), m in zip(want, got.index, strict=True)
     ]
     assert got.label.tolist() == [c for _, c in want] and all(same_value)
     # rows that differ: no tie but by rounding
     if all(len({tuple(row) for row in logits}) == len(logits) for _ in [0]):
         distinct = [len({round(float(p), 12) for p in probability[:, c]}) == U for c in allowed]
         if all(distinct):
-            assert list(zip(got.index.tolist(), got.label.tolist())) == want
+            assert list(zip(got.index.tolist(), got.label.tolist(), strict=True)) == want
 
 
 def test_equal_rows_keep_the_order_of_the_pool():
@@ -108,7 +108,9 @@ def test_permuting_the_pool_permutes_the_choice(seed):
     rng = np.random.default_rng(seed)
     logits, order = rng.normal(size=(20, 4)), rng.permutation(20)
     plain, moved = select_top_k(logits, 5), select_top_k(logits[order], 5)
-    assert sorted(zip(plain.index, plain.label)) == sorted(zip(order[moved.index], moved.label))
+    before = zip(plain.index, plain.label, strict=True)
+    after = zip(order[moved.index], moved.label, strict=True)
+    assert sorted(before) == sorted(after)
 
 
 @pytest.mark.parametrize("k", [0, -1, 7])
@@ -142,7 +144,7 @@ def test_audit_by_hand():
 
 
 # ---- zero-shot
-# -------------------------------------------------------------------------------------------------------------------------------
+# ---------------------------------------------------------------------
 
 
 def test_zero_shot_head_is_open_clips_own(clip):
@@ -173,7 +175,7 @@ def test_pocket_images_pass_preprocessing_unchanged(clip, task):
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(-1, 4)), min_size=1, max_size=60))
 def test_per_class_accuracy_weighted_by_class_size_is_accuracy(pairs):
-    predictions, labels = map(np.array, zip(*pairs))
+    predictions, labels = map(np.array, zip(*pairs, strict=True))
     shares, n = (
         per_class_accuracy(predictions, labels, 5),
         np.bincount(labels[labels >= 0], minlength=5),
@@ -196,7 +198,7 @@ def test_wilson_interval_solves_its_equation(n, share):
 
 
 # ---- the pocket CLIP's file
-# ------------------------------------------------------------------------------------------------------------------
+# ---------------------------------------------------------------------
 
 
 def test_pocket_file_keeps_the_model(tmp_path):
@@ -204,7 +206,7 @@ def test_pocket_file_keeps_the_model(tmp_path):
     save_pocket(model, seen, tmp_path / "p.safetensors", {"made": "for a test"})
     again, ids, card = read_pocket(tmp_path / "p.safetensors")
     assert ids.tolist() == seen.tolist() and card == {"made": "for a test"}
-    for (name, a), b in zip(model.state_dict().items(), again.state_dict().values()):
+    for (name, a), b in zip(model.state_dict().items(), again.state_dict().values(), strict=True):
         if name != "token_embedding.weight":
             assert torch.equal(a.half().float(), b), name
     assert torch.equal(
@@ -236,7 +238,7 @@ def test_missing_weights_and_names(tmp_path):
 
 
 # ---- the loss
-# --------------------------------------------------------------------------------------------------------------------------------
+# ---------------------------------------------------------------------
 
 
 def test_loss_by_hand():
@@ -272,7 +274,7 @@ def test_weights_of_the_paradigms():
 
 
 # ---- schedules and recipes
-# -------------------------------------------------------------------------------------------------------------------
+# ---------------------------------------------------------------------
 
 
 @given(st.integers(1, 50), st.integers(1, 10_000), st.integers(1, 100))
@@ -310,7 +312,7 @@ def test_learning_rates_by_hand():
 
 
 # ---- splits and scores
-# -----------------------------------------------------------------------------------------------------------------------
+# ---------------------------------------------------------------------
 
 
 def test_splits_partition_the_training_images(task):
@@ -350,7 +352,7 @@ def test_harmonic_mean_by_hand():
 
 
 # ---- the tuner
-# -------------------------------------------------------------------------------------------------------------------------------
+# ---------------------------------------------------------------------
 
 QUICK = Recipe.pocket().replace(epochs=2, min_steps=0)
 
@@ -365,16 +367,18 @@ def test_round_zero_is_zero_shot_and_the_truth_of_the_pool_is_not_used(clip, tas
     assert one.rounds[0].score == accuracy(
         zero_shot(clip, task.test.images, task.class_names).argmax(1).numpy(), task.test.labels
     )
-    for a, b in zip(one.rounds, two.rounds):
+    for a, b in zip(one.rounds, two.rounds, strict=True):
         assert (a.predictions == b.predictions).all() and (a.pool_logits == b.pool_logits).all()
     assert precision(one.rounds[-1].audit) != precision(two.rounds[-1].audit)
 
 
 @pytest.mark.parametrize("paradigm", ["ul", "ssl", "trzsl"])
 def test_same_seed_same_run_another_seed_another(clip, task, paradigm):
-    fit = lambda seed: PromptTuner(
-        clip, paradigm=paradigm, strategy="fpl", recipe=QUICK, seed=seed
-    ).fit(load_task("satellite", n_train=20, n_test=5), progress=False)
+    def fit(seed):
+        return PromptTuner(clip, paradigm=paradigm, strategy="fpl", recipe=QUICK, seed=seed).fit(
+            load_task("satellite", n_train=20, n_test=5), progress=False
+        )
+
     a, b, c = fit(0), fit(0), fit(1)
     assert (a.rounds[1].pool_logits == b.rounds[1].pool_logits).all() and a.score == b.score
     assert (a.rounds[1].pool_logits != c.rounds[1].pool_logits).any()
@@ -399,7 +403,7 @@ def test_a_run_that_was_cut_ends_with_the_same_numbers(clip, task, tmp_path, kee
         task, out=tmp_path / "cut", resume=True, progress=False
     )
     assert len(resumed.rounds) == 11
-    for a, b in zip(whole.rounds, resumed.rounds):
+    for a, b in zip(whole.rounds, resumed.rounds, strict=True):
         assert a.score == b.score and (a.pool_logits == b.pool_logits).all()
 
 
@@ -422,7 +426,7 @@ def test_run_folder_is_json_and_safetensors_and_reads_back(clip, task, tmp_path)
     again = Run.load(tmp_path)
     assert (
         again.to_frame().equals(run.to_frame())
-        and json.loads(json.dumps(run.settings)) == again.settings
+        and json.loads(json.dumps(run.settings.to_dict())) == again.settings.to_dict()
     )
     assert len(run.to_frame()) == 11 * 10
     (tmp_path / "rounds" / "03.safetensors").write_bytes(b"x")
