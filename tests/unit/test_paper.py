@@ -1,4 +1,4 @@
-"""The paper's six data sets: every layout in miniature, every name by hand, every complaint, and
+"""The paper's six data sets: every layout in miniature, every name by hand, every error, and
 never a download.
 """
 
@@ -30,15 +30,19 @@ from pseudolab.data.paper import (
     listed_path,
     match_names,
     read_dataset,
-    read_idx,
     read_mat,
     spellings,
     unseen_classes,
 )
-from pseudolab.settings import PAPER_TASKS, POCKET_TASKS, TASK_NAMES
 from pseudolab.data.tasks import load_task, task_names, task_table
+from pseudolab.settings import PAPER_TASKS, POCKET_TASKS, TASK_NAMES
+from support import ROOT
+from support.photos import quietly
 
-DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
+DATA = ROOT.parent / "shared" / "data"
+
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 EUROSAT = [
     "AnnualCrop",
     "Forest",
@@ -69,17 +73,6 @@ def _no_network(monkeypatch):
     for name in ("connect", "connect_ex", "sendto"):
         monkeypatch.setattr(socket.socket, name, refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _cache(tmp_path_factory):
-    "Nothing is written to the user's cache, and no settings.ini is near"
-    folder = tmp_path_factory.mktemp("cache")
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("XDG_CACHE_HOME", "HOME", "LOCALAPPDATA"):
-            patch.setenv(name, str(folder))
-        patch.chdir(folder)
-        yield
 
 
 # --- miniature copies: the colour of a picture says its class and which half it is of
@@ -126,33 +119,29 @@ def aircraft(root: Path) -> Path:
             for number in reversed(numbers)
         ]
         (folder / f"images_variant_{half}.txt").write_text("\n".join(lines) + "\n")
-    (folder / "variants.txt").write_text(
-        "\n".join(sorted(SLASHED.get(name, name) for name in names)) + "\n"
-    )
+    variants = sorted(SLASHED.get(name, name) for name in names)
+    (folder / "variants.txt").write_text("\n".join(variants) + "\n")
     return folder
 
 
 def dtd(root: Path) -> Path:
-    folder, names = root / "dtd" / "dtd", class_names("dtd")
+    folder = root / "dtd" / "dtd"
+    names = class_names("dtd")
     (folder / "labels").mkdir(parents=True)
     for part, half in enumerate(("train", "val", "test")):
         for label, name in enumerate(names):
             picture(folder / "images" / name / f"{name}_{part:04d}.jpg", label, part)
-        (folder / "labels" / f"{half}1.txt").write_text(
-            "".join(f"{name}/{name}_{part:04d}.jpg\n" for name in names)
-        )
+        lines = "".join(f"{name}/{name}_{part:04d}.jpg\n" for name in names)
+        (folder / "labels" / f"{half}1.txt").write_text(lines)
         (folder / "labels" / f"{half}2.txt").write_text("not to be read\n")
     return folder
 
 
 def idx(path: Path, array: np.ndarray, magic: int | None = None) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    data = (
-        struct.pack(
-            f">{1 + array.ndim}I", 0x800 + array.ndim if magic is None else magic, *array.shape
-        )
-        + array.astype(np.uint8).tobytes()
-    )
+    magic = 0x800 + array.ndim if magic is None else magic
+    head = struct.pack(f">{1 + array.ndim}I", magic, *array.shape)
+    data = head + array.astype(np.uint8).tobytes()
     path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
     return path
 
@@ -161,10 +150,8 @@ def mnist(root: Path, spelling: str = "{}-{}-idx{}-ubyte") -> Path:
     folder = root / "MNIST" / "raw"
     for part, n in (("train", 3), ("t10k", 2)):
         digits = np.random.default_rng(n).permutation(np.tile(np.arange(10), n))
-        idx(
-            folder / spelling.format(part, "images", 3),
-            np.repeat(20 * digits, 784).reshape(-1, 28, 28),
-        )
+        pixels = np.repeat(20 * digits, 784).reshape(-1, 28, 28)
+        idx(folder / spelling.format(part, "images", 3), pixels)
         idx(folder / spelling.format(part, "labels", 1), digits)
     return folder
 
@@ -189,12 +176,9 @@ def in_folders(name: str, root: Path, parts=("train", "test"), each: int = 1) ->
     "train/<class>/... and test/<class>/..."
     for at, part in enumerate(parts):
         for label, full in enumerate(class_names(name)):
+            folder = root / part / FOLDER_OF.get(name, str)(full)
             for i in range(each):
-                picture(
-                    root / part / FOLDER_OF.get(name, str)(full) / f"{part}_{label}_{i}.png",
-                    label,
-                    at,
-                )
+                picture(folder / f"{part}_{label}_{i}.png", label, at)
     return root
 
 
@@ -216,32 +200,23 @@ COUNTS = {
 }
 
 
-def quietly(call, *given, **options):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return call(*given, **options)
+def halves(copy):
+    "Images and labels of the training half, and those of the test half"
+    return (copy.train_images, copy.train_labels), (copy.test_images, copy.test_labels)
 
 
 def check(copy, name: str, counts: tuple[int, int]):
     "Counts, kinds, no image in both halves, and every label that of the picture"
-    assert (
-        (len(copy.train_images), len(copy.test_images))
-        == (len(copy.train_labels), len(copy.test_labels))
-        == counts
-    )
+    assert (len(copy.train_images), len(copy.test_images)) == counts
+    assert (len(copy.train_labels), len(copy.test_labels)) == counts
     assert copy.train_labels.dtype == copy.test_labels.dtype == np.int64
     n = ABOUT[name].classes
-    assert (
-        np.bincount(copy.train_labels, minlength=n).min() >= 1
-        and np.bincount(copy.test_labels, minlength=n).min() >= 1
-    )
+    assert np.bincount(copy.train_labels, minlength=n).min() >= 1
+    assert np.bincount(copy.test_labels, minlength=n).min() >= 1
     if isinstance(copy.train_images, np.ndarray):
         return
     assert not set(copy.train_images) & set(copy.test_images)
-    for images, labels in (
-        (copy.train_images, copy.train_labels),
-        (copy.test_images, copy.test_labels),
-    ):
+    for images, labels in halves(copy):
         assert [label_seen(Image.open(path)) for path in images] == labels.tolist()
 
 
@@ -249,11 +224,9 @@ def check(copy, name: str, counts: tuple[int, int]):
 
 
 def test_the_six_are_named_once():
-    assert (
-        tuple(ABOUT) == PAPER_TASKS
-        and TASK_NAMES == (*POCKET_TASKS, *PAPER_TASKS, "folder")
-        and len(set(TASK_NAMES)) == 13
-    )
+    assert tuple(ABOUT) == PAPER_TASKS
+    assert TASK_NAMES == (*POCKET_TASKS, *PAPER_TASKS, "folder")
+    assert len(set(TASK_NAMES)) == 13
     assert PLACES.keys() == LAYOUTS.keys() == ABOUT.keys() == MAKERS.keys()
     assert (
         [len(class_names(name)) for name in ABOUT]
@@ -277,9 +250,8 @@ def test_the_published_splits_are_ours(name, seed):
 
     names = class_names(name)
     seen = {names[c] for c in seen_classes(len(names), seed)}
-    assert set(names) - seen == set(unseen_classes(name, seed)) and len(seen) == int(
-        0.62 * len(names)
-    )
+    assert set(names) - seen == set(unseen_classes(name, seed))
+    assert len(seen) == int(0.62 * len(names))
 
 
 def test_there_is_no_split_of_another_seed():
@@ -290,7 +262,7 @@ def test_there_is_no_split_of_another_seed():
 
 
 def test_the_shipped_facts_are_those_of_the_design():
-    path = Path(__file__).resolve().parents[3] / "shared" / "design" / "classes.json"
+    path = ROOT.parent / "shared" / "design" / "classes.json"
     if not path.is_file():
         pytest.skip("the design's classes.json is not beside this repository")
     facts = json.loads(path.read_text())
@@ -339,27 +311,22 @@ def test_a_name_found_means_one_class(name, found, meant):
 
 def test_torchvisions_names_of_the_flowers_are_all_known():
     torchvision = pytest.importorskip("torchvision.datasets")
-    assert [spellings("flowers102")[name] for name in torchvision.Flowers102.classes] == list(
-        range(102)
-    )
+    labels = [spellings("flowers102")[name] for name in torchvision.Flowers102.classes]
+    assert labels == list(range(102))
 
 
 def test_names_must_fit_one_to_one():
-    assert match_names("eurosat", EUROSAT, "x") == {
-        name: label for label, name in enumerate(EUROSAT)
-    }
-    for found, said, kind in (
-        (["Sealake", *EUROSAT], 'names Sealake.*Did you mean "SeaLake"', ValueError),
-        (["lake or sea", *EUROSAT], "one class of EuroSAT", ValueError),
-        (
-            EUROSAT[1:],
-            "nothing of 1 of the 10 classes of EuroSAT: annual crop land",
-            FileNotFoundError,
-        ),
-        ([], "nothing of 10 of", FileNotFoundError),
-    ):
-        with pytest.raises(kind, match=said):
-            match_names("eurosat", found, "x")
+    wanted = {name: label for label, name in enumerate(EUROSAT)}
+    assert match_names("eurosat", EUROSAT, "x") == wanted
+    with pytest.raises(ValueError, match='names Sealake.*Did you mean "SeaLake"'):
+        match_names("eurosat", ["Sealake", *EUROSAT], "x")
+    with pytest.raises(ValueError, match="one class of EuroSAT"):
+        match_names("eurosat", ["lake or sea", *EUROSAT], "x")
+    one_of_ten = "nothing of 1 of the 10 classes of EuroSAT: annual crop land"
+    with pytest.raises(FileNotFoundError, match=one_of_ten):
+        match_names("eurosat", EUROSAT[1:], "x")
+    with pytest.raises(FileNotFoundError, match="nothing of 10 of"):
+        match_names("eurosat", [], "x")
     with pytest.raises(ValueError, match="names 0,"):
         match_names("flowers102", [str(i) for i in range(103)], "numbered from 0")
 
@@ -373,29 +340,23 @@ def test_the_published_layout_from_above_and_from_within(name, tmp_path):
     for root in dict.fromkeys((tmp_path, folder.parent, folder, str(folder))):
         copy = read_dataset(name, root)
         check(copy, name, COUNTS[name])
-        assert copy.folder == folder.resolve() and any(
-            "in the paper" in note for note in copy.notes
-        )
+        assert copy.folder == folder.resolve()
+        assert any("in the paper" in note for note in copy.notes)
 
 
 @pytest.mark.parametrize("name", PAPER_TASKS)
 def test_a_copy_sorted_into_train_and_test(name, tmp_path):
-    check(
-        read_dataset(name, in_folders(name, tmp_path)),
-        name,
-        (ABOUT[name].classes, ABOUT[name].classes),
-    )
+    n = ABOUT[name].classes
+    check(read_dataset(name, in_folders(name, tmp_path)), name, (n, n))
     for part in ("train", "test"):
         (tmp_path / part).rename(tmp_path / part.capitalize())
     in_folders(name, tmp_path, ("Val",))
-    check(read_dataset(name, tmp_path), name, (2 * ABOUT[name].classes, ABOUT[name].classes))
+    check(read_dataset(name, tmp_path), name, (2 * n, n))
     deeper = tmp_path / "all" / PLACES[name][-1]
     deeper.mkdir(parents=True)
     for part in ("Train", "Val", "Test"):
         (tmp_path / part).rename(deeper / part)
-    check(
-        read_dataset(name, tmp_path / "all"), name, (2 * ABOUT[name].classes, ABOUT[name].classes)
-    )
+    check(read_dataset(name, tmp_path / "all"), name, (2 * n, n))
 
 
 def test_flowers_in_numbered_folders(tmp_path):
@@ -412,54 +373,56 @@ def test_the_six_side_by_side(tmp_path):
         check(read_dataset(name, tmp_path), name, COUNTS[name])
 
 
-@pytest.mark.parametrize("name", ["fgvc_aircraft", "dtd", "mnist", "eurosat", "flowers102"])
-def test_torchvision_reads_the_same(name, tmp_path, monkeypatch):
-    torchvision = pytest.importorskip("torchvision")
+@pytest.fixture
+def datasets(monkeypatch):
+    "torchvision's data sets, which are told not to look at checksums: they know those of the whole"
+    pytest.importorskip("torchvision")
     from torchvision import datasets
+    from torchvision.datasets import flowers102
 
-    # it knows the checksums of the whole
-    monkeypatch.setattr(
-        sys.modules["torchvision.datasets.flowers102"], "check_integrity", lambda *given: True
-    )
+    monkeypatch.setattr(flowers102, "check_integrity", lambda *given: True)
+    return datasets
+
+
+def test_torchvision_reads_the_same_digits(tmp_path, datasets):
+    mnist(tmp_path)
+    copy = read_dataset("mnist", tmp_path)
+    for train, (images, labels) in zip((True, False), halves(copy), strict=True):
+        theirs = datasets.MNIST(tmp_path, train=train)
+        assert (theirs.data.numpy() == images).all()
+        assert theirs.targets.tolist() == labels.tolist()
+
+
+def test_torchvision_reads_the_same_class_folders(tmp_path, datasets):
+    eurosat(tmp_path)
+    copy = read_dataset("eurosat", tmp_path)
+    ours = {}
+    for images, labels in halves(copy):
+        ours |= dict(zip(images, labels, strict=True))
+    theirs = datasets.EuroSAT(tmp_path)
+    assert {Path(path).resolve(): label for path, label in theirs.samples} == ours
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "pool"),
+    [
+        ("fgvc_aircraft", "FGVCAircraft", ("trainval",)),
+        ("dtd", "DTD", ("train", "val")),
+        ("flowers102", "Flowers102", ("train", "val")),
+    ],
+)
+def test_torchvision_reads_the_same_annotations(tmp_path, datasets, name, kind, pool):
     MAKERS[name](tmp_path)
     copy = read_dataset(name, tmp_path)
-    if name == "mnist":
-        for train, images, labels in (
-            (True, copy.train_images, copy.train_labels),
-            (False, copy.test_images, copy.test_labels),
-        ):
-            theirs = datasets.MNIST(tmp_path, train=train)
-            assert (
-                theirs.data.numpy() == images
-            ).all() and theirs.targets.tolist() == labels.tolist()
-    elif name == "eurosat":
-        theirs = datasets.EuroSAT(tmp_path)
-        ours = dict(
-            zip([*copy.train_images, *copy.test_images], [*copy.train_labels, *copy.test_labels])
-        )
-        assert {Path(path).resolve(): label for path, label in theirs.samples} == ours
-    else:
-        kind = {
-            "fgvc_aircraft": datasets.FGVCAircraft,
-            "dtd": datasets.DTD,
-            "flowers102": datasets.Flowers102,
-        }[name]
-        for splits, images, labels in (
-            (
-                ("trainval",) if name == "fgvc_aircraft" else ("train", "val"),
-                copy.train_images,
-                copy.train_labels,
-            ),
-            (("test",), copy.test_images, copy.test_labels),
-        ):
-            theirs = [kind(tmp_path, split=split) for split in splits]
-            assert [Path(path).resolve() for one in theirs for path in one._image_files] == images
-            names = [
-                spellings(name)[kind.classes[label] if name == "flowers102" else one.classes[label]]
-                for one in theirs
-                for label in one._labels
-            ]
-            assert names == labels.tolist()
+    read = getattr(datasets, kind)
+    for splits, (images, labels) in zip((pool, ("test",)), halves(copy), strict=True):
+        their_images, their_labels = [], []
+        for split in splits:
+            theirs = read(tmp_path, split=split)
+            their_images += [Path(path).resolve() for path in theirs._image_files]
+            their_labels += [spellings(name)[theirs.classes[label]] for label in theirs._labels]
+        assert their_images == images
+        assert their_labels == labels.tolist()
 
 
 @pytest.mark.parametrize(
@@ -468,17 +431,14 @@ def test_torchvision_reads_the_same(name, tmp_path, monkeypatch):
 def test_idx_files_are_read_packed_and_in_both_spellings(tmp_path, spelling):
     copy = read_dataset("mnist", mnist(tmp_path / "a", spelling))
     usual = read_dataset("mnist", mnist(tmp_path / "b"))
-    assert (copy.train_images == usual.train_images).all() and (
-        copy.test_labels == usual.test_labels
-    ).all()
-    assert (
-        copy.train_images.dtype == np.uint8
-        and copy.train_images.shape == (30, 28, 28)
-        and (copy.train_images[:, 5, 5] == 20 * copy.train_labels).all()
-    )
+    assert (copy.train_images == usual.train_images).all()
+    assert (copy.test_labels == usual.test_labels).all()
+    assert copy.train_images.dtype == np.uint8
+    assert copy.train_images.shape == (30, 28, 28)
+    assert (copy.train_images[:, 5, 5] == 20 * copy.train_labels).all()
 
 
-def test_hidden_files_and_other_endings_are_none_of_ours(tmp_path):
+def test_hidden_files_and_other_endings_are_passed_over(tmp_path):
     folder = eurosat(tmp_path)
     (folder / ".DS_Store").touch()
     (folder / "__MACOSX").mkdir()
@@ -508,11 +468,8 @@ def test_a_drawn_split_is_the_same_for_everybody_and_says_that_it_is_drawn(name,
         path.name for path in copy.test_images
     ]
     assert len({*copy.train_images, *copy.test_images}) == 5 * ABOUT[name].classes
-    for images, labels in (
-        (copy.train_images, copy.train_labels),
-        (copy.test_images, copy.test_labels),
-    ):
-        order = [(label, path.name) for label, path in zip(labels, images)]
+    for images, labels in halves(copy):
+        order = [(label, path.name) for label, path in zip(labels, images, strict=True)]
         assert order == sorted(order)  # and not as the file system lists them
     assert "not the paper's split" in copy.notes[0] and "test.txt" in copy.notes[0]
     with pytest.warns(UserWarning, match="not the paper's split.*in the paper") as heard:
@@ -540,12 +497,12 @@ def test_a_drawn_split_leaves_nobody_out(each, share):
     labels = np.repeat(np.arange(len(each)), each)
     test = draw_test(labels, len(each), share)
     counts = np.bincount(labels[test], minlength=len(each))
-    assert (
-        (counts >= 1).all()
-        and (counts < each).all()
-        and (test == draw_test(labels, len(each), share)).all()
+    assert (counts >= 1).all()
+    assert (counts < each).all()
+    assert (test == draw_test(labels, len(each), share)).all()
+    assert all(
+        count == min(counts.max(), size - 1) for count, size in zip(counts, each, strict=True)
     )
-    assert all(count == min(counts.max(), size - 1) for count, size in zip(counts, each))
 
 
 LINES = {
@@ -571,10 +528,10 @@ def test_split_lists_are_followed(tmp_path, line, beside):
     check(copy, "eurosat", (30, 10))
     assert [path.stem.split("_")[1] for path in copy.train_images] == ["1"] * 10 + ["2"] * 10 + [
         "4"
-    ] * 10 and copy.test_labels.tolist() == list(range(9, -1, -1))
-    assert copy.notes[0].startswith("10 images are in no list") and not any(
-        "not the paper's split" in note for note in copy.notes
-    )
+    ] * 10
+    assert copy.test_labels.tolist() == list(range(9, -1, -1))
+    assert copy.notes[0].startswith("10 images are in no list")
+    assert not any("not the paper's split" in note for note in copy.notes)
 
 
 def test_lists_in_cocos_form(tmp_path):
@@ -684,10 +641,8 @@ def test_test_images_never_get_into_the_pool(name, tmp_path):
     twin = tmp_path / "train" / one.parent.name / one.name
     picture(twin, 1, 2)
     # of one name, but another picture
-    assert (
-        twin.read_bytes() != one.read_bytes()
-        and len(read_dataset(name, tmp_path).train_images) == ABOUT[name].classes + 1
-    )
+    assert twin.read_bytes() != one.read_bytes()
+    assert len(read_dataset(name, tmp_path).train_images) == ABOUT[name].classes + 1
     shutil.copy(one, twin)
     with pytest.raises(
         ValueError,
@@ -696,7 +651,7 @@ def test_test_images_never_get_into_the_pool(name, tmp_path):
         read_dataset(name, tmp_path)
 
 
-# --- complaints
+# --- copies that will not do
 
 
 def refused(kind, said, name, root, **options) -> str:
@@ -710,11 +665,9 @@ def test_no_root_and_no_data(name, tmp_path):
     about = ABOUT[name]
     for root in (None, ""):
         said = refused(ValueError, "needs a local copy", name, root)
-        assert (
-            about.title in said
-            and f'load_task("{name}", root=' in said
-            and how_to_get(name) in said
-        )
+        assert about.title in said
+        assert f'load_task("{name}", root=' in said
+        assert how_to_get(name) in said
     said = refused(FileNotFoundError, "There is no folder", name, tmp_path / "gone")
     assert about.title in said and how_to_get(name) in said
     said = refused(FileNotFoundError, "was not found in", name, tmp_path)
@@ -737,16 +690,15 @@ def test_no_root_and_no_data(name, tmp_path):
 
 
 def test_how_to_get_is_a_line_that_torchvision_understands():
-    torchvision = pytest.importorskip("torchvision")
+    pytest.importorskip("torchvision")
     from torchvision import datasets
 
     for name in PAPER_TASKS:
         if name == "resisc45":
             continue
         kind = how_to_get(name).split("import ")[1].split(";")[0]
-        assert "download" in getattr(
-            datasets, kind
-        ).__init__.__code__.co_varnames and f"{kind}('data', download=True)" in how_to_get(name)
+        assert "download" in getattr(datasets, kind).__init__.__code__.co_varnames
+        assert f"{kind}('data', download=True)" in how_to_get(name)
 
 
 @pytest.mark.parametrize("name", PAPER_TASKS)
@@ -766,9 +718,8 @@ def test_a_class_folder_that_is_missing_or_empty(name, tmp_path):
         path.unlink()
     said = refused(FileNotFoundError, "folders without an image for 1 classes", name, tmp_path)
     gone.rmdir()
-    assert class_names(name)[3] in said and class_names(name)[3] in refused(
-        FileNotFoundError, "nothing of 1 of", name, tmp_path
-    )
+    assert class_names(name)[3] in said
+    assert class_names(name)[3] in refused(FileNotFoundError, "nothing of 1 of", name, tmp_path)
 
 
 @pytest.mark.parametrize("name", ["eurosat", "resisc45"])
@@ -980,20 +931,15 @@ def test_a_task_and_its_source(name, tmp_path, monkeypatch):
     MAKERS[name](tmp_path)
     monkeypatch.chdir(tmp_path.parent)
     task = quietly(load_task, name, root=tmp_path.name, template="a picture of a {}")
-    assert (
-        task.name == name
-        and task.class_names == class_names(name)
-        and task.template == "a picture of a {}"
-    )
-    assert (len(task.train), len(task.test)) == COUNTS[name] and json.loads(
-        json.dumps(task.source)
-    ) == task.source
+    assert task.name == name
+    assert task.class_names == class_names(name)
+    assert task.template == "a picture of a {}"
+    assert (len(task.train), len(task.test)) == COUNTS[name]
+    assert json.loads(json.dumps(task.source)) == task.source
     monkeypatch.chdir(tmp_path)
     again = quietly(load_task, **task.source)
-    assert (
-        again.train.digest() == task.train.digest() != task.test.digest() == again.test.digest()
-        and again.template == task.template
-    )
+    assert again.train.digest() == task.train.digest() != task.test.digest() == again.test.digest()
+    assert again.template == task.template
     assert (again.train.labels == task.train.labels).all() and again.source == task.source
     assert quietly(load_task, name, root=tmp_path).template == "a photo of a {}"
     for part in (task.train, task.test):
@@ -1009,14 +955,11 @@ def test_a_long_tail_is_cut_from_a_data_set_too(tmp_path):
     mnist(tmp_path)
     task = quietly(load_task, "mnist", root=tmp_path)
     tail = task.imbalanced(3)
-    assert (
-        np.bincount(tail.train.labels).max() == 3
-        and np.bincount(tail.train.labels).min() == 1
-        and tail.test is task.test
-    )
-    assert task.train.images[[2, 0]].digest() != task.train.images[:2].digest() and np.asarray(
-        tail.train.images[0]
-    ).shape == (28, 28, 3)
+    assert np.bincount(tail.train.labels).max() == 3
+    assert np.bincount(tail.train.labels).min() == 1
+    assert tail.test is task.test
+    assert task.train.images[[2, 0]].digest() != task.train.images[:2].digest()
+    assert np.asarray(tail.train.images[0]).shape == (28, 28, 3)
 
 
 @pytest.mark.parametrize("name", PAPER_TASKS)
@@ -1025,8 +968,8 @@ def test_strict_wants_the_papers_copy(name, tmp_path):
     said = refused(ValueError, "without strict", name, tmp_path, strict=True)
     assert (
         f"{ABOUT[name].train:,} training and {ABOUT[name].test:,} test images in the paper" in said
-        and ("not the paper's split" in said) == (name in ("eurosat", "resisc45"))
     )
+    assert ("not the paper's split" in said) == (name in ("eurosat", "resisc45"))
 
 
 def test_options_that_are_for_other_tasks(tmp_path):
@@ -1050,33 +993,29 @@ def test_the_table_lists_them_with_their_sizes():
     rows = {row.name: row for row in task_table()}
     assert list(rows) == task_names() == list(TASK_NAMES)
     for name, about in ABOUT.items():
-        assert (
-            rows[name][1:4] == (about.classes, about.train, about.test)
-            and "needs a local copy" in rows[name].shift
-            and about.title in rows[name].mirrors
-        )
+        assert rows[name][1:4] == (about.classes, about.train, about.test)
+        assert "needs a local copy" in rows[name].shift
+        assert about.title in rows[name].mirrors
 
 
 def test_the_command_line_knows_them(tmp_path, monkeypatch):
     from typer.testing import CliRunner
+
     from pseudolab.cli.app import app
 
     monkeypatch.chdir(tmp_path)
     shown = CliRunner().invoke(app, ["tasks"]).stdout
-    assert all(name in shown for name in PAPER_TASKS) and "needs a local copy" in " ".join(
-        shown.split()
-    )
+    assert all(name in shown for name in PAPER_TASKS)
+    assert "needs a local copy" in " ".join(shown.split())
     for arguments, said in (
         (["demo", "--task", "eurosat"], "runs on a task that ships"),
         (["run", "--task", "eurosat", "--root", str(tmp_path)], "EuroSAT was not found"),
         (["run", "--task", "dtd"], "needs a local copy"),
     ):
         result = CliRunner().invoke(app, arguments)
-        assert (
-            result.exit_code == 1
-            and said in " ".join(result.stderr.split())
-            and "Traceback" not in result.stderr
-        )
+        assert result.exit_code == 1
+        assert said in " ".join(result.stderr.split())
+        assert "Traceback" not in result.stderr
     (tmp_path / "settings.ini").write_text("[pseudolab]\ntask = dtd\n")
     assert "DTD was not found" in " ".join(
         CliRunner().invoke(app, ["run", "--root", str(tmp_path)]).stderr.split()
@@ -1122,8 +1061,9 @@ def test_real_digits_sorted_into_folders(tmp_path):
         task = load_task("mnist", root=tmp_path / "mnist-small")
     assert all(
         path.parent.name == task.class_names[label]
-        for path, label in zip(task.test.paths, task.test.labels)
-    ) and task.train.images[0].size == (28, 28)
+        for path, label in zip(task.test.paths, task.test.labels, strict=True)
+    )
+    assert task.train.images[0].size == (28, 28)
 
 
 def test_a_folder_of_our_name_where_one_works_is_no_trouble(tmp_path):

@@ -1,0 +1,57 @@
+"""The worlds draw what the pocket CLIP was trained on, and kept drawings follow the code."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pseudolab.clip.pocket import POCKET_WEIGHTS
+from pseudolab.data.worlds.brush import drawing_digest, likeness, looks_like
+from pseudolab.data.worlds.corpus import WORLDS
+from pseudolab.io import read_json
+
+CARD = read_json(POCKET_WEIGHTS.with_suffix(".json"))
+BY_NAME = {world.name: world for world in WORLDS}
+
+
+@pytest.mark.parametrize("world", WORLDS, ids=lambda world: world.name)
+def test_a_world_looks_as_it_did_in_training(world):
+    kept = CARD["likeness"][world.name]
+    assert looks_like(world, kept)
+    other = likeness(world).astype(int)
+    other[0, 0, 0] += 2
+    assert not looks_like(world, other.astype(np.uint8).tobytes().hex())
+
+
+def edited(monkeypatch, file: str, change: str):
+    "From now on a file of the drawing code reads as if it ended with `change`"
+    real = Path.read_text
+
+    def read(path, *given, **options):
+        text = real(path, *given, **options)
+        return text + change if path.name == file else text
+
+    monkeypatch.setattr(Path, "read_text", read)
+
+
+@pytest.mark.parametrize(
+    ("world", "file"),
+    [
+        ("flowers", "flowers.py"),
+        ("flowers", "brush.py"),
+        # a low aeroplane paints with the satellite's scene
+        ("landuse", "satellite.py"),
+    ],
+)
+def test_the_digest_of_the_drawings_follows_the_code(monkeypatch, world, file):
+    before = drawing_digest(BY_NAME[world])
+    edited(monkeypatch, file, "\n# a remark\n")
+    assert drawing_digest(BY_NAME[world]) == before
+    edited(monkeypatch, file, "\nANOTHER = 1\n")
+    assert drawing_digest(BY_NAME[world]) != before
+
+
+def test_the_digest_of_one_world_leaves_the_others_alone(monkeypatch):
+    before = drawing_digest(BY_NAME["textures"])
+    edited(monkeypatch, "flowers.py", "\nANOTHER = 1\n")
+    assert drawing_digest(BY_NAME["textures"]) == before
