@@ -57,7 +57,14 @@ def test_every_cell_runs(clip, task, prompt, paradigm, strategy):
         assert set(run.rounds[-1].pseudolabels.label) <= set(tuner.split(task).allowed)
 
 
-@pytest.mark.parametrize("prompt", ["text", "visual", "multimodal"])
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "text",
+        pytest.param("visual", marks=pytest.mark.slow),
+        pytest.param("multimodal", marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.parametrize("recipe", ["pocket", "authors_code"])
 def test_a_run_that_was_cut_ends_with_the_same_numbers(clip, task, tmp_path, prompt, recipe):
     def make():
