@@ -6,8 +6,9 @@ import re
 import xml.etree.ElementTree as ET
 
 import pytest
+import yaml
 
-from support import ROOT
+from support import NBS, ROOT
 
 
 @pytest.fixture(scope="module")
@@ -64,3 +65,11 @@ def test_the_command(architect, monkeypatch, tmp_path, capsys, given):
     assert architect.main(given) == len(given)
     assert (tmp_path / "architecture.svg").exists() == (not given)
     assert "architecture.svg" in capsys.readouterr().out
+
+
+def test_the_sidebar_shows_the_rooms_in_the_order_of_their_imports(order):
+    config = yaml.safe_load((NBS / "_quarto.yml").read_text(encoding="utf-8"))
+    sections = [one for one in config["website"]["sidebar"]["contents"] if "section" in one]
+    (lab,) = (one["contents"] for one in sections if one["section"] == "The lab")
+    rooms = [one["section"] for one in lab if "section" in one]
+    assert rooms == [room for room in reversed(order) if room not in ("io", "settings")]
