@@ -28,7 +28,6 @@ import os
 import re
 import secrets
 import struct
-import sys
 import tempfile
 import time
 import warnings

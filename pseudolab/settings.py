@@ -25,7 +25,7 @@ import re
 from collections.abc import Callable
 from configparser import ConfigParser
 from configparser import Error as IniError
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
