@@ -11,37 +11,38 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pseudolab.experiments import imbalance
 from pseudolab.clip.loading import load_clip
-from pseudolab.method.loss import unified_loss
-from pseudolab.method.splits import unsupervised
+from pseudolab.data.tasks import load_task
+from pseudolab.experiments import runner
 from pseudolab.experiments.imbalance import (
     COUNTS,
-    PARTS,
     RATIOS,
-    Pool,
+    ImbalanceCell,
     class_frame,
-    play_imbalance,
     imbalance_cells,
     imbalance_frame,
-    imbalance_strategy,
-    imbalance_task,
     read_imbalance,
     round_frame,
-    run_imbalance,
-    write_parts,
     write_imbalance,
 )
+from pseudolab.experiments.parts import PARTS, write_parts
+from pseudolab.experiments.runner import run_experiment
+from pseudolab.method.loss import unified_loss
+from pseudolab.method.prompts.base import TemplatePrompt
+from pseudolab.method.prompts.text import TextPrompt
 from pseudolab.method.pseudolabels import PseudoLabels, audit_rounds
-from pseudolab.method.selectors import candidate_sets, select_argmax_top_k, select_candidates
 from pseudolab.method.recipe import Recipe
 from pseudolab.method.run import Run
-from pseudolab.settings import POCKET_TASKS
-from pseudolab.data.tasks import load_task
-from pseudolab.method.prompts.text import TextPrompt
+from pseudolab.method.selectors import (
+    SELECTORS,
+    candidate_sets,
+    select_argmax_top_k,
+    select_candidates,
+)
+from pseudolab.method.splits import unsupervised
 from pseudolab.method.training import Term, fit_prompt
-from pseudolab.method.strategies import Strategy
-from pseudolab.method.tuner import SELECTORS, PromptTuner
+from pseudolab.method.tuner import PromptTuner
+from pseudolab.settings import POCKET_TASKS
 
 QUICK = Recipe.pocket().replace(epochs=1, min_steps=0)
 
@@ -60,24 +61,24 @@ def small():
 # --- selectors inside the tuner
 
 
+def same_arrays(left, right):
+    if left is None or right is None:
+        return left is right
+    return left.dtype == right.dtype and np.array_equal(left, right)
+
+
 @pytest.mark.parametrize("selector", sorted(SELECTORS))
 def test_every_selector_plays_grip_on_a_thin_pool_and_comes_back_from_disk(
     clip, small, selector, tmp_path
 ):
-    task = small.imbalanced(4)
-    run = PromptTuner(clip, selector=selector, recipe=QUICK).fit(
-        task, out=tmp_path / "run", progress=False
-    )
+    tuner = PromptTuner(clip, selector=selector, recipe=QUICK)
+    run = tuner.fit(small.imbalanced(4), out=tmp_path / "run", progress=False)
     again = Run.load(tmp_path / "run")
-    assert len(run.rounds) == 11 and run.settings["selector"] == selector
-    for one, other in zip(run.rounds[1:], again.rounds[1:]):
+    assert len(run.rounds) == 11
+    assert run.settings.selector == selector
+    for one, other in zip(run.rounds[1:], again.rounds[1:], strict=True):
         for name in ("index", "label", "confidence", "candidates"):
-            left, right = getattr(one.pseudolabels, name), getattr(other.pseudolabels, name)
-            assert (
-                (left is None and right is None)
-                if left is None or right is None
-                else (left.dtype == right.dtype and np.array_equal(left, right))
-            )
+            assert same_arrays(getattr(one.pseudolabels, name), getattr(other.pseudolabels, name))
         assert (one.pseudolabels.candidates is not None) == (selector == "candidates")
 
 
@@ -95,9 +96,11 @@ def test_candidate_sets_work_beside_labelled_images_and_keep_to_the_allowed_clas
     tuner = PromptTuner(
         clip, paradigm=paradigm, selector="candidates", strategy="fpl", recipe=QUICK
     )
-    run, split = tuner.fit(small, progress=False), tuner.split(small)
+    run = tuner.fit(small, progress=False)
+    allowed = tuner.split(small).allowed
     sets = run.rounds[1].pseudolabels.candidates
-    assert not np.delete(sets, split.allowed, axis=1).any() and sets.any(1).all()
+    assert not np.delete(sets, allowed, axis=1).any()
+    assert sets.any(1).all()
 
 
 def test_an_unknown_selector_is_named_with_those_there_are(clip):
@@ -106,26 +109,23 @@ def test_an_unknown_selector_is_named_with_those_there_are(clip):
 
 
 def test_a_threshold_that_nothing_reaches_says_so(clip, small, monkeypatch):
-    nothing = lambda logits, k, *, allowed=None: PseudoLabels(
-        np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0)
-    )
+    def nothing(logits, k, *, allowed=None):
+        return PseudoLabels(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
+
     monkeypatch.setitem(SELECTORS, "threshold", nothing)
     with pytest.raises(ValueError, match="threshold"):
         PromptTuner(clip, selector="threshold", recipe=QUICK).fit(small, progress=False)
 
 
 def test_the_tuner_selects_what_the_function_selects(clip, small):
-    run = PromptTuner(clip, selector="candidates", strategy="fpl", recipe=QUICK).fit(
-        small, progress=False
-    )
+    tuner = PromptTuner(clip, selector="candidates", strategy="fpl", recipe=QUICK)
+    first = tuner.fit(small, progress=False).rounds[1]
+    zero_shot = TemplatePrompt(clip, small.class_names, small.template)
     with torch.no_grad():
-        logits = imbalance.TemplatePrompt(clip, small.class_names, small.template).logits(
-            unsupervised(small).pool.images
-        )
-    wanted = select_candidates(logits, run.rounds[1].k)
-    assert np.array_equal(wanted.index, run.rounds[1].pseudolabels.index) and np.array_equal(
-        wanted.candidates, run.rounds[1].pseudolabels.candidates
-    )
+        logits = zero_shot.logits(unsupervised(small).pool.images)
+    wanted = select_candidates(logits, first.k)
+    assert np.array_equal(wanted.index, first.pseudolabels.index)
+    assert np.array_equal(wanted.candidates, first.pseudolabels.candidates)
 
 
 # --- the loss on sets
@@ -137,24 +137,21 @@ def test_the_tuner_selects_what_the_function_selects(clip, small):
 @settings(max_examples=60)
 def test_sets_of_one_are_labels(seed, B, C, gamma, lam):
     generator = torch.Generator().manual_seed(seed)
-    logits, target, pseudo = (
-        torch.randn(B, C, generator=generator, dtype=torch.float64),
-        torch.randint(C, (B,), generator=generator),
-        torch.rand(B, generator=generator) < 0.5,
-    )
-    one = unified_loss(logits, torch.eye(C, dtype=torch.bool)[target], pseudo, gamma, lam)
+    logits = torch.randn(B, C, generator=generator, dtype=torch.float64)
+    target = torch.randint(C, (B,), generator=generator)
+    pseudo = torch.rand(B, generator=generator) < 0.5
+    sets = torch.eye(C, dtype=torch.bool)[target]
+    one = unified_loss(logits, sets, pseudo, gamma, lam)
     assert torch.isclose(one, unified_loss(logits, target, pseudo, gamma, lam), atol=1e-9)
 
 
 def test_a_loss_on_sets_by_hand():
-    logits, sets = (
-        torch.log(torch.tensor([[0.5, 0.3, 0.2], [0.1, 0.1, 0.8]])),
-        torch.tensor([[True, True, False], [False, False, True]]),
-    )
+    logits = torch.log(torch.tensor([[0.5, 0.3, 0.2], [0.1, 0.1, 0.8]]))
+    sets = torch.tensor([[True, True, False], [False, False, True]])
+    pseudo = torch.tensor([True, False])
     wanted = -0.5 * np.log(0.8) - 2 * np.log(0.8)
-    assert unified_loss(
-        logits, sets, torch.tensor([True, False]), gamma=2.0, lam=0.5
-    ).item() == pytest.approx(wanted, abs=1e-6)
+    loss = unified_loss(logits, sets, pseudo, gamma=2.0, lam=0.5)
+    assert loss.item() == pytest.approx(wanted, abs=1e-6)
 
 
 def test_fitting_on_sets_of_one_is_fitting_on_labels(clip, small):
@@ -165,12 +162,12 @@ def test_fitting_on_sets_of_one_is_fitting_on_labels(clip, small):
         prompt = TextPrompt(clip, small.class_names, generator=torch.Generator().manual_seed(0))
         fit_prompt(
             prompt,
-            [Term(features, given_labels, 1.0, pseudo=True)],
             QUICK,
+            pseudolabelled=Term(features, given_labels),
             generator=torch.Generator().manual_seed(0),
         )
         learned.append([p.detach().clone() for p in prompt.parameters()])
-    for one, other in zip(*learned):
+    for one, other in zip(*learned, strict=True):
         assert torch.allclose(one, other, atol=1e-5)
 
 
@@ -179,14 +176,17 @@ def test_fitting_on_sets_of_one_is_fitting_on_labels(clip, small):
 
 @st.composite
 def histories(draw):
-    U, C = draw(st.integers(1, 8)), draw(st.integers(1, 4))
+    U = draw(st.integers(1, 8))
+    C = draw(st.integers(1, 4))
     pairs = st.sets(st.tuples(st.integers(0, U - 1), st.integers(0, C - 1)), max_size=U * C)
     rounds = draw(st.lists(pairs, min_size=1, max_size=4))
-    return rounds, draw(st.lists(st.integers(-1, C - 1), min_size=U, max_size=U)), C
+    truth = draw(st.lists(st.integers(-1, C - 1), min_size=U, max_size=U))
+    return rounds, truth, C
 
 
 def labelled(pairs):
-    index, label = (np.array([pair[at] for pair in sorted(pairs)], dtype=np.int64) for at in (0, 1))
+    index = np.array([image for image, _ in sorted(pairs)], dtype=np.int64)
+    label = np.array([c for _, c in sorted(pairs)], dtype=np.int64)
     return PseudoLabels(index, label, np.ones(len(index)))
 
 
@@ -195,40 +195,45 @@ def labelled(pairs):
 def test_the_audit_of_rounds_is_what_sets_of_pairs_say(history):
     rounds, truth, C = history
     table = audit_rounds([labelled(pairs) for pairs in rounds], np.array(truth), C)
-    assert len(table) == len(rounds) * C and table["round"].tolist() == [
-        i for i in range(1, len(rounds) + 1) for _ in range(C)
-    ]
+    assert len(table) == len(rounds) * C
+    assert table["round"].tolist() == np.repeat(np.arange(len(rounds)) + 1, C).tolist()
     for row in table.to_dict("records"):
-        now, then, c = (
-            rounds[row["round"] - 1],
-            rounds[row["round"] - 2] if row["round"] > 1 else None,
-            row["class"],
-        )
+        c = row["class"]
+        now = rounds[row["round"] - 1]
         mine = [pair for pair in now if pair[1] == c]
-        assert row["double"] == sum(len([p for p in now if p[0] == pair[0]]) > 1 for pair in mine)
-        assert row["present"] == truth.count(c) and row["covered"] == len(
-            {i for i, _ in now if truth[i] == c}
-        )
-        assert row["chosen"] == sum(truth[i] >= 0 for i, _ in mine) and row["right"] == sum(
-            truth[i] == c for i, _ in mine
-        )
-        assert (row["new"], row["gone"]) == (
-            (0, 0)
-            if then is None
-            else (sum(p not in then for p in mine), sum(p not in now for p in then if p[1] == c))
-        )
+        known = [image for image, _ in mine if truth[image] >= 0]
+        assert row["chosen"] == len(known)
+        assert row["right"] == len([image for image in known if truth[image] == c])
+        assert row["present"] == truth.count(c)
+        assert row["covered"] == len({image for image, _ in now if truth[image] == c})
+        labels_of = [image for image, _ in now]
+        assert row["double"] == sum(labels_of.count(image) > 1 for image, _ in mine)
+
+
+@given(histories())
+@settings(max_examples=150)
+def test_new_and_gone_are_what_sets_of_pairs_say(history):
+    rounds, truth, C = history
+    table = audit_rounds([labelled(pairs) for pairs in rounds], np.array(truth), C)
+    for row in table.to_dict("records"):
+        if row["round"] == 1:
+            assert (row["new"], row["gone"]) == (0, 0)
+            continue
+        now = {pair for pair in rounds[row["round"] - 1] if pair[1] == row["class"]}
+        then = {pair for pair in rounds[row["round"] - 2] if pair[1] == row["class"]}
+        assert (row["new"], row["gone"]) == (len(now - then), len(then - now))
 
 
 @given(st.integers(0, 10**6), st.integers(4, 20), st.integers(2, 4))
 @settings(max_examples=60)
 def test_candidates_are_the_sets_of_the_chosen(seed, U, C):
     logits = np.random.default_rng(seed).normal(scale=2, size=(U, C))
-    chosen, plain = select_candidates(logits, 2), select_argmax_top_k(logits, 2)
-    assert np.array_equal(chosen.index, plain.index) and np.array_equal(chosen.label, plain.label)
-    assert (
-        np.array_equal(chosen.candidates, candidate_sets(logits)[chosen.index])
-        and chosen.candidates[np.arange(len(chosen)), chosen.label].all()
-    )
+    chosen = select_candidates(logits, 2)
+    plain = select_argmax_top_k(logits, 2)
+    assert np.array_equal(chosen.index, plain.index)
+    assert np.array_equal(chosen.label, plain.label)
+    assert np.array_equal(chosen.candidates, candidate_sets(logits)[chosen.index])
+    assert chosen.candidates[np.arange(len(chosen)), chosen.label].all()
 
 
 def test_candidates_of_another_length_are_refused():
@@ -241,92 +246,87 @@ def test_candidates_of_another_length_are_refused():
 
 def test_the_cells_are_all_different_and_seed_by_seed():
     cells = imbalance_cells()
-    assert len({cell.name for cell in cells}) == len(cells) == 6 * 3 * 7 * 2 * 3 and [
-        cell.seed for cell in cells
-    ] == sorted(cell.seed for cell in cells)
+    assert len({cell.name for cell in cells}) == len(cells) == 6 * 3 * 7 * 2 * 3
+    seeds = [cell.seed for cell in cells]
+    assert seeds == sorted(seeds)
 
 
 @pytest.mark.parametrize("name", POCKET_TASKS)
 @pytest.mark.parametrize("ratio", RATIOS)
 def test_every_pool_has_room_for_what_fpl_takes(name, ratio):
-    cell = Pool(name, ratio, "balanced", "fpl", 1)
-    task = imbalance_task(cell)
-    counts = np.bincount(task.train.labels, minlength=len(task.class_names))
-    assert (
-        counts.max() == ratio * counts.min()
-        or abs(counts.max() / counts.min() - ratio) <= ratio * 0.25
-    )
-    assert (
-        1
-        <= imbalance_strategy(cell, task).k(1, len(task.train), len(task.class_names))
-        * len(task.class_names)
-        <= len(task.train)
-    )
+    cell = ImbalanceCell(name, ratio, "balanced", "fpl", 1)
+    task = cell.load_task()
+    n_classes = len(task.class_names)
+    counts = np.bincount(task.train.labels, minlength=n_classes)
+    if counts.max() != ratio * counts.min():
+        assert abs(counts.max() / counts.min() - ratio) <= ratio * 0.25
+    k = cell.strategy_for(task).k(1, len(task.train), n_classes)
+    assert 1 <= k * n_classes <= len(task.train)
 
 
 @pytest.fixture(scope="module")
-def results(clip):
-    task = load_task("satellite", n_train=12, n_test=10)
-    cells = [
-        Pool("satellite", ratio, selector, strategy, 0)
-        for ratio in (1, 10)
-        for selector, strategy in (("top_k", "grip"), ("balanced", "fpl"))
-    ]
-    play = lambda cell: play_imbalance(
-        cell,
-        PromptTuner(
-            clip,
-            strategy=cell.strategy if cell.strategy == "grip" else Strategy.named("fpl", k=4),
-            selector=cell.selector,
-            recipe=QUICK,
-        ),
-        task if cell.ratio == 1 else task.imbalanced(3),
-    )
-    return [play(cell) for cell in cells]
+def results(clip, small):
+    found = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runner, "load_task", lambda name: small)
+        patch.setattr(ImbalanceCell, "recipe", QUICK)
+        for ratio in (1, 10):
+            for selector, strategy in (("top_k", "grip"), ("balanced", "fpl")):
+                cell = ImbalanceCell("satellite", ratio, selector, strategy, 0)
+                task = small if ratio == 1 else small.imbalanced(3)
+                found.append(cell.parameters | cell.play(clip, task))
+    return found
 
 
 def test_a_result_counts_what_is_there(results):
     for result in results:
         for by in ("tuned", "zero_shot"):
-            assert set(result[by]) == set(COUNTS) and all(
-                np.shape(values) == (len(result["k"]), 10) for values in result[by].values()
-            )
             counts = {name: np.array(values) for name, values in result[by].items()}
-            assert (
-                (counts["right"] <= counts["chosen"]).all()
-                and (counts["covered"] <= counts["present"]).all()
-                and (counts["double"] <= counts["chosen"]).all()
-            )
-        # the first labels are zero-shot CLIP's
-        assert {name: values[0] for name, values in result["tuned"].items()} == {
-            name: values[0] for name, values in result["zero_shot"].items()
-        }
+            assert set(counts) == set(COUNTS)
+            for values in counts.values():
+                assert values.shape == (len(result["k"]), 10)
+            assert (counts["right"] <= counts["chosen"]).all()
+            assert (counts["covered"] <= counts["present"]).all()
+            assert (counts["double"] <= counts["chosen"]).all()
 
 
-def test_the_tables_add_up(results, tmp_path):
-    write_imbalance(results, tmp_path / "imbalance.json")
-    tables = read_imbalance(tmp_path / "imbalance.json")
-    assert (
-        len(tables["runs"]) == 4
-        and len(tables["rounds"]) == 2 * 10 * 2
-        and len(tables["classes"]) == 2 * 10 * 2 * 10
-    )
-    for result, row in zip(results, tables["runs"].to_dict("records")):
-        assert row["labels"] == sum(result["tuned"]["chosen"][-1]) and row["gain"] == pytest.approx(
-            result["scores"][-1] - result["scores"][0], abs=1e-4
-        )
+def test_the_first_labels_are_zero_shot_clips(results):
+    for result in results:
+        for name in COUNTS:
+            assert result["tuned"][name][0] == result["zero_shot"][name][0]
+
+
+@pytest.fixture(scope="module")
+def tables(results, tmp_path_factory):
+    path = tmp_path_factory.mktemp("tables") / "imbalance.json"
+    write_imbalance(results, path)
+    return read_imbalance(path)
+
+
+def test_the_tables_have_all_rows(results, tables):
+    assert len(tables["runs"]) == 4
+    assert len(tables["rounds"]) == 2 * 10 * 2
+    assert len(tables["classes"]) == 2 * 10 * 2 * 10
+    assert len(class_frame(results)) == 400
+    assert len(round_frame(results)) == 40
+
+
+def test_the_runs_say_what_the_results_say(results, tables):
+    for result, row in zip(results, tables["runs"].to_dict("records"), strict=True):
+        assert row["labels"] == sum(result["tuned"]["chosen"][-1])
+        gain = result["scores"][-1] - result["scores"][0]
+        assert row["gain"] == pytest.approx(gain, abs=1e-4)
         assert np.isnan(row["head"]) == (result["ratio"] == 1)
-    for (task, ratio, by, at), rows in tables["classes"].groupby(["task", "ratio", "by", "round"]):
-        total = (
-            tables["rounds"]
-            .query("task == @task and ratio == @ratio and by == @by and round == @at")
-            .iloc[0]
-        )
-        assert (
-            rows["right"].sum() / rows["chosen"].sum()
-            == pytest.approx(total["precision"], abs=1e-4)
-            and rows["chosen"].sum() == total["labels"]
-        )
+
+
+def test_the_classes_add_up_to_the_rounds(tables):
+    keys = ["task", "ratio", "by", "round"]
+    rounds = tables["rounds"].query("selector == 'top_k'").set_index(keys)
+    for key, rows in tables["classes"].groupby(keys):
+        total = rounds.loc[key]
+        precision = rows["right"].sum() / rows["chosen"].sum()
+        assert total["precision"] == pytest.approx(precision, abs=1e-4)
+        assert total["labels"] == rows["chosen"].sum()
 
 
 def test_head_and_tail_by_hand():
@@ -343,89 +343,57 @@ def test_head_and_tail_by_hand():
     )
     result["tuned"] = {name: [[1, 1, 1]] for name in COUNTS} | {"present": [[9, 5, 2]]}
     row = imbalance_frame([result]).iloc[0]
-    assert row["head"] == pytest.approx(-0.1) and row["tail"] == pytest.approx(0.4)
+    assert row["head"] == pytest.approx(-0.1)
+    assert row["tail"] == pytest.approx(0.4)
 
 
 def test_a_result_of_other_settings_is_refused(clip, tmp_path, small, monkeypatch):
-    monkeypatch.setattr(imbalance, "load_task", lambda name: small)
-    monkeypatch.setattr(
-        imbalance, "PromptTuner", lambda clip, **options: PromptTuner(clip, **options, recipe=QUICK)
-    )
-    cell = Pool("satellite", 1, "threshold", "fpl", 0)
-    result = run_imbalance(cell, tmp_path, clip)
-    assert run_imbalance(cell, tmp_path, clip) == result
-    monkeypatch.setattr(
-        imbalance,
-        "PromptTuner",
-        lambda clip, **options: PromptTuner(
-            clip, **options, recipe=QUICK.replace(learning_rate=0.2)
-        ),
-    )
+    monkeypatch.setattr(runner, "load_task", lambda name: small)
+    monkeypatch.setattr(ImbalanceCell, "recipe", QUICK)
+    cell = ImbalanceCell("satellite", 1, "threshold", "fpl", 0)
+    result = run_experiment(cell, tmp_path, clip)
+    assert run_experiment(cell, tmp_path, clip) == result
+    monkeypatch.setattr(ImbalanceCell, "recipe", QUICK.replace(learning_rate=0.2))
     with pytest.raises(ValueError, match="another recipe"):
-        run_imbalance(cell, tmp_path, clip)
+        run_experiment(cell, tmp_path, clip)
+
+
+# --- all parts together
 
 
 def test_only_the_parts_that_are_there_are_written(results, tmp_path):
-    assert [path.name for path in write_parts({"imbalance": results}, tmp_path)] == [
-        "imbalance.json"
-    ] and write_parts({}, tmp_path) == []
+    written = write_parts({"imbalance": results}, tmp_path)
+    assert [path.name for path in written] == ["imbalance.json"]
+    assert write_parts({}, tmp_path) == []
     assert set(PARTS) == {"ablations", "methods", "stepwise", "imbalance"}
-    assert len(class_frame(results)) == 400 and len(round_frame(results)) == 40
+
+
+def equity_command(*options):
+    code = "from pseudolab.cli.app import main; main()"
+    command = [sys.executable, "-c", code, "experiments", "equity", *map(str, options)]
+    return subprocess.run(
+        command, capture_output=True, text=True, env=os.environ | {"COLUMNS": "140"}
+    )
 
 
 def test_the_command_makes_the_figures_and_skips_what_is_there(tmp_path):
-    command = [
-        sys.executable,
-        "-c",
-        "from pseudolab.cli.app import main; main()",
-        "experiments",
-        "equity",
-        "--out",
-        str(tmp_path / "runs"),
-        "--tasks",
-        "digits",
-        "--seeds",
-        "1",
-        "--parts",
-        "methods",
-        "--workers",
-        "2",
-        "--collect",
-        str(tmp_path / "figures"),
-    ]
-    first = subprocess.run(
-        command, capture_output=True, text=True, env=os.environ | {"COLUMNS": "140"}
-    )
+    options = ["--out", tmp_path / "runs", "--collect", tmp_path / "figures"]
+    options += ["--tasks", "digits", "--seeds", 1, "--parts", "methods", "--workers", 2]
+    first = equity_command(*options)
     assert first.returncode == 0, first.stderr
-    files = {
-        path: path.stat().st_mtime_ns for path in (tmp_path / "runs" / "methods").glob("*.json")
-    }
+    paths = list((tmp_path / "runs" / "methods").glob("*.json"))
+    written = [path.stat().st_mtime_ns for path in paths]
     figures = (tmp_path / "figures" / "equity.json").read_text()
-    assert len(files) == 4 and "grip" in first.stdout and json.loads(figures)["measures"]["data"]
-    second = subprocess.run(
-        command, capture_output=True, text=True, env=os.environ | {"COLUMNS": "140"}
-    )
-    assert (
-        second.returncode == 0
-        and {path: path.stat().st_mtime_ns for path in files} == files
-        and (tmp_path / "figures" / "equity.json").read_text() == figures
-    )
+    assert len(paths) == 4
+    assert "grip" in first.stdout
+    assert json.loads(figures)["measures"]["data"]
+    second = equity_command(*options)
+    assert second.returncode == 0
+    assert [path.stat().st_mtime_ns for path in paths] == written
+    assert (tmp_path / "figures" / "equity.json").read_text() == figures
 
 
 def test_an_unknown_part_is_refused(tmp_path):
-    answer = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            "from pseudolab.cli.app import main; main()",
-            "experiments",
-            "equity",
-            "--out",
-            str(tmp_path),
-            "--parts",
-            "causs",
-        ],
-        capture_output=True,
-        text=True,
-    )
-    assert answer.returncode == 1 and "ablations" in answer.stderr + answer.stdout
+    answer = equity_command("--out", tmp_path, "--parts", "ablation")
+    assert answer.returncode == 1
+    assert "ablations" in answer.stderr + answer.stdout
