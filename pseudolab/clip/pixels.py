@@ -32,7 +32,9 @@ class Collection(Protocol):
 
     def __getitem__(self, which: Any) -> Any: ...
 
-    def digest(self) -> str: ...
+    def digest(self) -> str:
+        "A name made of the contents."
+        ...
 
 
 Pictures = Sequence[Image.Image] | Collection | torch.Tensor
