@@ -149,16 +149,22 @@ def scripts(
 def styles(
     script: str,  # without its ending
 ) -> str:
-    "Join the style sheets of the scripts that have one."
-    sheets = [f"{name}.css" for name in scripts(script)]
-    return "".join(static_text(name) for name in sheets if (STATIC / name).is_file())
+    "Join the style sheets of the scripts that have one, without line breaks."
+    names = [f"{name}.css" for name in scripts(script)]
+    sheets = [static_text(name) for name in names if (STATIC / name).is_file()]
+    return " ".join(" ".join(sheets).split())
 
 
 def module(
     script: str,  # without its ending
 ) -> str:
-    "Join the script with what it needs in front of it; together they define `mount`."
-    return "\n".join(static_text(f"{name}.js") for name in scripts(script))
+    """Join the script with what it needs in front of it; together they define `mount`.
+
+    Comments and indentation stay behind: a page, and a notebook that stores it, is smaller so.
+    """
+    text = "\n".join(static_text(f"{name}.js") for name in scripts(script))
+    lines = [line.strip() for line in text.splitlines()]
+    return "\n".join(line for line in lines if line and not line.startswith("//"))
 
 
 # %% ../../nbs/lab/views/html.ipynb #c016

@@ -1138,12 +1138,9 @@ class Explorer {
 function fitted(name, width) {
   const most = Math.max(3, Math.floor(width / 6.3));
   const letters = [...name];
-  return letters.length <= most
-    ? name
-    : `${letters
-        .slice(0, most - 1)
-        .join("")
-        .trimEnd()}\u2026`;
+  if (letters.length <= most) return name;
+  const start = letters.slice(0, most - 1).join("");
+  return `${start.trimEnd()}\u2026`;
 }
 
 // What keeps an object from being a run that this script can draw, or null. It came from a file, so

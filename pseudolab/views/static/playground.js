@@ -8,11 +8,11 @@ function poolOf({ n, classes, score, order, reaches }) {
   const columns = new Map();
   const orders = range(n).map(order);
   const column = (c) => {
-    if (!columns.has(c))
-      columns.set(
-        c,
-        range(n).sort((a, b) => score(b, c) - score(a, c) || a - b),
-      ); // ties: lowest image first
+    if (!columns.has(c)) {
+      // ties: lowest image first
+      const sorted = range(n).sort((a, b) => score(b, c) - score(a, c) || a - b);
+      columns.set(c, sorted);
+    }
     return columns.get(c);
   };
   return {
