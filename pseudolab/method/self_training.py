@@ -20,7 +20,8 @@ import torch
 
 from pseudolab.clip.loading import load_clip
 from pseudolab.clip.model import Clip
-from pseudolab.data.tasks import ImageSet, Task
+from pseudolab.data.images import ImageSet
+from pseudolab.data.tasks import Task
 from pseudolab.method.linear_probe import ProbeRound, probe_logits, self_train
 from pseudolab.method.pseudolabels import PseudoLabels, audit
 from pseudolab.method.run import Round, Run, RunSettings
