@@ -1,4 +1,4 @@
-"The eight ways and the paper's methods: against self-training, equal amounts, results kept and read."
+"The eight ways and the paper's methods: against self-training, equal amounts, kept and read."
 
 import json
 

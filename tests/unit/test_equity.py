@@ -105,7 +105,7 @@ def test_repetitions_are_averaged():
         np.array([[0, 0.5, 1], [1, 0.5, 0]]),
         np.array([[0.3, 0.2, 0.1], [0.4, 0.2, 0.3]]),
     )
-    alone = [rank_slope(r, d) for r, d in zip(ranks, change)]
+    alone = [rank_slope(r, d) for r, d in zip(ranks, change, strict=True)]
     assert rank_slope(ranks, change) == pytest.approx(np.mean(alone))
 
 
