@@ -132,6 +132,7 @@ def test_without_pseudolabels_the_labelled_term_stands_alone(clip, n_pseudolabel
     assert model(features).shape == (50, 10)
 
 
+@pytest.mark.slow
 def test_finished_cells_are_read_and_changed_ones_refused(clip, tmp_path, monkeypatch):
     cells = [
         AblationCell("satellite", "CLIP", "top-K", "prompt", 0),
@@ -148,6 +149,7 @@ def test_finished_cells_are_read_and_changed_ones_refused(clip, tmp_path, monkey
             run_experiment(cell, tmp_path, clip)
 
 
+@pytest.mark.slow
 def test_results_are_collected_with_both_references(clip, tmp_path):
     results = [
         played(AblationCell("satellite", "probe", "top-K", "probe", 0), clip),
@@ -196,6 +198,7 @@ def test_class_rows_are_of_the_methods_alone_and_round_rows_of_the_eight_ways(cl
     assert round_rows(method) == []
 
 
+@pytest.mark.slow
 def test_the_shipped_figures_hold_every_run():
     tables = read_equity()
     methods = tables["measures"].dropna(subset=["strategy"])

@@ -29,9 +29,14 @@ def two_rounds(k=3):
     return Strategy("ifpl", 2, Constant(k))
 
 
+TRAINED = {  # what an image tower must be run for is slow
+    "text": (),
+    "visual": pytest.mark.slow,
+    "multimodal": pytest.mark.slow,
+}
 CELLS = [
-    (prompt, paradigm, strategy)
-    for prompt in ("text", "visual", "multimodal")
+    pytest.param(prompt, paradigm, strategy, marks=marks)
+    for prompt, marks in TRAINED.items()
     for paradigm in ("ssl", "trzsl", "ul")
     for strategy in ("zero_shot", "labelled", "fpl", "ifpl", "grip")
     if (paradigm, strategy) != ("ul", "labelled")

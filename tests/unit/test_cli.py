@@ -182,6 +182,7 @@ def parameters_of(name: str) -> dict:
     return {p.name: p for p in typer.main.get_command(app).commands[name].params}
 
 
+@pytest.mark.slow
 def test_run_has_every_switch_of_the_tuner():
     from pseudolab.method.tuner import PROMPTS, PromptTuner
 
@@ -259,6 +260,7 @@ def brief():
         yield
 
 
+@pytest.mark.slow
 def test_demo_leaves_a_run_and_a_report_and_repeats_itself(brief, here):
     from pseudolab.method.run import Run
 
@@ -351,6 +353,7 @@ def test_same_seed_same_numbers_another_seed_others(drawn):
     assert other["settings"]["seed"] == 2
 
 
+@pytest.mark.slow
 def test_resume_ends_with_the_same_numbers(drawn, here):
     arguments = ["run", "--root", drawn, "--epochs", "2", "--rounds", "4", "--out", "r"]
     whole = as_json(*arguments)
@@ -632,6 +635,7 @@ def test_doctor_checks_every_requirement():
     assert wanted <= set(PACKAGES)
 
 
+@pytest.mark.slow
 def test_report_of_several_runs(drawn, here):
     for seed in (1, 2):
         call("run", "--root", drawn, *QUICK, "--seed", seed, "--out", f"r{seed}")
@@ -710,6 +714,7 @@ def test_a_real_process(drawn, here):
     assert "\x1b" not in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="signals")
 def test_interrupted_from_outside(drawn, here):
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}

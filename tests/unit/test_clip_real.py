@@ -175,6 +175,7 @@ def noise(height, width, seed=0):
     return Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
 
 
+@pytest.mark.slow
 def test_real_clip_is_as_the_file_says(real, checkpoint):
     assert repr(real) == (
         f"Clip('ViT-B-32', pretrained={str(checkpoint)!r}, 224 px, D=512, context=77,"
@@ -195,6 +196,7 @@ def test_text_side_is_open_clips_own(clip):
     check_text(clip)
 
 
+@pytest.mark.slow
 def test_image_side_is_open_clips_own(clip):
     check_visual(clip)
 
@@ -207,6 +209,7 @@ def test_visual_prompt_without_tokens_is_encode_image(clip):
     assert close(prompt.image_features(images), want)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("depth", ["shallow", "deep"])
 def test_visual_prompt_by_hand(clip, depth):
     images = pictures(clip)
@@ -250,6 +253,7 @@ class ByHand(nn.Module):
         return self.tokens
 
 
+@pytest.mark.slow
 def test_multimodal_prompt_with_joint_output_by_hand(clip):
     images = pictures(clip)
     prompt = MultimodalPrompt(clip, NAMES, generator=seeded(4))
@@ -272,6 +276,7 @@ LEARNED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", LEARNED, ids=lambda kind: kind.__name__)
 def test_training_moves_the_prompt_alone_and_it_survives_saving(clip, kind, tmp_path):
     images = pictures(clip, 4)
