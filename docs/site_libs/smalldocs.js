@@ -135,7 +135,8 @@
     if (index) return;
     try {
       await new Promise((done, failed) => {
-        const script = Object.assign(document.createElement("script"), { src: offset + "search.js", onload: done, onerror: failed });
+        const script = document.createElement("script");
+        Object.assign(script, { src: offset + "search.js", onload: done, onerror: failed });
         document.head.append(script);
       });
       index = window.searchIndex;
