@@ -125,6 +125,7 @@ def test_pool_of_other_paradigms_is_that_of_the_split(run, task, paradigm):
     assert data["unseen"] == (None if paradigm == "ssl" else split.allowed.tolist())
 
 
+@pytest.mark.slow
 def test_ten_rounds_of_twenty_classes_are_small():
     "With 1,200 drawn pictures"
     task = load_task("landuse")
@@ -134,6 +135,7 @@ def test_ten_rounds_of_twenty_classes_are_small():
     assert size <= 400_000, size
 
 
+@pytest.mark.slow
 def test_large_runs_are_summarised():
     task = noise_task([f"class {i}" for i in range(102)], 6000, 6120)
     widget = explore(made_up(task, 10))

@@ -376,6 +376,7 @@ def equity_command(*options):
     )
 
 
+@pytest.mark.slow
 def test_the_command_makes_the_figures_and_skips_what_is_there(tmp_path):
     options = ["--out", tmp_path / "runs", "--collect", tmp_path / "figures"]
     options += ["--tasks", "digits", "--seeds", 1, "--parts", "methods", "--workers", 2]
@@ -393,6 +394,7 @@ def test_the_command_makes_the_figures_and_skips_what_is_there(tmp_path):
     assert (tmp_path / "figures" / "equity.json").read_text() == figures
 
 
+@pytest.mark.slow
 def test_an_unknown_part_is_refused(tmp_path):
     answer = equity_command("--out", tmp_path, "--parts", "ablation")
     assert answer.returncode == 1

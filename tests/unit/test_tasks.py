@@ -309,6 +309,7 @@ def test_the_settings_name_the_task(tmp_path, monkeypatch):
         load_task()
 
 
+@pytest.mark.slow
 def test_the_table_agrees_with_the_tasks(monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(pocket, "cached_arrays", None)
