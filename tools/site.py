@@ -245,6 +245,8 @@ class Symbols:
         """The page and place where `symbol` is documented; None when it is not ours, not unique, or
         a plain word on another page
         """
+        if symbol.startswith("_"):  # a helper has no place on a page
+            return None
         found = {
             name: entries[f"{name}.{symbol}"][0]
             for name, entries in self.modules.items()
@@ -842,9 +844,19 @@ def stage(project: Project, folder: Path) -> dict[PurePosixPath, Notebook]:
     return pages
 
 
+def check_exports(notebook: Notebook) -> None:
+    "Raise SyntaxError if a cell that is exported is not Python"
+    for cell in notebook["cells"]:
+        text = "".join(cell["source"])
+        if cell["cell_type"] == "code" and re.match(r"#\|\s*export", text):
+            ast.parse(text)
+
+
 def _processed(project: Project, source: PurePosixPath, symbols: Symbols) -> Notebook:
-    ready = prepare(read_notebook(project, source), source, project, symbols)
+    notebook = read_notebook(project, source)
     try:
+        check_exports(notebook)
+        ready = prepare(notebook, source, project, symbols)
         return apply_directives(ready, project.root)
     except SyntaxError as error:
         raise ValueError(f"nbs/{source}: an exported cell is not Python: {error}") from error

@@ -84,7 +84,7 @@ def test_pages_of_the_lab_are_ordered_as_they_import(symbols):
     assert depth("pseudolab.settings") == 0
     assert depth("pseudolab.method.loss") == 0
     assert depth("pseudolab.clip.model") < depth("pseudolab.method.tuner")
-    assert depth("pseudolab.method.tuner") < depth("pseudolab.cli.app")
+    assert depth("pseudolab.method.tuner") < depth("pseudolab.experiments.grid")
     assert depth("pseudolab.no_such_module") == 0
 
 
