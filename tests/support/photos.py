@@ -28,6 +28,7 @@ def folder_of(root: Path, **classes: int) -> Path:
 
 def names_of(images: ImageSet) -> list[str]:
     "What the files are called"
+    assert images.paths is not None, "these images are no files"
     return [path.name for path in images.paths]
 
 

@@ -1,5 +1,7 @@
 "The nine cells: every prompt, paradigm and strategy runs, is cut and resumed, saved and loaded."
 
+from itertools import product
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,7 @@ from pseudolab.method.recipe import Recipe
 from pseudolab.method.selectors import select_top_k
 from pseudolab.method.splits import semi_supervised, transductive
 from pseudolab.method.strategies import Constant, Growing, Strategy
+from pseudolab.method.training import rng_for
 from pseudolab.method.tuner import PromptTuner
 
 SMALL = Recipe.pocket().replace(epochs=1, min_steps=0)
@@ -180,3 +183,15 @@ def test_pool_and_labelled_images_of_a_split_are_apart(task):
         )
         assert len(labelled) + len(pool) == len(task.train)
         assert not set(labelled) & set(pool)
+
+
+def test_pseudolabels_of_trzsl_may_name_the_unseen_classes_alone(task):
+    split = transductive(task)
+    assert set(split.allowed) == set(range(10)) - set(split.seen) and len(split.allowed) == 4
+    assert set(split.labelled.labels) == set(split.seen)
+
+
+def test_every_seed_round_and_purpose_has_its_own_random_numbers():
+    places = list(product((0, 1, 2), (0, 1, 2), (0, 1)))
+    drawn = {tuple(torch.rand(2, generator=rng_for(*place)).tolist()) for place in places}
+    assert len(drawn) == len(places)
