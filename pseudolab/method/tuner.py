@@ -174,7 +174,9 @@ class PromptTuner:
         prompt: Prompt = TemplatePrompt(self.clip, task.class_names, task.template)
         fit = Fit(task, split, zero_shot=prompt.logits(split.pool.images))
         if not run.rounds:
-            yield self._keep(run, out, prompt, self._measure(fit, 0, prompt, fit.zero_shot))
+            started = time.perf_counter()
+            round = self._measure(fit, 0, prompt, *self._logits(fit, prompt), started=started)
+            yield self._keep(run, out, prompt, round)
         prompt, logits = self._restore(fit, run, prompt)
 
         for i in range(len(run.rounds), self.strategy.rounds + 1):
@@ -194,8 +196,8 @@ class PromptTuner:
                 generator=rng_for(self.seed, i, ORDER),
                 classes=split.seen if self.strategy.labelled_only else None,
             )
-            logits = self._logits(fit, prompt, split.pool.images)
-            round = self._measure(fit, i, prompt, logits, k, chosen, started)
+            logits, predictions = self._logits(fit, prompt)
+            round = self._measure(fit, i, prompt, logits, predictions, k, chosen, started=started)
             yield self._keep(run, out, prompt, round)
 
     def split(self, task: Task) -> Split:
@@ -267,28 +269,37 @@ class PromptTuner:
         return deviate("weights", weights, self.recipe, **about)
 
     @torch.no_grad()
-    def _logits(self, fit: Fit, prompt: Prompt, images: Any) -> torch.Tensor:  # (N, C)
-        features = prompt.encode_all(fit.inputs(prompt, images))
-        return cosine_logits(self.clip, features, prompt.class_features())
+    def _logits(
+        self, fit: Fit, prompt: Prompt
+    ) -> tuple[torch.Tensor, np.ndarray]:  # (U, C): of the pool; int64 (N,): of the test images
+        "Logits of the pool, and the test images' predictions; the classes are encoded once for both"
+        classes = prompt.class_features()
 
-    @torch.no_grad()
+        def logits(images: Any) -> torch.Tensor:
+            features = prompt.encode_all(fit.inputs(prompt, images))
+            return cosine_logits(self.clip, features, classes)
+
+        predictions = np.empty(0, np.int64)
+        test = fit.task.test
+        if len(test):
+            predictions = logits(test.images).argmax(1).cpu().numpy()
+        return logits(fit.split.pool.images), predictions
+
     def _measure(
         self,
         fit: Fit,
         i: int,
         prompt: Prompt,
         logits: torch.Tensor,  # (U, C): of the pool, by `prompt`
+        predictions: np.ndarray,  # int64 (N,): of the test images, by `prompt`
         k: int = 0,
         chosen: PseudoLabels | None = None,
-        started: float | None = None,  # by time.perf_counter; None: now
+        *,
+        started: float,  # by time.perf_counter
     ) -> Round:
         "The score on the test images, and the pseudolabels against the answer key"
-        started = time.perf_counter() if started is None else started
         split, test = fit.split, fit.task.test
         n_classes = len(fit.task.class_names)
-        predictions = np.empty(0, np.int64)
-        if len(test):
-            predictions = self._logits(fit, prompt, test.images).argmax(1).cpu().numpy()
         by_zero_shot = self._select(fit.zero_shot, k, split)
         state = prompt.state_dict()
         return Round(
