@@ -58,6 +58,14 @@ def own_cache(tmp_path_factory):
         yield
 
 
+@pytest.fixture(scope="module")
+def clip():
+    "The pocket CLIP; a new one for each file, since tests may switch it"
+    from pseudolab.clip.loading import load_clip
+
+    return load_clip("pocket", device="cpu")
+
+
 @pytest.fixture(scope="session")
 def site_builder() -> ModuleType:
     "tools/site.py, under a name that is not the standard library's"

@@ -10,7 +10,6 @@ __all__ = ["PACKAGES", "doctor", "read_size", "write_size", "cache"]
 
 # %% ../../nbs/lab/cli/doctor.ipynb #c002
 import functools
-import json
 import os
 import platform
 import re
@@ -124,12 +123,13 @@ def _check_cache() -> str:
 def _check_weights() -> str:
     "Whether the pocket CLIP's weights are those that were recorded. Raises ValueError if not"
     from pseudolab.clip.pocket import POCKET_WEIGHTS, file_sha256, read_pocket
+    from pseudolab.io import read_json
 
     record = POCKET_WEIGHTS.with_suffix(".json")
     for path in (POCKET_WEIGHTS, record):
         if not path.is_file():
             raise ValueError(f"{path} is missing: reinstall pseudolab")
-    expected = json.loads(record.read_text(encoding="utf-8"))["sha256"]
+    expected = read_json(record)["sha256"]
     found = file_sha256(POCKET_WEIGHTS)
     if found != expected:
         raise ValueError(

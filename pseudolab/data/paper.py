@@ -68,6 +68,7 @@ import numpy as np
 
 from pseudolab.data.checks import check_root, did_you_mean, first_few
 from pseudolab.data.images import EXTENSIONS
+from pseudolab.io import read_json
 from pseudolab.settings import PACKAGE, PAPER_TASKS
 
 
@@ -193,7 +194,7 @@ FACTS = PACKAGE / "data" / "classes.json"
 @lru_cache(maxsize=1)
 def _facts() -> dict:
     "Class names and published splits, as they stand in the file"
-    return json.loads(FACTS.read_text(encoding="utf-8"))
+    return read_json(FACTS)
 
 
 def check_dataset(name: str) -> str:

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from pseudolab.clip.loading import load_clip
 from pseudolab.data.tasks import load_task
 from pseudolab.method.recipe import Recipe
 from pseudolab.method.selectors import select_top_k
@@ -16,11 +15,6 @@ from pseudolab.method.training import rng_for
 from pseudolab.method.tuner import PromptTuner
 
 SMALL = Recipe.pocket().replace(epochs=1, min_steps=0)
-
-
-@pytest.fixture(scope="module")
-def clip():
-    return load_clip("pocket", device="cpu")
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ import json
 import pandas as pd
 import pytest
 
-from pseudolab.clip.loading import load_clip
 from pseudolab.experiments.grid import (
     GRID_FILE,
     GridCell,
@@ -20,11 +19,6 @@ from pseudolab.experiments.grid import (
     write_grid,
 )
 from pseudolab.experiments.runner import run_experiment, run_experiments
-
-
-@pytest.fixture(scope="module")
-def clip():
-    return load_clip("pocket", device="cpu")
 
 
 def test_the_grid_has_27_cells_and_the_baselines_on_six_tasks():

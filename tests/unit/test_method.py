@@ -30,22 +30,14 @@ from pseudolab.method.zero_shot import (
     wilson_interval,
     zero_shot,
 )
+from support.clips import seeded
 
 NAMES = ["river", "forest", "permanent crop land"]
 
 
 @pytest.fixture(scope="module")
-def clip():
-    return load_clip("pocket", device="cpu")
-
-
-@pytest.fixture(scope="module")
 def task():
     return load_task("satellite", n_train=12, n_test=10)
-
-
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
 
 
 # ---- selection

@@ -26,11 +26,6 @@ KINDS = [TextPrompt, VisualPrompt, MultimodalPrompt]
 
 
 @pytest.fixture(scope="module")
-def clip():
-    return load_clip("pocket", device="cpu")
-
-
-@pytest.fixture(scope="module")
 def task():
     return load_task("satellite", n_train=12, n_test=10)
 

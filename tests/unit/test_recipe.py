@@ -14,7 +14,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pseudolab.method.tuner as tuner_module
-from pseudolab.clip.loading import load_clip
 from pseudolab.data.tasks import load_task
 from pseudolab.method.deviations import deviate
 from pseudolab.method.loss import term_weights
@@ -29,11 +28,6 @@ from pseudolab.method.training import Term, batch_order, epochs_of, fit_prompt
 from pseudolab.method.tuner import PromptTuner
 
 SMALL = Recipe.pocket().replace(epochs=1, min_steps=0)
-
-
-@pytest.fixture(scope="module")
-def clip():
-    return load_clip("pocket", device="cpu")
 
 
 @pytest.fixture(scope="module")

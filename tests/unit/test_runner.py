@@ -14,7 +14,6 @@ import pytest
 import torch
 from joblib import parallel_config
 
-from pseudolab.clip.loading import load_clip
 from pseudolab.data.tasks import load_task
 from pseudolab.experiments import runner
 from pseudolab.experiments.runner import (
@@ -40,11 +39,6 @@ class Counting(Experiment):
         if self.seed < 0:
             raise ValueError(f"{self.seed} is below 0")
         return {"images": len(task.train), "threads": torch.get_num_threads()}
-
-
-@pytest.fixture(scope="module")
-def clip():
-    return load_clip("pocket", device="cpu")
 
 
 def test_the_name_is_the_parameters():
