@@ -19,6 +19,10 @@ __all__ = [
     "DIGIT_NAMES",
     "OTHER_NAMES",
     "SPLIT_SEED",
+    "MAT_NUMBERS",
+    "MATRIX",
+    "COMPRESSED",
+    "NUMERIC_CLASSES",
     "About",
     "how_to_get",
     "class_names",
@@ -61,6 +65,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
+from math import prod
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple, cast
 
@@ -681,6 +686,61 @@ def _are_whole_numbers(values: np.ndarray, most: int) -> bool:
 
 
 # %% ../../nbs/lab/data/paper.ipynb #c047a
+# bytes of a number, by the type of a data element in a MATLAB 5 file
+MAT_NUMBERS = {1: 1, 2: 1, 3: 2, 4: 2, 5: 4, 6: 4, 7: 4, 9: 8, 12: 8, 13: 8}
+MATRIX, COMPRESSED = 14, 15
+NUMERIC_CLASSES = range(6, 16)
+
+
+def _check_mat(data: bytes) -> None:
+    """Raise ValueError if a MATLAB 5 file holds anything but whole arrays of plain numbers.
+
+    SciPy's reader believes what a file says of its own types and sizes; where that is damaged, the
+    process can end.
+    """
+    if 0 in data[:4]:  # a file of version 4, which SciPy reads in Python
+        return
+    order = "<" if data[126:128] == b"IM" else ">"
+    for kind, body in _elements(data[128:], order):
+        inside = _elements(zlib.decompress(body), order) if kind == COMPRESSED else [(kind, body)]
+        for inner_kind, inner in inside:
+            if inner_kind != MATRIX:
+                raise ValueError(f"an element of type {inner_kind} stands where an array should")
+            _check_array(_elements(inner, order), order)
+
+
+def _elements(data: bytes, order: str) -> list[tuple[int, bytes]]:  # type and content of each
+    found = []
+    at = 0
+    while at < len(data):
+        kind, size = struct.unpack_from(f"{order}II", data, at)
+        start = at + 8
+        padding = 0 if kind == COMPRESSED else -size % 8
+        if kind > 0xFFFF:  # size, type and up to four bytes in eight
+            kind, size, start, padding = kind & 0xFFFF, kind >> 16, at + 4, 0
+            at += 8
+        else:
+            at = start + size + padding
+        if size > len(data) - start or (start < at and size > at - start):
+            raise ValueError("an element is longer than what holds it")
+        found.append((kind, data[start : start + size]))
+    return found
+
+
+def _check_array(parts: list[tuple[int, bytes]], order: str) -> None:
+    kinds = [kind for kind, _ in parts]
+    if kinds[:3] != [6, 5, 1] or len(parts) != 4 or kinds[3] not in MAT_NUMBERS:
+        raise ValueError(f"an array has elements of the types {kinds}; expected plain numbers")
+    flags, shape, _, numbers = (body for _, body in parts)
+    (what,) = struct.unpack_from(f"{order}I", flags)
+    is_complex = bool(what & 0x800)
+    if what & 0xFF not in NUMERIC_CLASSES or is_complex or len(flags) != 8 or len(shape) % 4:
+        raise ValueError("an array holds something other than plain numbers")
+    sides = struct.unpack(f"{order}{len(shape) // 4}i", shape)
+    if min(sides, default=-1) < 0 or prod(sides) * MAT_NUMBERS[kinds[3]] != len(numbers):
+        raise ValueError(f"an array of the shape {sides} has {len(numbers)} bytes of numbers")
+
+
 def read_mat(
     path: Path,
     key: str,  # the name of the variable
@@ -691,6 +751,7 @@ def read_mat(
     from scipy.io.matlab import MatReadError
 
     try:
+        _check_mat(path.read_bytes())
         found = loadmat(path, variable_names=[key])
     except (MatReadError, *MAT_ERRORS) as error:
         raise ValueError(

@@ -835,6 +835,17 @@ def test_mat_files_that_name_an_image_twice_or_leave_a_class_out(tmp_path):
     refused(ValueError, "no variable valid", "flowers102", tmp_path)
 
 
+def test_a_number_type_that_there_is_not_does_not_end_the_process(tmp_path):
+    "Byte 184 is the type of the first array's numbers; SciPy's reader looks it up without a check"
+    path = tmp_path / "setid.mat"
+    savemat(path, {"trnid": np.arange(1, 60), "valid": np.arange(60, 99)})
+    data = bytearray(path.read_bytes())
+    data[184] = 251
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match="types"):
+        read_mat(path, "trnid", 99)
+
+
 @settings(max_examples=40)
 @given(
     at=st.lists(st.integers(0, 10**6), min_size=1, max_size=8),
