@@ -19,10 +19,10 @@ __all__ = [
     "DIGIT_NAMES",
     "OTHER_NAMES",
     "SPLIT_SEED",
-    "MAT_NUMBERS",
+    "MAT_SIZES",
     "MATRIX",
     "COMPRESSED",
-    "NUMERIC_CLASSES",
+    "PLAIN_CLASSES",
     "About",
     "how_to_get",
     "class_names",
@@ -686,14 +686,14 @@ def _are_whole_numbers(values: np.ndarray, most: int) -> bool:
 
 
 # %% ../../nbs/lab/data/paper.ipynb #c047a
-# bytes of a number, by the type of a data element in a MATLAB 5 file
-MAT_NUMBERS = {1: 1, 2: 1, 3: 2, 4: 2, 5: 4, 6: 4, 7: 4, 9: 8, 12: 8, 13: 8}
+# bytes of a number or letter, by the type of a data element in a MATLAB 5 file
+MAT_SIZES = {1: 1, 2: 1, 3: 2, 4: 2, 5: 4, 6: 4, 7: 4, 9: 8, 12: 8, 13: 8, 16: 1, 17: 2, 18: 4}
 MATRIX, COMPRESSED = 14, 15
-NUMERIC_CLASSES = range(6, 16)
+PLAIN_CLASSES = (4, *range(6, 16))  # of an array: text, and ten kinds of number
 
 
 def _check_mat(data: bytes) -> None:
-    """Raise ValueError if a MATLAB 5 file holds anything but whole arrays of plain numbers.
+    """Raise ValueError if a MATLAB 5 file holds anything but whole arrays of numbers or text.
 
     SciPy's reader believes what a file says of its own types and sizes; where that is damaged, the
     process can end.
@@ -729,16 +729,16 @@ def _elements(data: bytes, order: str) -> list[tuple[int, bytes]]:  # type and c
 
 def _check_array(parts: list[tuple[int, bytes]], order: str) -> None:
     kinds = [kind for kind, _ in parts]
-    if kinds[:3] != [6, 5, 1] or len(parts) != 4 or kinds[3] not in MAT_NUMBERS:
-        raise ValueError(f"an array has elements of the types {kinds}; expected plain numbers")
+    if kinds[:3] != [6, 5, 1] or len(parts) != 4 or kinds[3] not in MAT_SIZES:
+        raise ValueError(f"an array has elements of the types {kinds}; expected numbers or text")
     flags, shape, _, numbers = (body for _, body in parts)
     (what,) = struct.unpack_from(f"{order}I", flags)
     is_complex = bool(what & 0x800)
-    if what & 0xFF not in NUMERIC_CLASSES or is_complex or len(flags) != 8 or len(shape) % 4:
-        raise ValueError("an array holds something other than plain numbers")
+    if what & 0xFF not in PLAIN_CLASSES or is_complex or len(flags) != 8 or len(shape) % 4:
+        raise ValueError("an array holds something other than numbers or text")
     sides = struct.unpack(f"{order}{len(shape) // 4}i", shape)
-    if min(sides, default=-1) < 0 or prod(sides) * MAT_NUMBERS[kinds[3]] != len(numbers):
-        raise ValueError(f"an array of the shape {sides} has {len(numbers)} bytes of numbers")
+    if min(sides, default=-1) < 0 or prod(sides) * MAT_SIZES[kinds[3]] != len(numbers):
+        raise ValueError(f"an array of the shape {sides} has {len(numbers)} bytes of content")
 
 
 def read_mat(
