@@ -269,10 +269,10 @@ class PromptTuner:
         return deviate("weights", weights, self.recipe, **about)
 
     @torch.no_grad()
-    def _logits(
-        self, fit: Fit, prompt: Prompt
-    ) -> tuple[torch.Tensor, np.ndarray]:  # (U, C): of the pool; int64 (N,): of the test images
-        "Logits of the pool, and the test images' predictions; the classes are encoded once for both"
+    def _logits(self, fit: Fit, prompt: Prompt) -> tuple[torch.Tensor, np.ndarray]:
+        """Logits (U, C) of the pool and predictions, int64 (N,), of the test images; the classes
+        are encoded once for both
+        """
         classes = prompt.class_features()
 
         def logits(images: Any) -> torch.Tensor:

@@ -30,6 +30,7 @@ import ast
 import hashlib
 import inspect
 import sys
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import cos, pi, sin
@@ -239,6 +240,10 @@ def contact_sheet(
 
 
 # %% ../../../nbs/pocket/00_brush.ipynb #c014
+# Python 3.11's parser fails when two threads parse at once
+_PARSER = threading.Lock()
+
+
 def _neighbours(module: str, path: str) -> set[str]:
     "The modules of the same package that a module imports from"
     package = module.rpartition(".")[0]
@@ -258,9 +263,10 @@ def _sources(module: str) -> set[str]:
 # %% ../../../nbs/pocket/00_brush.ipynb #c014a
 def drawing_digest(world: World) -> str:
     "Identifies the code that draws a world, comments apart."
-    trees = []
-    for source in sorted(_sources(world.draw.__module__)):
-        trees.append(ast.dump(ast.parse(Path(source).read_text(encoding="utf-8"))))
+    with _PARSER:
+        trees = []
+        for source in sorted(_sources(world.draw.__module__)):
+            trees.append(ast.dump(ast.parse(Path(source).read_text(encoding="utf-8"))))
     return hashlib.sha256("\0".join(trees).encode()).hexdigest()
 
 
