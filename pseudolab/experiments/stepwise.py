@@ -60,6 +60,7 @@ def stepwise_recipes(
         square_root=False,
         epochs=pocket.epochs,
         min_steps=pocket.min_steps,
+        warmup_epochs=1,
         max_grad_norm=pocket.max_grad_norm,
     )
     recipes = [recipe]
@@ -80,7 +81,7 @@ class StepwiseCell(Experiment):
     at: int  # how many steps have been taken
     seed: int
 
-    kind: ClassVar[str] = "step 1"
+    kind: ClassVar[str] = "step 2"
 
     @property
     def recipe(self) -> Recipe:

@@ -147,9 +147,12 @@ def learning_rate(
     recipe: Recipe,
     field: str = "learning_rate",  # of the recipe, with the highest rate: `Prompt.lr_field`
 ) -> float:
-    "The rate of an epoch: linear warm-up, then cosine to zero"
+    """The rate of an epoch: linear warm-up, then cosine to zero.
+
+    A round with no more epochs than `recipe.warmup_epochs` is all warm-up.
+    """
     peak = getattr(recipe, field)
-    warm = round(recipe.warmup * recipe.epochs)
+    warm = recipe.warmup_epochs
     if epoch < warm:
         return peak * deviate("warm-up", epoch + 1, recipe) / warm
     return peak * 0.5 * (1 + cos(pi * (epoch - warm) / max(1, recipe.epochs - warm)))

@@ -453,7 +453,7 @@ class PromptTuner:
         """
         about = _read_saved(Path(folder))
         arguments = about["arguments"]
-        arguments["recipe"] = Recipe(**arguments["recipe"])
+        arguments["recipe"] = Recipe.from_dict(arguments["recipe"])
         if clip is None:
             clip = load_clip(about["clip"]["name"], about["clip"]["pretrained"])
         tuner = PromptTuner(clip, **arguments)

@@ -285,7 +285,7 @@ def test_training_moves_the_prompt_alone_and_it_survives_saving(clip, kind, tmp_
     start = {name: value.detach().clone() for name, value in prompt.named_parameters()}
     assert {name.split(".")[0] for name in start} == LEARNED[kind]
     # two steps
-    recipe = Recipe.paper().replace(epochs=1, batch_size=2, weight_decay=0.0, warmup=0.0)
+    recipe = Recipe.paper().replace(epochs=1, batch_size=2, weight_decay=0.0, warmup_epochs=0)
     with torch.no_grad():
         inputs = prompt.inputs(images)
     fit_prompt(prompt, recipe, labelled=Term(inputs, np.arange(4)), generator=seeded())

@@ -152,7 +152,8 @@ def test_the_recipe_page_sends_the_reader_to_lessons_that_turn_the_switch():
         dict(min_steps=-1),
         dict(learning_rate=0),
         dict(learning_rate=float("nan")),
-        dict(warmup=1),
+        dict(warmup_epochs=-1),
+        dict(warmup_epochs=0.5),
         dict(hold_out=1),
         dict(hold_out=-0.1),
         dict(max_grad_norm=0),
@@ -171,7 +172,9 @@ def step_of(prompt, recipe, **terms):
 
 
 def plain(**changes):
-    return Recipe.paper().replace(**dict(epochs=1, warmup=0, momentum=0, weight_decay=0) | changes)
+    return Recipe.paper().replace(
+        **dict(epochs=1, warmup_epochs=0, momentum=0, weight_decay=0) | changes
+    )
 
 
 def test_four_batches_of_sixteen_make_the_step_of_one_of_64_where_all_images_are_of_one_kind(
