@@ -18,7 +18,6 @@ import resource
 import subprocess
 import sys
 import tempfile
-from functools import partial
 from importlib.metadata import version
 from math import ceil
 from pathlib import Path
@@ -84,13 +83,12 @@ def measure(kind: str, weights: Path, device: str, steps: int, n_images: int) ->
     optimizer = torch.optim.SGD(
         prompt.parameters(), lr=1e-3, momentum=recipe.momentum, weight_decay=recipe.weight_decay
     )
-    loss = partial(unified_loss, gamma=0.0, lam=1.0)
     seconds = []
     for _ in range(1 + steps):
         batch = torch.randperm(n_images, generator=generator)[: recipe.batch_size]
         started = waited(place)
         # an epoch of one batch is a step
-        train_epoch(prompt, optimizer, examples, batch, recipe, loss)
+        train_epoch(prompt, optimizer, examples, batch, recipe, unified_loss, (0.0, 1.0))
         seconds.append(waited(place) - started)
     result = dict(
         prompt=kind,

@@ -35,7 +35,7 @@ from pseudolab.settings import POCKET_TASKS
 
 # %% ../../nbs/lab/experiments/stepwise.ipynb #c025
 STEPS = (
-    ("batch_size", "accumulate"),
+    ("batch_size", "accumulate", "micro_batch_means"),
     ("first_epoch_zero",),
     ("malformed_template",),
     ("warm_start",),

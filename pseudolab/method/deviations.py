@@ -17,6 +17,7 @@ __all__ = [
     "square_root",
     "warm_start",
     "first_epoch_zero",
+    "micro_batch_means",
     "deviate",
 ]
 
@@ -126,6 +127,13 @@ def first_epoch_zero(step: int) -> int:
     return step - 1
 
 
+def micro_batch_means(
+    shares: torch.Tensor,  # float64 (2, n): of the micro-batches of a step in its two means
+) -> torch.Tensor:  # float64 (2, n)
+    "Each micro-batch takes its own means, and all micro-batches count alike"
+    return torch.full_like(shares, 1 / shares.shape[1])
+
+
 # %% ../../nbs/lab/method/deviations.ipynb #c012
 DEVIATIONS: dict[str, dict[str, Callable[..., Any]]] = {
     "first logits": {"malformed_template": malformed_template},
@@ -135,6 +143,7 @@ DEVIATIONS: dict[str, dict[str, Callable[..., Any]]] = {
     "weights": {"inverted_weights": inverted_weights, "square_root": square_root},
     "initial prompt": {"warm_start": warm_start},
     "warm-up": {"first_epoch_zero": first_epoch_zero},
+    "means": {"micro_batch_means": micro_batch_means},
 }
 
 

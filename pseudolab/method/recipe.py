@@ -42,8 +42,8 @@ class Recipe:
     epochs: int = 150  # passes over the chosen images, each round
     # a round has more epochs until it takes so many steps; 0: just `epochs`
     min_steps: int = 0
-    batch_size: int = 64  # images whose loss is computed together
-    accumulate: int = 1  # batches whose gradients are averaged for one step
+    batch_size: int = 64  # images whose loss is computed together, a micro-batch
+    accumulate: int = 1  # micro-batches that make one step
     learning_rate: float = 0.1  # the highest; textual and visual prompts
     learning_rate_multimodal: float = 0.01  # the highest; multimodal prompts
     momentum: float = 0.9
@@ -56,6 +56,8 @@ class Recipe:
     sampler: str = "shuffled"
 
     # where the released code parts from the paper: one function each, in `deviations`
+    # each term of the loss is a mean within its micro-batch, not over the whole step
+    micro_batch_means: bool = False
     first_epoch_zero: bool = False  # the rate of the first epoch is exactly 0
     # the first labels come from the unfilled template, "a photo of a {}forest"
     malformed_template: bool = False
@@ -139,6 +141,7 @@ RECIPES = {
         name="authors_code",
         batch_size=16,
         accumulate=4,
+        micro_batch_means=True,
         first_epoch_zero=True,
         malformed_template=True,
         warm_start=True,

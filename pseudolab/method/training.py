@@ -12,8 +12,10 @@ __all__ = [
     "Examples",
     "concat_terms",
     "batch_order",
+    "effective_weight",
     "epochs_of",
     "learning_rate",
+    "mean_shares",
     "train_epoch",
     "fit_prompt",
     "rng_for",
@@ -22,8 +24,7 @@ __all__ = [
 # %% ../../nbs/lab/method/training.ipynb #c002
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
-from math import ceil, cos, pi
+from math import ceil, comb, cos, pi
 
 import numpy as np
 import torch
@@ -133,6 +134,18 @@ def _passes(n: int, length: int, generator: torch.Generator) -> torch.Tensor:  #
     return torch.cat(passes)[:length]
 
 
+# %% ../../nbs/lab/method/training.ipynb #4f43e667
+def effective_weight(
+    n_kind: int,  # images of one kind, labelled or pseudolabelled
+    n_images: int,  # of both kinds
+    batch_size: int,  # images over which the means are taken
+) -> float:  # 0 to 1
+    "The share of its weight that a term has in shuffled batches, on average over an epoch's"
+    sizes = [min(batch_size, n_images - start) for start in range(0, n_images, batch_size)]
+    without = [comb(n_images - n_kind, size) / comb(n_images, size) for size in sizes]
+    return 1 - sum(without) / len(without)
+
+
 # %% ../../nbs/lab/method/training.ipynb #c012
 def epochs_of(n_images: int, recipe: Recipe) -> int:
     "Epochs of a round that trains on `n_images`: at least `recipe.min_steps` steps in all"
@@ -159,7 +172,20 @@ def learning_rate(
 
 
 # %% ../../nbs/lab/method/training.ipynb #c058
-Loss = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
+# logits, target, pseudo, gamma, lam -> scalar
+Loss = Callable[..., torch.Tensor]
+
+
+def mean_shares(
+    pseudo: torch.Tensor,  # bool (n,): of the images of one step, are they pseudolabelled?
+    recipe: Recipe,
+) -> torch.Tensor:  # float64 (2, micro-batches)
+    "The share of each micro-batch in the two means of a step, over labelled and pseudolabelled"
+    kinds = torch.stack([~pseudo, pseudo])
+    counts = [part.sum(dim=1) for part in kinds.split(recipe.batch_size, dim=1)]
+    held = torch.stack(counts, dim=1).double()
+    shares = held / held.sum(dim=1, keepdim=True).clamp(min=1)
+    return deviate("means", shares, recipe)
 
 
 def train_epoch(
@@ -168,22 +194,28 @@ def train_epoch(
     examples: Examples,
     order: torch.Tensor,  # int64 (n,): positions in `examples`
     recipe: Recipe,
-    loss: Loss,  # logits, target, pseudo -> scalar
+    loss: Loss,
+    weights: tuple[float, float],  # gamma, lambda
     columns: torch.Tensor | None = None,  # int64: of the logits that enter the loss; None: all
 ) -> float:
-    "One epoch of stochastic gradient descent; returns the mean loss of its batches"
+    "One epoch of stochastic gradient descent; returns the mean loss of its steps"
+    gamma, lam = weights
     losses: list[torch.Tensor] = []
-    batches = order.to(examples.target.device).split(recipe.batch_size)
-    for start in range(0, len(batches), recipe.accumulate):
-        group = batches[start : start + recipe.accumulate]
-        for index in group:
+    pseudo = examples.pseudo.to(order.device)
+    for images in order.split(recipe.batch_size * recipe.accumulate):
+        shares = mean_shares(pseudo[images], recipe).T.tolist()
+        parts = images.to(examples.target.device).split(recipe.batch_size)
+        values: list[torch.Tensor] = []
+        for index, (of_labelled, of_pseudo) in zip(parts, shares, strict=True):
             batch = examples[index]
             logits = prompt(batch.inputs)
             if columns is not None:
                 logits = logits[:, columns]
-            value = loss(logits, batch.target, batch.pseudo)
-            (value / len(group)).backward()
-            losses.append(value.detach())
+            about = {"gamma": gamma * of_labelled, "lam": lam * of_pseudo}
+            value = loss(logits, batch.target, batch.pseudo, **about)
+            value.backward()
+            values.append(value.detach())
+        losses.append(torch.stack(values).sum())
         _step(prompt, optimizer, recipe.max_grad_norm)
     return torch.stack(losses).mean().item()
 
@@ -207,8 +239,7 @@ def fit_prompt(
     generator: torch.Generator,  # of the order of the images
     # int64, ascending: the classes whose logits enter the loss; None: all
     classes: np.ndarray | None = None,
-    # logits, target, pseudo, gamma, lam -> scalar
-    loss: Callable[..., torch.Tensor] = unified_loss,
+    loss: Loss = unified_loss,
 ) -> list[float]:  # the mean loss of each epoch
     """Train a prompt in place by stochastic gradient descent; CLIP is not touched.
 
@@ -229,13 +260,15 @@ def fit_prompt(
         momentum=recipe.momentum,
         weight_decay=recipe.weight_decay,
     )
-    weighted = partial(loss, gamma=gamma, lam=lam)
+    weights = gamma, lam
     losses: list[float] = []
     for epoch in range(recipe.epochs):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(epoch, recipe, prompt.lr_field)
         order = batch_order(sizes, recipe.sampler, generator)
-        losses.append(train_epoch(prompt, optimizer, examples, order, recipe, weighted, columns))
+        losses.append(
+            train_epoch(prompt, optimizer, examples, order, recipe, loss, weights, columns)
+        )
         _check_finite(losses, recipe, prompt.lr_field)
     return losses
 

@@ -119,7 +119,7 @@ def test_every_switch_that_parts_the_recipes_is_on_the_recipe_page():
         if f.name != "name"
         and getattr(Recipe.paper(), f.name) != getattr(Recipe.authors_code(), f.name)
     ]
-    assert len(parts) == 10 and all(f"`{name}`" in page for name in parts)
+    assert len(parts) == 11 and all(f"`{name}`" in page for name in parts)
 
 
 def test_the_recipe_page_sends_the_reader_to_lessons_that_turn_the_switch():
@@ -191,18 +191,51 @@ def test_four_batches_of_sixteen_make_the_step_of_one_of_64_where_all_images_are
     assert torch.allclose(one, four, atol=1e-5) and not torch.allclose(one, alone, atol=1e-3)
 
 
-def test_four_batches_of_sixteen_differ_where_kinds_mix(clip, task):
+@pytest.mark.parametrize("n", [64, 90])
+def test_four_batches_of_sixteen_are_one_of_64_unless_each_takes_its_own_means(clip, task, n):
+    "With 90 images the second step is cut into 16 and 10"
     features, labels = clip.image_features(task.train.images), task.train.labels
     terms = dict(
         labelled=Term(features[:6], labels[:6]),
-        pseudolabelled=Term(features[6:64], labels[6:64]),
+        pseudolabelled=Term(features[6:n], labels[6:n]),
         gamma=9.0,
     )
-    one, four = (
+    cut = dict(batch_size=16, accumulate=4)
+    one, four, apart = (
         step_of(TextPrompt(clip, task.class_names), plain(**change), **terms)
-        for change in ({}, dict(batch_size=16, accumulate=4))
+        for change in ({}, cut, cut | dict(micro_batch_means=True))
     )
-    assert not torch.allclose(one, four, atol=1e-4)
+    assert torch.allclose(one, four, atol=1e-6) and not torch.allclose(one, apart, atol=1e-4)
+
+
+def test_means_within_micro_batches_by_hand(clip, task):
+    "A step of four images, two at a time: the labelled one weighs half of gamma, not all of it"
+    prompt = TextPrompt(clip, task.class_names)
+    features, labels = clip.image_features(task.train.images)[:4], task.train.labels[:4]
+    terms = dict(
+        labelled=Term(features[:1], labels[:1]), pseudolabelled=Term(features[1:], labels[1:])
+    )
+    order = torch.randperm(4, generator=torch.Generator().manual_seed(0))
+    start = prompt.context.detach().clone()
+    costs = F.cross_entropy(prompt(features), torch.from_numpy(labels), reduction="none")
+    halves = [half.tolist() for half in order.split(2)]
+    (mixed,) = [half for half in halves if 0 in half]
+    (pure,) = [half for half in halves if 0 not in half]
+    guess = max(mixed)
+    expected = {
+        False: 6 * costs[0] + 2 * costs[1:].mean(),
+        True: (6 * costs[0] + 2 * costs[guess] + 2 * costs[pure].mean()) / 2,
+    }
+    for switch, loss in expected.items():
+        (gradient,) = torch.autograd.grad(loss, prompt.context, retain_graph=True)
+        recipe = plain(batch_size=2, accumulate=2, micro_batch_means=switch)
+        fresh = TextPrompt(clip, task.class_names)
+        losses = fit_prompt(
+            fresh, recipe, **terms, gamma=6.0, lam=2.0, generator=torch.Generator().manual_seed(0)
+        )
+        assert losses == [pytest.approx(loss.item(), rel=1e-5)]
+        step = recipe.learning_rate * gradient
+        assert torch.allclose(start - fresh.context, step, rtol=1e-3, atol=1e-7)
 
 
 def test_a_term_without_weight_or_images_is_left_out(clip, task):
@@ -239,7 +272,7 @@ def test_the_loss_is_an_argument(clip, task):
         generator=torch.Generator(),
         loss=loss,
     )
-    assert losses == [0.0] and heard == [((20, 10), [False] * 20, 3.0, 1.0)]
+    assert losses == [0.0] and heard == [((20, 10), [False] * 20, 3.0, 0.0)]
 
 
 @given(

@@ -5,13 +5,20 @@ The numbers were worked out by hand from a description of its behaviour.
 
 import json
 from dataclasses import asdict
+from math import prod
 
 import numpy as np
 import pytest
+import torch
 
 from pseudolab.data.tasks import load_task
 from pseudolab.method.recipe import Recipe
-from pseudolab.method.training import learning_rate
+from pseudolab.method.training import (
+    batch_order,
+    effective_weight,
+    learning_rate,
+    mean_shares,
+)
 from pseudolab.method.tuner import PromptTuner
 
 PAPER, CODE = Recipe.paper(), Recipe.authors_code()
@@ -76,3 +83,67 @@ def test_a_tuner_saved_with_another_version_is_refused(clip, task, tmp_path):
     with pytest.raises(ValueError, match="no switch called.*warmup.*warmup_epochs"):
         Recipe.paper().replace(warmup=0.1)
     assert Recipe.from_dict(asdict(SMALL)) == SMALL
+
+
+# ---- micro-batches
+# ---------------------------------------------------------------------
+
+# labelled, pseudolabelled -> share of gamma that is left, with means over 64 and over 16 images,
+# as drawn batches gave it
+DRAWN = {(20, 580): (0.877, 0.421), (94, 3666): (0.803, 0.334), (20, 4000): (0.281, 0.077)}
+# the same by the hypergeometric distribution, the last and smaller batch of an epoch included
+EXACT = {(20, 580): (0.866, 0.418), (94, 3666): (0.803, 0.334), (20, 4000): (0.274, 0.077)}
+
+
+def chance(n_kind, n_images, size):
+    "That a batch holds an image of a kind: none of `size` images, drawn one by one, is another"
+    others = n_images - n_kind
+    return 1 - prod((others - i) / (n_images - i) for i in range(size))
+
+
+@pytest.mark.parametrize("counts", EXACT)
+def test_what_is_left_of_a_rare_term(counts):
+    L, P = counts
+    for place, size in enumerate((64, 16)):
+        found = effective_weight(L, L + P, size)
+        assert found == pytest.approx(EXACT[counts][place], abs=5e-4)
+        assert found == pytest.approx(DRAWN[counts][place], abs=0.012)
+        n, rest = divmod(L + P, size)
+        whole, last = chance(L, L + P, size), chance(L, L + P, rest)
+        assert found == pytest.approx((n * whole + last) / (n + 1))
+
+
+@pytest.mark.parametrize("counts", EXACT)
+def test_what_is_left_of_a_rare_term_in_drawn_batches(counts):
+    L, P = counts
+    for place, size in enumerate((64, 16)):
+        generator = torch.Generator().manual_seed(3)
+        held = []
+        for _ in range(100):
+            order = batch_order([L, P], "shuffled", generator)
+            held += [bool((batch < L).any()) for batch in order.split(size)]
+        assert np.mean(held) == pytest.approx(EXACT[counts][place], abs=0.02)
+
+
+@pytest.mark.parametrize("separate, size", [(False, 64), (True, 16)])
+def test_a_term_trains_with_what_is_left_of_its_weight(separate, size):
+    "The shares in the mean of the labelled, summed over a step"
+    L, P = 20, 580
+    recipe = PAPER.replace(batch_size=16, accumulate=4, micro_batch_means=separate)
+    generator = torch.Generator().manual_seed(1)
+    sums = []
+    for _ in range(60):
+        order = batch_order([L, P], "shuffled", generator)
+        for step in order[:576].split(64):
+            labelled = step < L
+            shares = mean_shares(~labelled, recipe)[0]
+            # a micro-batch without a labelled image adds nothing to their mean
+            held = torch.stack([part.any() for part in labelled.split(16)])
+            sums.append(shares[held].sum().item())
+    assert np.mean(sums) == pytest.approx(chance(L, L + P, size), abs=0.03)
+
+
+def test_who_takes_means_over_what():
+    assert CODE.batch_size * CODE.accumulate == PAPER.batch_size * PAPER.accumulate == 64
+    assert CODE.micro_batch_means and not PAPER.micro_batch_means
+    assert not Recipe.pocket().micro_batch_means
