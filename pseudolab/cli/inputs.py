@@ -175,6 +175,7 @@ def tuner_arguments(
         seed=settings.seed if method.seed is None else method.seed,
         shots=method.shots,
         shots_seed=method.shots_seed,
+        shots_draw=method.shots_draw,
         split_seed=method.split_seed,
         selector=method.selector,
         prompt_options=given(prompt),

@@ -25,6 +25,7 @@ __all__ = [
     "Seed",
     "Shots",
     "ShotsSeed",
+    "ShotsDrawChoice",
     "SplitSeed",
     "SelectorChoice",
     "NTokens",
@@ -44,6 +45,7 @@ __all__ = [
     "PromptKind",
     "Paradigm",
     "StrategyName",
+    "ShotsDraw",
     "SelectorName",
     "Depth",
     "Attention",
@@ -95,6 +97,13 @@ class StrategyName(StrEnum):
     FPL = "fpl"
     IFPL = "ifpl"
     GRIP = "grip"
+
+
+class ShotsDraw(StrEnum):
+    "How the labelled images are drawn"
+
+    DEFAULT = "default"
+    RELEASED = "released"
 
 
 class SelectorName(StrEnum):
@@ -227,6 +236,9 @@ Seed = Annotated[
 ]
 Shots = Annotated[int, typer.Option(help="ssl: labelled images per class.")]
 ShotsSeed = Annotated[int, typer.Option(help="ssl: of their draw.", min=0)]
+ShotsDrawChoice = Annotated[
+    str, typer.Option(help=f"ssl: how they are drawn: {either(ShotsDraw)}.")
+]
 SplitSeed = Annotated[int, typer.Option(help="trzsl: of the draw of the seen classes.", min=0)]
 SelectorChoice = Annotated[
     str, typer.Option(help=f"How pseudolabels are chosen: {either(SelectorName)}.")
@@ -248,6 +260,7 @@ class MethodOptions:
     seed: Seed = None
     shots: Shots = 2
     shots_seed: ShotsSeed = 0
+    shots_draw: ShotsDrawChoice = ShotsDraw.DEFAULT
     split_seed: SplitSeed = 500
     selector: SelectorChoice = SelectorName.TOP_K
 

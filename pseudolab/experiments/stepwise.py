@@ -58,6 +58,7 @@ def stepwise_recipes(
     recipe = Recipe.authors_code().replace(
         name="released code",
         square_root=False,
+        released_shots=False,
         epochs=pocket.epochs,
         min_steps=pocket.min_steps,
         warmup_epochs=1,

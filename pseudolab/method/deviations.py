@@ -1,4 +1,4 @@
-"""Eight slips and habits of the released code, one small function each: when do they matter?
+"""Ten slips and habits of the released code, one small function each: when do they matter?
 
 Docs: https://pseudolab.github.io/pseudolab/lab/method/deviations.html
 """
@@ -7,11 +7,14 @@ Docs: https://pseudolab.github.io/pseudolab/lab/method/deviations.html
 
 # %% auto #0
 __all__ = [
+    "HOLD_OUT_SEED",
+    "HOLD_OUT_FROM_K",
     "DEVIATIONS",
     "T",
     "malformed_template",
     "floored_twice",
     "leaderboard",
+    "released_shots",
     "hold_out",
     "inverted_weights",
     "square_root",
@@ -64,15 +67,24 @@ def leaderboard(selector: str) -> str:
     return "leaderboard" if selector == "top_k" else selector
 
 
+def released_shots(draw: str) -> str:
+    "The labelled images are drawn as in the released code"
+    return "released"
+
+
+HOLD_OUT_SEED = 0  # of all runs: the seed of a run does not move what is put aside
+HOLD_OUT_FROM_K = 10
+
+
 def hold_out(
     kept: np.ndarray,  # int64 (n,): positions of the images to train on
     *,
     share: float,  # that is put aside
-    enough: bool,  # are there enough images to put some aside?
+    k: int | None,  # pseudolabelled images per class in this round; None: they are labelled
     generator: torch.Generator,
 ) -> np.ndarray:  # int64, ascending
-    "A share of the images is put aside and never used"
-    if not enough:
+    "A share of the images is put aside and never used; of pseudolabelled ones from K = 10 on"
+    if k is not None and k < HOLD_OUT_FROM_K:
         return kept
     n = max(1, int(len(kept) * (1 - share)))
     order = torch.randperm(len(kept), generator=generator)
@@ -139,6 +151,7 @@ DEVIATIONS: dict[str, dict[str, Callable[..., Any]]] = {
     "first logits": {"malformed_template": malformed_template},
     "K": {"floored_twice": floored_twice},
     "selector": {"leaderboard": leaderboard},
+    "shots": {"released_shots": released_shots},
     "kept images": {"hold_out": hold_out},
     "weights": {"inverted_weights": inverted_weights, "square_root": square_root},
     "initial prompt": {"warm_start": warm_start},

@@ -68,8 +68,10 @@ class Recipe:
     # pseudolabels are chosen by the streaming leaderboard, not by exact top-K
     leaderboard: bool = False
     # share of the labelled and (where K >= 10) of the pseudolabelled images that is put aside
-    # and never used
+    # and never used; of the labelled the same ones in every round
     hold_out: float = 0.0
+    # SSL: the labelled images are drawn as in the released code (`splits.SHOTS_DRAWS`)
+    released_shots: bool = False
     # GRIP's K is i * floor(U / rounds) / C rounded down, not i * U / (rounds * C)
     floored_twice: bool = False
 
@@ -149,6 +151,7 @@ RECIPES = {
         square_root=True,
         leaderboard=True,
         hold_out=0.2,
+        released_shots=True,
         floored_twice=True,
     ),
     "pocket": Recipe(

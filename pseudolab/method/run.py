@@ -228,6 +228,7 @@ class RunSettings:
     seed: int = 0
     shots: int = 2
     shots_seed: int = 0
+    shots_draw: str = "default"
     split_seed: int = 500
     k: list[int] = field(default_factory=list)  # of each round, from 1 on
     versions: dict[str, str] = field(default_factory=dict)

@@ -7,6 +7,7 @@ Docs: https://pseudolab.github.io/pseudolab/lab/method/splits.html
 
 # %% auto #0
 __all__ = [
+    "SHOTS_DRAWS",
     "SEEN_SHARE",
     "Split",
     "unsupervised",
@@ -76,21 +77,30 @@ def unsupervised(task: Task) -> Split:
 
 
 # %% ../../nbs/lab/method/splits.ipynb #c018
+# default: one random stream for all classes; released: as in the released code, numpy's older
+# generator, started again with the same seed for every class
+SHOTS_DRAWS = ("default", "released")
+
+
 def semi_supervised(
     task: Task,
     shots: int = 2,  # labelled images per class
     seed: int = 0,  # of their draw
+    draw: str = "default",  # one of SHOTS_DRAWS
 ) -> Split:
     """SSL: `shots` labelled images of every class; the rest of the training images are the pool.
 
-    Raises ValueError if a class has too few labelled images, or nothing is left for the pool.
+    Raises ValueError if a class has too few labelled images, nothing is left for the pool, or the
+    draw is unknown.
     """
+    if draw not in SHOTS_DRAWS:
+        raise ValueError(f"No draw of the shots is called {draw!r}; choose one of {SHOTS_DRAWS}.")
     if shots < 1:
         raise ValueError(
             f"shots is {shots}; semi-supervised learning needs at least one labelled image per "
             "class."
         )
-    drawn = _draw_shots(task, shots, seed)
+    drawn = _draw_shots(task, shots, seed, draw)
     pool = np.setdiff1d(np.arange(len(task.train)), drawn)
     if len(pool) == 0:
         raise ValueError(
@@ -100,9 +110,14 @@ def semi_supervised(
     return _split("ssl", task, labelled=drawn, pool=pool, allowed=range(len(task.class_names)))
 
 
-def _draw_shots(task: Task, shots: int, seed: int) -> np.ndarray:  # int64 (shots * C,), ascending
+def _draw_shots(
+    task: Task,
+    shots: int,
+    seed: int,
+    draw: str,
+) -> np.ndarray:  # int64 (shots * C,), ascending
     "Positions of `shots` labelled training images of every class"
-    rng = np.random.default_rng(seed)
+    rng: np.random.Generator | np.random.RandomState = np.random.default_rng(seed)
     drawn: list[np.ndarray] = []
     for c, name in enumerate(task.class_names):
         members = np.flatnonzero(task.train.labels == c)
@@ -111,6 +126,8 @@ def _draw_shots(task: Task, shots: int, seed: int) -> np.ndarray:  # int64 (shot
                 f"The class {name!r} has {len(members)} labelled training images and {shots} shots "
                 "were asked for. Label more, or take fewer shots."
             )
+        if draw == "released":
+            rng = np.random.RandomState(seed)
         drawn.append(rng.choice(members, shots, replace=False))
     return np.sort(np.concatenate(drawn))
 
@@ -162,11 +179,12 @@ def make_split(
     *,
     shots: int = 2,  # ssl: labelled images per class
     shots_seed: int = 0,  # ssl: of their draw
+    shots_draw: str = "default",  # ssl: one of SHOTS_DRAWS
     split_seed: int = 500,  # trzsl: of the draw of the seen classes
 ) -> Split:
     "What a paradigm makes of `task`. Raises ValueError if it is unknown or does not fit the task"
     if paradigm == "ssl":
-        return semi_supervised(task, shots, shots_seed)
+        return semi_supervised(task, shots, shots_seed, shots_draw)
     if paradigm == "trzsl":
         return transductive(task, split_seed)
     if paradigm == "ul":

@@ -27,7 +27,7 @@ from pseudolab.clip.loading import load_clip
 from pseudolab.clip.model import Clip, PatchRows
 from pseudolab.data.tasks import Task
 from pseudolab.io import read_json, write_json
-from pseudolab.method.deviations import deviate
+from pseudolab.method.deviations import HOLD_OUT_SEED, deviate
 from pseudolab.method.loss import WEIGHTS, term_weights
 from pseudolab.method.prompts.base import Prompt, TemplatePrompt
 from pseudolab.method.prompts.multimodal import MultimodalPrompt
@@ -44,7 +44,7 @@ from pseudolab.method.run import (
     save_settings,
 )
 from pseudolab.method.selectors import SELECTORS
-from pseudolab.method.splits import Split, make_split, score
+from pseudolab.method.splits import SHOTS_DRAWS, Split, make_split, score
 from pseudolab.method.strategies import Strategy
 from pseudolab.method.training import Term, fit_prompt, rng_for
 from pseudolab.method.zero_shot import cosine_logits, per_class_accuracy
@@ -69,7 +69,7 @@ def one_of(
 
 
 # %% ../../nbs/lab/method/tuner.ipynb #c029a
-# purposes of `rng_for`
+# purposes of `rng_for`, each with a stream of its own
 START, ORDER, HOLD_OUT_LABELLED, HOLD_OUT_PSEUDOLABELLED = range(4)
 
 
@@ -117,6 +117,7 @@ class PromptTuner:
         seed: int = 0,  # of the prompt's start and the order of the batches
         shots: int = 2,  # ssl: labelled images per class
         shots_seed: int = 0,  # ssl: of their draw
+        shots_draw: str = "default",  # ssl: how they are drawn, one of SHOTS_DRAWS
         split_seed: int = 500,  # trzsl: of the draw of the seen classes
         selector: str = "top_k",  # a name of SELECTORS
         # n_tokens; depth of a visual, attention of a multimodal prompt
@@ -131,6 +132,8 @@ class PromptTuner:
         self.seed = seed
         self.shots = shots
         self.shots_seed = shots_seed
+        drawn = one_of("shots_draw", shots_draw, SHOTS_DRAWS)
+        self.shots_draw = deviate("shots", drawn, self.recipe)
         self.split_seed = split_seed
         if self.strategy.labelled_only and paradigm == "ul":
             raise ValueError(
@@ -184,7 +187,7 @@ class PromptTuner:
             k = self._k(i, split)
             chosen = self._select(logits, k, split)
             prompt = self._new_prompt(task, i, before=prompt)
-            labelled, pseudolabelled = self._terms(fit, prompt, chosen, i)
+            labelled, pseudolabelled = self._terms(fit, prompt, chosen, k)
             gamma, lam = self._weights(labelled, pseudolabelled)
             fit_prompt(
                 prompt,
@@ -207,6 +210,7 @@ class PromptTuner:
             self.paradigm,
             shots=self.shots,
             shots_seed=self.shots_seed,
+            shots_draw=self.shots_draw,
             split_seed=self.split_seed,
         )
 
@@ -238,27 +242,26 @@ class PromptTuner:
         fit: Fit,
         prompt: Prompt,
         chosen: PseudoLabels | None,
-        i: int,
+        k: int,
     ) -> tuple[Term | None, Term | None]:
         "The labelled and the pseudolabelled images of a round; None where there are none"
         labelled = pseudolabelled = None
         split = fit.split
         if len(split.labelled):
-            kept = self._kept(len(split.labelled), i, HOLD_OUT_LABELLED)
+            kept = self._kept(len(split.labelled), HOLD_OUT_LABELLED)
             inputs = fit.inputs(prompt, split.labelled.images)
             labelled = Term(inputs[kept], split.labelled.labels[kept])
         if chosen is not None and len(chosen):
-            enough = len(chosen) >= 10 * len(split.allowed)
-            kept = self._kept(len(chosen), i, HOLD_OUT_PSEUDOLABELLED, enough)
+            kept = self._kept(len(chosen), HOLD_OUT_PSEUDOLABELLED, k)
             inputs = fit.inputs(prompt, split.pool.images)
             labels = chosen.label if chosen.candidates is None else chosen.candidates
             pseudolabelled = Term(inputs[chosen.index[kept]], labels[kept])
         return labelled, pseudolabelled
 
-    def _kept(self, n: int, i: int, purpose: int, enough: bool = True) -> np.ndarray:
+    def _kept(self, n: int, purpose: int, k: int | None = None) -> np.ndarray:
         "Positions of the images, of n, that are trained on: all of them"
-        generator = rng_for(self.seed, i, purpose)
-        about = {"share": self.recipe.hold_out, "enough": enough, "generator": generator}
+        generator = rng_for(HOLD_OUT_SEED, 0, purpose)
+        about = {"share": self.recipe.hold_out, "k": k, "generator": generator}
         return deviate("kept images", np.arange(n), self.recipe, **about)
 
     def _weights(self, labelled: Term | None, pseudolabelled: Term | None) -> tuple[float, float]:
@@ -378,6 +381,7 @@ class PromptTuner:
             "seed": self.seed,
             "shots": self.shots,
             "shots_seed": self.shots_seed,
+            "shots_draw": self.shots_draw,
             "split_seed": self.split_seed,
         }
 

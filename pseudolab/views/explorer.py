@@ -266,6 +266,7 @@ def _split_of(run: Run, task: Task):
         settings.paradigm,
         shots=settings.shots,
         shots_seed=settings.shots_seed,
+        shots_draw=settings.shots_draw,
         split_seed=settings.split_seed,
     )
 

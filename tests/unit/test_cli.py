@@ -197,6 +197,7 @@ def test_the_names_that_help_lists_are_those_of_the_library():
     from pseudolab.experiments.parts import PARTS
     from pseudolab.method.loss import WEIGHTS
     from pseudolab.method.selectors import SELECTORS
+    from pseudolab.method.splits import SHOTS_DRAWS
     from pseudolab.method.strategies import STRATEGIES
     from pseudolab.method.tuner import PROMPTS
 
@@ -204,6 +205,7 @@ def test_the_names_that_help_lists_are_those_of_the_library():
     assert list(options.Paradigm) == sorted(WEIGHTS)
     assert list(options.StrategyName) == list(STRATEGIES)
     assert list(options.SelectorName) == list(SELECTORS)
+    assert tuple(options.ShotsDraw) == SHOTS_DRAWS
     assert list(options.PartName) == list(PARTS)
 
 

@@ -119,7 +119,7 @@ def test_every_switch_that_parts_the_recipes_is_on_the_recipe_page():
         if f.name != "name"
         and getattr(Recipe.paper(), f.name) != getattr(Recipe.authors_code(), f.name)
     ]
-    assert len(parts) == 11 and all(f"`{name}`" in page for name in parts)
+    assert len(parts) == 12 and all(f"`{name}`" in page for name in parts)
 
 
 def test_the_recipe_page_sends_the_reader_to_lessons_that_turn_the_switch():
@@ -135,7 +135,7 @@ def test_the_recipe_page_sends_the_reader_to_lessons_that_turn_the_switch():
         for switch in re.findall(r"`(\w+)`", names)
         for lesson in re.findall(r"lessons/(\w+\.ipynb)", links)
     ]
-    assert len(rows) == 9 and len(pairs) >= 11
+    assert len(rows) == 10 and len(pairs) >= 13
     walked = (nbs / "lessons" / "14b_from_code_to_paper.ipynb").read_text(encoding="utf-8")
     for switch, lesson in pairs:
         assert switch in (nbs / "lessons" / lesson).read_text(encoding="utf-8"), (switch, lesson)
