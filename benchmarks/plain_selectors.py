@@ -18,10 +18,9 @@ Allowed = Sequence[int] | None
 
 
 def prepared(logits: Logits, allowed: Allowed) -> tuple[np.ndarray, np.ndarray]:
-    "Log-probabilities (U, A) of the allowed classes, and these classes (A,)."
-    scores = log_probabilities(logits)
-    classes = np.arange(scores.shape[1]) if allowed is None else np.asarray(allowed)
-    return scores[:, classes], classes
+    "Log-probabilities (U, A) among the allowed classes, and these classes (A,)."
+    classes = np.arange(logits.shape[1]) if allowed is None else np.asarray(allowed)
+    return log_probabilities(logits[:, classes]), classes
 
 
 def one_label_each(
@@ -165,14 +164,13 @@ def balanced(
 ) -> PseudoLabels:
     "The plan of `sinkhorn` over the allowed classes, then stable matching on its entries."
     scores, classes = prepared(logits, allowed)
-    among = log_probabilities(scores)
     shares = np.full(len(classes), 1 / len(classes))
     if isinstance(prior, str):
-        shares = estimated_shares(among)
+        shares = estimated_shares(scores)
     elif prior is not None:
         shares = np.asarray(prior, np.float64)[classes]
         shares = shares / shares.sum()
-    plan = sinkhorn(among, shares, temperature, tolerance)
+    plan = sinkhorn(scores, shares, temperature, tolerance)
     column, placed = match(plan, places_of(shares, k * len(classes)))
     images = np.arange(len(scores))
     return one_label_each(classes, column, plan[images, column], placed, scores[images, column])
@@ -187,19 +185,18 @@ def candidate_sets(
 ) -> np.ndarray:  # bool (U, C)
     "The classes of each image that both bars let through, and always the likeliest."
     scores, classes = prepared(logits, allowed)
-    among = log_probabilities(scores)
     if inter is None:
         inter = max(0.0, 1 - 2 / len(classes))
-    order = np.argsort(-among, axis=1, kind="stable")
-    probability = np.exp(np.take_along_axis(among, order, axis=1))
+    order = np.argsort(-scores, axis=1, kind="stable")
+    probability = np.exp(np.take_along_axis(scores, order, axis=1))
     # of the classes from this rank on
     left_out = np.cumsum(probability[:, ::-1], axis=1)[:, ::-1]
-    doubt = left_out[:, 1] if len(classes) > 1 else np.zeros(len(among))
+    doubt = left_out[:, 1] if len(classes) > 1 else np.zeros(len(scores))
     most_doubt = -np.quantile(-doubt, intra, method="lower")
-    reaches_bar = among >= np.quantile(among, inter, axis=0, method="lower")
+    reaches_bar = scores >= np.quantile(scores, inter, axis=0, method="lower")
     chosen = (left_out > most_doubt) & np.take_along_axis(reaches_bar, order, axis=1)
     chosen[:, 0] = True
-    sets = np.zeros((len(among), np.shape(logits)[1]), dtype=bool)
+    sets = np.zeros((len(scores), np.shape(logits)[1]), dtype=bool)
     np.put_along_axis(sets, classes[order], chosen, axis=1)
     return sets
 

@@ -119,6 +119,7 @@ class _Pool:
         k: int | None,  # images per class; None: the selector has no k
         allowed: Sequence[int] | None,  # classes that may be given; None: all
         chunk: int,  # rows that are read together
+        over_all: bool = False,  # normalise over all classes, not over the allowed ones alone
     ) -> None:
         in_torch = isinstance(logits, torch.Tensor)
         self.logits = logits.detach().cpu() if in_torch else np.asarray(logits)
@@ -128,6 +129,7 @@ class _Pool:
         self.n_classes = self.logits.shape[1]
         self.classes = _allowed_classes(allowed, self.n_classes)  # int64 (A,)
         self.are_all = allowed is None
+        self.over_all = over_all
         self.chunk = chunk
         self.kept: torch.Tensor | None = None  # all rows, once read, if they are one chunk
 
@@ -161,13 +163,10 @@ class _Pool:
             yield self.kept
 
     def scores(self, images: slice | np.ndarray) -> np.ndarray:  # float64 (n, A)
-        "Log-probabilities of the allowed classes, among all classes."
-        scores = log_probabilities(self.logits[images])
-        return scores if self.are_all else scores[:, self.classes]
-
-    def scores_among_allowed(self, images: slice | np.ndarray) -> np.ndarray:  # float64 (n, A)
-        "Log-probabilities as if there were no other classes than the allowed ones."
-        return log_probabilities(self.scores(images))
+        "Log-probabilities of the allowed classes, as if there were no others."
+        if self.over_all:
+            return log_probabilities(self.logits[images])[:, self.classes]
+        return log_probabilities(self.rows(images))
 
 
 # %% ../../nbs/lab/method/selectors.ipynb #c010
@@ -222,13 +221,15 @@ def select_top_k(
     k: int,  # images per class, 1 to U
     *,
     allowed: Sequence[int] | None = None,  # classes that may be given (None: all)
+    over_all: bool = False,  # confidences over all classes, not over the allowed ones alone
     chunk: int = CHUNK,  # rows that are looked at together
 ) -> PseudoLabels:  # P = k * number of allowed classes, class by class, surest first
     """The `k` images of each class with the highest probability of it (Menghini et al., 2023).
 
-    Ties go to the lowest index. One pass, in memory for k * C entries.
+    With `allowed` the probabilities are a softmax over the allowed classes alone. Ties go to the
+    lowest index. One pass, in memory for k * C entries.
     """
-    pool = _Pool(logits, k, allowed, chunk)
+    pool = _Pool(logits, k, allowed, chunk, over_all)
     n_columns = len(pool.classes)
     boards = _Boards(n_columns, k, room=n_columns * max(k, chunk // 4))
     for images in pool.chunks():
@@ -268,18 +269,19 @@ def select_threshold(
     threshold: float = 0.95,  # a probability, above 0 and at most 1
     *,
     allowed: Sequence[int] | None = None,  # classes that may be given (None: all)
+    over_all: bool = False,  # confidences over all classes, not over the allowed ones alone
     chunk: int = CHUNK,  # rows that are looked at together
 ) -> PseudoLabels:  # P from 0 to U, no image twice, class by class, surest first
     """Each image under c = argmax p(c | x), where p(c | x) >= `threshold` (Sohn et al., 2020).
 
-    The argmax is taken over the allowed classes. One pass, in memory for two numbers per image.
+    p is taken over the allowed classes. One pass, in memory for two numbers per image.
     """
     if not 0 < threshold <= 1:
         raise ValueError(
             f"threshold is {threshold}, but must be a probability above 0 and at most 1, such as"
             " 0.95."
         )
-    pool = _Pool(logits, None, allowed, chunk)
+    pool = _Pool(logits, None, allowed, chunk, over_all)
     column, score = _likeliest(pool)
     return _one_label_each(pool.classes, column, score, score >= np.log(threshold), score)
 
@@ -304,14 +306,15 @@ def select_argmax_top_k(
     k: int,  # images per class at most, 1 to U
     *,
     allowed: Sequence[int] | None = None,  # classes that may be given (None: all)
+    over_all: bool = False,  # confidences over all classes, not over the allowed ones alone
     chunk: int = CHUNK,  # rows that are looked at together
 ) -> PseudoLabels:  # P <= k * number of allowed classes, no image twice, class by class
     """Each image only under c = argmax p(c | x); of these the `k` most confident of each class.
 
-    Top-K (Menghini et al., 2023) without double labels. The argmax is taken over the allowed
-    classes. One pass, in memory for two numbers per image.
+    Top-K (Menghini et al., 2023) without double labels. p is taken over the allowed classes. One
+    pass, in memory for two numbers per image.
     """
-    pool = _Pool(logits, k, allowed, chunk)
+    pool = _Pool(logits, k, allowed, chunk, over_all)
     column, score = _likeliest(pool)
     kept = _rank_in_class(column, score, len(pool.classes)) < k
     return _one_label_each(pool.classes, column, score, kept, score)
@@ -383,6 +386,7 @@ def select_leaderboard(
     k: int,  # places of each class, 1 to U
     *,
     allowed: Sequence[int] | None = None,  # classes that may be given (None: all)
+    over_all: bool = False,  # confidences over all classes, not over the allowed ones alone
     chunk: int = CHUNK,  # rows that are looked at together
 ) -> PseudoLabels:  # P <= k * number of allowed classes, class by class
     """Each image goes to its likeliest class, or, if that has no place for it, to all that have.
@@ -390,7 +394,7 @@ def select_leaderboard(
     This is the way of the code that was released with Menghini et al. (2023). The result depends
     on the order of the images. One pass, in memory for k * C entries.
     """
-    pool = _Pool(logits, k, allowed, chunk)
+    pool = _Pool(logits, k, allowed, chunk, over_all)
     boards = _Leaderboards(len(pool.classes), k)
     for images in pool.chunks():
         boards.offer_chunk(images.start, pool.scores(images))
@@ -696,6 +700,7 @@ def select_balanced(
     temperature: float = 1.0,  # of the plan: below 1 harder than the probabilities, above 1 softer
     iterations: int = 20_000,  # at most
     tolerance: float = 1e-6,  # how far a column of the plan may be from its share, in images
+    over_all: bool = False,  # confidences over all classes, not over the allowed ones alone
     chunk: int = CHUNK,  # rows that are looked at together
 ) -> PseudoLabels:  # P = k * number of allowed classes, no image twice, class by class
     """Each class gets its share of the places: the plan of `sinkhorn`, then stable matching on it.
@@ -706,14 +711,14 @@ def select_balanced(
     entry of the plan first; confidence is the labeller's own probability, as everywhere. One pass
     per iteration of the plan.
     """
-    pool = _Pool(logits, k, allowed, chunk)
+    pool = _Pool(logits, k, allowed, chunk, over_all)
     n_columns = len(pool.classes)
     _check_room(k, n_columns, len(pool))
     shares = _shares_of(prior, pool)
     bias = _balancing_bias(pool, shares, temperature, iterations, tolerance)
 
     def plan_of(images: np.ndarray) -> np.ndarray:
-        scores = torch.as_tensor(pool.scores_among_allowed(images))
+        scores = torch.as_tensor(pool.scores(images))
         return (scores / temperature + bias).log_softmax(dim=1).numpy()
 
     matching = _match(len(pool), _places_of(shares, k * n_columns), plan_of, chunk)
@@ -810,7 +815,7 @@ def _candidate_bars(
     highest = _Highest(len(pool.classes), at_least_one)
     doubt = np.empty(len(pool))
     for images in pool.chunks():
-        scores = pool.scores_among_allowed(images)
+        scores = pool.scores(images)
         highest.offer(scores)
         doubt[images] = _doubt(scores)
     most_doubt = -np.quantile(-doubt, intra, method="lower")
@@ -828,9 +833,7 @@ def _sets_of(
     done = 0
     for part in pool.parts(images):
         places = slice(done, done + len(part))
-        sets[places, pool.classes] = _sets_within(
-            pool.scores_among_allowed(part), most_doubt, least
-        )
+        sets[places, pool.classes] = _sets_within(pool.scores(part), most_doubt, least)
         done += len(part)
     return sets
 
@@ -865,6 +868,7 @@ def select_candidates(
     allowed: Sequence[int] | None = None,  # classes that may be given (None: all)
     intra: float = 0.6,  # both quantiles as for `candidate_sets`
     inter: float | None = None,
+    over_all: bool = False,  # confidences over all classes, not over the allowed ones alone
     chunk: int = CHUNK,  # rows that are looked at together
 ) -> PseudoLabels:  # P <= k * number of allowed classes, no image twice, with candidates (P, C)
     """The labels of `select_argmax_top_k`, each with the `candidate_sets` of its image.
@@ -872,7 +876,7 @@ def select_candidates(
     They are learned from by `partial_label_loss` (after CPL: Zhang et al., 2024). Two passes, in
     memory for (1 - inter) * U * C numbers and the sets of the chosen.
     """
-    chosen = select_argmax_top_k(logits, k, allowed=allowed, chunk=chunk)
+    chosen = select_argmax_top_k(logits, k, allowed=allowed, over_all=over_all, chunk=chunk)
     pool = _Pool(logits, k, allowed, chunk)
     most_doubt, least = _candidate_bars(pool, intra, inter)
     return replace(chosen, candidates=_sets_of(pool, chosen.index, most_doubt, least))
@@ -884,10 +888,11 @@ def _at_default_threshold(
     k: int,  # not used: as many are chosen as reach the threshold
     *,
     allowed: Sequence[int] | None = None,
+    over_all: bool = False,
     chunk: int = CHUNK,
 ) -> PseudoLabels:
     "`select_threshold` at 0.95, in the form of the other selectors."
-    return select_threshold(logits, allowed=allowed, chunk=chunk)
+    return select_threshold(logits, allowed=allowed, over_all=over_all, chunk=chunk)
 
 
 SELECTORS: dict[str, Callable[..., PseudoLabels]] = {

@@ -223,7 +223,10 @@ class PromptTuner:
 
     def _select(self, logits: torch.Tensor, k: int, split: Split) -> PseudoLabels | None:
         "The pseudolabels that a labeller with these logits (U, C) gives"
-        return SELECTORS[self.selector](logits, k, allowed=split.allowed) if k else None
+        if not k:
+            return None
+        options = {"over_all": True} if self.recipe.confidence_over_all else {}
+        return SELECTORS[self.selector](logits, k, allowed=split.allowed, **options)
 
     def _new_prompt(self, task: Task, i: int, before: Prompt) -> Prompt:
         "A prompt that has learned nothing yet"

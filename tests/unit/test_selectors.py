@@ -10,8 +10,13 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pseudolab.clip.loading import load_clip
+from pseudolab.data.tasks import load_task
 from pseudolab.method.loss import partial_label_loss
+from pseudolab.method.prompts.base import TemplatePrompt
+from pseudolab.method.pseudolabels import audit, precision
 from pseudolab.method.selectors import (
+    SELECTORS,
     candidate_sets,
     estimate_prior,
     log_probabilities,
@@ -22,6 +27,7 @@ from pseudolab.method.selectors import (
     select_top_k,
     sinkhorn,
 )
+from pseudolab.method.splits import transductive
 
 BY_K = {
     "top_k": select_top_k,
@@ -78,8 +84,8 @@ def allowed_classes(draw, C):
 
 def likeliest(logits, allowed):
     "(class, log-probability) of each image in plain Python; the first of `allowed` wins a tie"
-    rows = [log_softmax(row) for row in logits]
-    return [max(((c, row[c]) for c in allowed), key=lambda pair: pair[1]) for row in rows]
+    rows = [log_softmax([row[c] for c in allowed]) for row in logits]
+    return [max(zip(allowed, row, strict=True), key=lambda pair: pair[1]) for row in rows]
 
 
 @settings(max_examples=100)
@@ -105,13 +111,27 @@ def test_argmax_top_k_is_brute_force(data):
     allowed = data.draw(allowed_classes(len(logits[0])))
     k = data.draw(st.integers(1, len(logits)))
     # the same last bits: ties must fall alike
-    scores = log_probabilities(np.array(logits)).tolist()
-    best = [max(((c, row[c]) for c in allowed), key=lambda pair: pair[1]) for row in scores]
+    scores = log_probabilities(np.array(logits)[:, allowed]).tolist()
+    best = [max(zip(allowed, row, strict=True), key=lambda pair: pair[1]) for row in scores]
     expected = []
     for c in allowed:
         applicants = [(-s, n) for n, (b, s) in enumerate(best) if b == c]
         expected += [(n, c) for _, n in sorted(applicants)[:k]]
     got = select_argmax_top_k(np.array(logits), k, allowed=allowed)
+    assert list(zip(got.index, got.label, strict=True)) == expected
+
+
+@settings(max_examples=60)
+@given(st.data())
+def test_top_k_is_brute_force(data):
+    logits = data.draw(tied_pools())
+    allowed = data.draw(allowed_classes(len(logits[0])))
+    k = data.draw(st.integers(1, len(logits)))
+    scores = log_probabilities(np.array(logits)[:, allowed]).T.tolist()
+    expected = []
+    for c, column in zip(allowed, scores, strict=True):
+        expected += [(n, c) for _, n in sorted((-s, n) for n, s in enumerate(column))[:k]]
+    got = select_top_k(np.array(logits), k, allowed=allowed)
     assert list(zip(got.index, got.label, strict=True)) == expected
 
 
@@ -181,6 +201,86 @@ def test_candidate_sets_are_brute_force(seed, U, C, intra, inter):
 
 
 # ---- properties
+
+
+def labels_of(name, logits, allowed, **options):
+    "Image, label, confidence and candidates that a selector of the tuner gives"
+    chosen = SELECTORS[name](logits, 3, allowed=allowed, **options)
+    return [chosen.index, chosen.label, chosen.confidence, chosen.candidates]
+
+
+@pytest.mark.parametrize("name", SELECTORS)
+@settings(max_examples=10)
+@given(seed=seeds, shift=st.sampled_from([-1e6, -3.0, 2.0, 1e6]), chunk=st.sampled_from([7, 1024]))
+def test_classes_that_cannot_be_given_say_nothing(name, seed, shift, chunk):
+    "Whatever the logits of the other classes are, and whether they are there at all"
+    logits = pool(seed, 20, 5)
+    allowed, others = [3, 0, 4], [1, 2]
+    before = labels_of(name, logits, allowed, chunk=chunk)
+    other_logits = np.random.default_rng(seed + 1).normal(scale=9, size=(20, 2))
+    for changed in (logits[:, others] + shift, other_logits):
+        logits[:, others] = changed
+        for one, other in zip(before, labels_of(name, logits, allowed, chunk=chunk), strict=True):
+            assert np.array_equal(one, other)
+    alone = labels_of(name, logits[:, allowed], None, chunk=chunk)
+    assert np.array_equal(before[0], alone[0])
+    assert np.array_equal(before[1], np.array(allowed)[alone[1]])
+    assert np.array_equal(before[2], alone[2])
+
+
+def probabilities(logits):
+    "Softmax in NumPy"
+    raised = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return raised / raised.sum(axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("name", SELECTORS)
+@pytest.mark.parametrize("over_all", [False, True])
+def test_what_a_confidence_is_taken_over(name, over_all):
+    logits = pool(2, 40, 6, spread=4.0)
+    allowed = [4, 1, 2]
+    index, label, confidence, _ = labels_of(name, logits, allowed, over_all=over_all)
+    expected = np.zeros_like(logits)
+    if over_all:
+        expected = probabilities(logits)
+    else:
+        expected[:, allowed] = probabilities(logits[:, allowed])
+    assert len(index)
+    assert np.allclose(confidence, expected[index, label])
+
+
+@pytest.mark.parametrize("select", [select_top_k, select_argmax_top_k, select_leaderboard])
+def test_a_softmax_over_all_classes_ranks_otherwise(select):
+    "Picture 0 is the best example of class 0, but resembles class 2, which cannot be given, more"
+    logits = np.array([[4.0, 0.0, 9.0], [0.0, 1.0, 0.0], [2.0, 1.0, 0.0]])
+    assert select(logits, 1, allowed=[0, 1]).index[0] == 0
+    assert select(logits, 1, allowed=[0, 1], over_all=True).index[0] == 2
+
+
+# right zero-shot labels of the pool of textures, by the seed of the split: with a softmax over all
+# classes, and over the unseen ones alone
+RIGHT_ON_TEXTURES = {
+    ("16", True): [0.906, 0.885, 0.896],
+    ("16", False): [0.979, 0.969, 0.969],
+    ("U/C", True): [0.825, 0.719, 0.767],
+    ("U/C", False): [0.897, 0.808, 0.847],
+}
+
+
+@pytest.mark.slow
+def test_what_a_softmax_over_all_classes_costs_on_textures():
+    clip, task = load_clip(), load_task("textures")
+    n_classes = len(task.class_names)
+    template = TemplatePrompt.for_task(clip, task)
+    for at, seed in enumerate((500, 0, 200)):
+        split = transductive(task, seed)
+        with torch.no_grad():
+            logits = template.logits(split.pool.images)
+        for (k, over_all), right in RIGHT_ON_TEXTURES.items():
+            images = 16 if k == "16" else len(split.pool) // len(split.allowed)
+            chosen = select_top_k(logits, images, allowed=split.allowed, over_all=over_all)
+            share = precision(audit(chosen, split.answer_key, n_classes))
+            assert share == pytest.approx(right[at], abs=0.02), (k, over_all, seed)
 
 
 @pytest.mark.parametrize("select", ONE_EACH.values(), ids=ONE_EACH)
