@@ -183,7 +183,7 @@ def candidate_sets(
     inter: float | None = None,
     allowed: Allowed = None,
 ) -> np.ndarray:  # bool (U, C)
-    "The classes of each image that both bars let through, and always the likeliest."
+    "The classes of each image that both bars let through."
     scores, classes = prepared(logits, allowed)
     if inter is None:
         inter = max(0.0, 1 - 2 / len(classes))
@@ -194,8 +194,7 @@ def candidate_sets(
     doubt = left_out[:, 1] if len(classes) > 1 else np.zeros(len(scores))
     most_doubt = -np.quantile(-doubt, intra, method="lower")
     reaches_bar = scores >= np.quantile(scores, inter, axis=0, method="lower")
-    chosen = (left_out > most_doubt) & np.take_along_axis(reaches_bar, order, axis=1)
-    chosen[:, 0] = True
+    chosen = (left_out >= most_doubt) & np.take_along_axis(reaches_bar, order, axis=1)
     sets = np.zeros((len(scores), np.shape(logits)[1]), dtype=bool)
     np.put_along_axis(sets, classes[order], chosen, axis=1)
     return sets
@@ -209,10 +208,18 @@ def candidates(
     intra: float = 0.6,
     inter: float | None = None,
 ) -> PseudoLabels:
-    "The labels of `argmax_top_k`, each with its set."
-    chosen = argmax_top_k(logits, k, allowed=allowed)
+    "The k surest of each class by matching on the candidates, each with its soft labels."
+    scores, classes = prepared(logits, allowed)
     sets = candidate_sets(logits, intra=intra, inter=inter, allowed=allowed)
-    return replace(chosen, candidates=sets[chosen.index])
+    value = np.where(sets[:, classes], scores, -np.inf)
+    column, placed = match(value, np.full(len(classes), k))
+    score = value[np.arange(len(value)), column]
+    chosen = one_label_each(classes, column, score, placed, score)
+    inside = value[chosen.index]
+    raised = np.exp(inside - inside.max(axis=1, keepdims=True, initial=-np.inf))
+    soft = np.zeros((len(chosen), logits.shape[1]), np.float32)
+    soft[:, classes] = raised / raised.sum(axis=1, keepdims=True)
+    return replace(chosen, candidates=soft)
 
 
 # by the names of `pseudolab.method.selectors.SELECTORS`

@@ -786,17 +786,16 @@ def _doubt(scores: np.ndarray) -> np.ndarray:  # log-probabilities (n, A) -> (n,
 
 def _sets_within(
     scores: np.ndarray,  # float64 (n, A): log-probabilities
-    most_doubt: float,  # that a set may leave out
+    most_doubt: float,  # what a set leaves out is less
     least: np.ndarray,  # float64 (A,): log-probability that a candidate must reach
 ) -> np.ndarray:  # bool (n, A)
-    "The smallest sets that leave out no more than `most_doubt`, cut to candidates of their class."
+    "The smallest sets that leave out less than `most_doubt`, cut to candidates of their class."
     order = np.argsort(-scores, axis=1, kind="stable")
     probability = np.exp(np.take_along_axis(scores, order, axis=1))
     # of the classes from this rank on
     left_out = np.cumsum(probability[:, ::-1], axis=1)[:, ::-1]
     reaches_bar = np.take_along_axis(scores >= least, order, axis=1)
-    chosen = (left_out > most_doubt) & reaches_bar
-    chosen[:, 0] = True  # the likeliest class always stays
+    chosen = (left_out >= most_doubt) & reaches_bar
     sets = np.zeros(scores.shape, dtype=bool)
     np.put_along_axis(sets, order, chosen, axis=1)
     return sets
@@ -822,20 +821,23 @@ def _candidate_bars(
     return float(most_doubt), highest.lowest()
 
 
-def _sets_of(
+def _soft_labels(
     pool: _Pool,
-    images: np.ndarray,  # int64 (n,)
+    images: np.ndarray,  # int64 (n,): each with a candidate
     most_doubt: float,
     least: np.ndarray,  # float64 (A,)
-) -> np.ndarray:  # bool (n, C)
-    "The candidate sets of some images, over all classes."
-    sets = np.zeros((len(images), pool.n_classes), dtype=bool)
+) -> np.ndarray:  # float32 (n, C), 0 outside the set; rows sum to 1
+    "The probabilities of the candidates of some images, as if there were no other classes."
+    soft = np.zeros((len(images), pool.n_classes), dtype=np.float32)
     done = 0
     for part in pool.parts(images):
+        scores = pool.scores(part)
+        inside = np.where(_sets_within(scores, most_doubt, least), scores, -np.inf)
+        raised = np.exp(inside - inside.max(axis=1, keepdims=True))
         places = slice(done, done + len(part))
-        sets[places, pool.classes] = _sets_within(pool.scores(part), most_doubt, least)
+        soft[places, pool.classes] = raised / raised.sum(axis=1, keepdims=True)
         done += len(part)
-    return sets
+    return soft
 
 
 # %% ../../nbs/lab/method/selectors.ipynb #c061a
@@ -848,16 +850,20 @@ def candidate_sets(
     inter: float | None = None,
     allowed: Sequence[int] | None = None,  # classes that may be given (None: all)
     chunk: int = CHUNK,  # rows that are looked at together
-) -> np.ndarray:  # bool (U, C): is the class a candidate of the image?
-    """The classes that an image may belong to (CPL: Zhang et al., 2024; simplified).
+) -> np.ndarray:  # bool (U, C): is the class a candidate of the image? A row may have none
+    """The classes that an image may belong to (CPL: Zhang et al., 2024).
 
-    The smallest set with sum p(c | x) >= tau, cut to the classes with p(c | x) at or above the
-    class's quantile, and always the likeliest class. p is taken over the allowed classes. Two
-    passes.
+    The smallest set with sum p(c | x) > tau, cut to the classes with p(c | x) at or above the
+    class's quantile. p is taken over the allowed classes. From the paper: both rules and their
+    intersection. Ours: the values of `intra` and `inter`, which it sets for each data set, and
+    quantiles that are an image's own number. Two passes.
     """
     pool = _Pool(logits, None, allowed, chunk)
     most_doubt, least = _candidate_bars(pool, intra, inter)
-    return _sets_of(pool, np.arange(len(pool)), most_doubt, least)
+    sets = np.zeros((len(pool), pool.n_classes), dtype=bool)
+    for images in pool.chunks():
+        sets[images, pool.classes] = _sets_within(pool.scores(images), most_doubt, least)
+    return sets
 
 
 # %% ../../nbs/lab/method/selectors.ipynb #c067
@@ -871,15 +877,26 @@ def select_candidates(
     over_all: bool = False,  # confidences over all classes, not over the allowed ones alone
     chunk: int = CHUNK,  # rows that are looked at together
 ) -> PseudoLabels:  # P <= k * number of allowed classes, no image twice, with candidates (P, C)
-    """The labels of `select_argmax_top_k`, each with the `candidate_sets` of its image.
+    """The `k` surest images of each class, each with soft labels of its `candidate_sets`.
 
-    They are learned from by `partial_label_loss` (after CPL: Zhang et al., 2024). Two passes, in
-    memory for (1 - inter) * U * C numbers and the sets of the chosen.
+    From CPL (Zhang et al., 2024): the sets; an image without a candidate is dropped, one that a
+    full class turns away goes to its next candidate; soft labels are the probabilities of the
+    candidates, made to sum to 1. `partial_label_loss` learns from them. In memory for
+    (1 - inter) * U * C numbers and the soft labels of the chosen.
     """
-    chosen = select_argmax_top_k(logits, k, allowed=allowed, over_all=over_all, chunk=chunk)
     pool = _Pool(logits, k, allowed, chunk)
-    most_doubt, least = _candidate_bars(pool, intra, inter)
-    return replace(chosen, candidates=_sets_of(pool, chosen.index, most_doubt, least))
+    ranked = _Pool(logits, k, allowed, chunk, over_all)
+    bars = _candidate_bars(pool, intra, inter)
+
+    def plan_of(images: np.ndarray) -> np.ndarray:
+        sets = _sets_within(pool.scores(images), *bars)
+        return np.where(sets, ranked.scores(images), -np.inf)
+
+    places = np.full(len(pool.classes), k)
+    matching = _match(len(pool), places, plan_of, chunk)
+    score = matching.value
+    chosen = _one_label_each(pool.classes, matching.column, score, matching.held, score)
+    return replace(chosen, candidates=_soft_labels(pool, chosen.index, *bars))
 
 
 # %% ../../nbs/lab/method/selectors.ipynb #c031

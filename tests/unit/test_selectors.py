@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pseudolab.clip.loading import load_clip
 from pseudolab.data.tasks import load_task
-from pseudolab.method.loss import partial_label_loss
+from pseudolab.method.loss import loss_per_image, partial_label_loss
 from pseudolab.method.prompts.base import TemplatePrompt
 from pseudolab.method.pseudolabels import audit, precision
 from pseudolab.method.selectors import (
@@ -22,6 +22,7 @@ from pseudolab.method.selectors import (
     log_probabilities,
     select_argmax_top_k,
     select_balanced,
+    select_candidates,
     select_leaderboard,
     select_threshold,
     select_top_k,
@@ -185,10 +186,9 @@ def candidates_by_hand(logits, intra, inter):
         order = sorted(range(C), key=lambda c: -row[c])
         total = 0.0
         for c in order:
-            if total < tau - 1e-12 and row[c] >= bar[c] - 1e-12:
+            if total <= tau + 1e-12 and row[c] >= bar[c] - 1e-12:
                 sets[n, c] = True
             total += row[c]
-        sets[n, order[0]] = True
     return sets
 
 
@@ -198,6 +198,34 @@ def test_candidate_sets_are_brute_force(seed, U, C, intra, inter):
     logits = pool(seed, U, C)
     by_hand = candidates_by_hand(logits.tolist(), intra, inter)
     assert np.array_equal(candidate_sets(logits, intra=intra, inter=inter), by_hand)
+
+
+@settings(max_examples=60)
+@given(seeds, st.integers(1, 14), st.integers(1, 5), hundredths, hundredths, st.integers(1, 3))
+def test_candidates_are_chosen_by_hand(seed, U, C, intra, inter, k):
+    """The surest pair of image and candidate whose image is free and whose class has room, again
+    and again; soft labels are the probabilities of the set, made to sum to 1
+    """
+    logits = pool(seed, U, C)
+    k = min(k, U)
+    p = np.array([[exp(s) for s in log_softmax(row)] for row in logits.tolist()])
+    sets = candidates_by_hand(logits.tolist(), intra, inter)
+    chosen = select_candidates(logits, k, intra=intra, inter=inter)
+    by_hand = {(n, c) for n, c in greedy(np.where(sets, p, -1.0), [k] * C) if sets[n, c]}
+    assert pairs(chosen) == by_hand
+    inside = (p * sets)[chosen.index]
+    assert np.allclose(chosen.candidates, inside / inside.sum(axis=1, keepdims=True), atol=1e-6)
+    assert np.array_equal(chosen.candidates > 0, sets[chosen.index])
+    assert np.allclose(chosen.confidence, p[chosen.index, chosen.label])
+
+
+def test_an_image_whose_two_rules_have_no_class_in_common_is_dropped():
+    "Class 1 has its two best elsewhere: the last picture, sure of class 1 alone, has no candidate"
+    torn = np.array([[1.0, 3.0, 0.0], [0.0, 3.0, 1.0], [2.0, 2.1, 2.0], [0.1, 0.3, 0.2]])
+    sets = candidate_sets(torn, intra=0.0, inter=2 / 3)
+    assert sets.astype(int).tolist() == [[0, 1, 0], [0, 1, 0], [1, 0, 0], [0, 0, 0]]
+    chosen = select_candidates(torn, 4, intra=0.0, inter=2 / 3)
+    assert sorted(chosen.index.tolist()) == [0, 1, 2]
 
 
 # ---- properties
@@ -351,7 +379,8 @@ def test_candidate_sets_hold_the_top_class_and_grow(logits, intra, inter):
     sets = candidate_sets(logits, intra=intra, inter=inter)
     assert sets.dtype == bool
     assert sets.shape == logits.shape
-    assert sets[np.arange(len(logits)), log_probabilities(logits).argmax(1)].all()
+    within = candidate_sets(logits, intra=intra, inter=0.0)
+    assert within[np.arange(len(logits)), log_probabilities(logits).argmax(1)].all()
     assert (sets <= candidate_sets(logits, intra=1.0, inter=inter)).all()
     assert (sets <= candidate_sets(logits, intra=intra, inter=0.0)).all()
 
@@ -444,7 +473,9 @@ def test_float32_ties_do_not_decide():
     assert select_argmax_top_k(sure, 2).index.tolist() == [3, 1, 5, 4]
     assert select_threshold(sure).index.tolist() == [3, 1, 2, 0, 5, 4, 6, 7]
     assert select_balanced(sure, 2).index.tolist() == [3, 1, 5, 4]
-    assert (candidate_sets(sure, intra=0.99, inter=0.0).sum(1) == [2, 2, 2, 1, 2, 1, 2, 2]).all()
+    # images 3 and 5 are the surest, and alike; a set must exceed what they have alone
+    assert candidate_sets(sure, intra=0.99, inter=0.0).all()
+    assert (candidate_sets(sure, intra=0.5, inter=0.0).sum(1) == [2, 1, 2, 1, 1, 1, 2, 2]).all()
 
 
 def test_plan_lifts_a_class_that_saturated_logits_hide():
@@ -482,6 +513,26 @@ def test_partial_label_loss(seed, B, C):
     assert partial_label_loss(logits, torch.ones(B, C, dtype=torch.bool)) == 0
 
 
+@settings(max_examples=30)
+@given(seeds, st.integers(1, 8), sizes)
+def test_partial_label_loss_of_soft_labels(seed, B, C):
+    logits = torch.tensor(pool(seed, B, C), requires_grad=True)
+    drawn = torch.tensor(np.random.default_rng(seed).random((B, C)))
+    soft = drawn * ((drawn > 0.5) | F.one_hot(drawn.argmax(1), C).bool())
+    soft = soft / soft.sum(1, keepdim=True)
+    loss = partial_label_loss(logits, soft)
+    expected = -((logits.softmax(1) * soft).sum(1)).log().mean()
+    assert torch.allclose(loss, expected)
+    assert loss >= 0
+    (mine,) = torch.autograd.grad(loss, logits, retain_graph=True)
+    (theirs,) = torch.autograd.grad(expected, logits)
+    assert torch.allclose(mine, theirs)
+    one = F.one_hot(drawn.argmax(1), C)
+    alone = partial_label_loss(logits, one.float())
+    assert torch.allclose(alone, F.cross_entropy(logits, drawn.argmax(1)))
+    assert torch.allclose(loss_per_image(logits, soft).mean(), loss)
+
+
 def test_partial_label_loss_of_a_hopeless_image_is_finite():
     logits = torch.tensor([[0.0, 200.0, 300.0]], requires_grad=True)
     loss = partial_label_loss(logits, torch.tensor([[True, False, False]]))
@@ -492,11 +543,19 @@ def test_partial_label_loss_of_a_hopeless_image_is_finite():
 
 @pytest.mark.parametrize(
     "sets",
-    [torch.ones(2, 3), torch.ones(3, 2, dtype=torch.bool), torch.tensor([[True] * 3, [False] * 3])],
-    ids=["not bool", "shape", "empty row"],
+    [
+        torch.ones(2, 3, dtype=torch.int64),
+        torch.ones(3, 2, dtype=torch.bool),
+        torch.tensor([[True] * 3, [False] * 3]),
+        torch.tensor([[1.0, 0, 0], [0.0, 0, 0]]),
+        torch.tensor([[1.0, 0, 0], [1.5, -0.5, 0]]),
+        torch.tensor([[1.0, 0, 0], [float("nan"), 1, 0]]),
+    ],
+    ids=["whole numbers", "shape", "empty row", "empty soft row", "negative", "NaN"],
 )
 def test_partial_label_loss_refuses(sets):
-    with pytest.raises(ValueError, match="bool of the logits' shape|no candidate"):
+    message = "bool or float of the logits' shape|no candidate|negative number or NaN"
+    with pytest.raises(ValueError, match=message):
         partial_label_loss(torch.zeros(2, 3), sets)
 
 
