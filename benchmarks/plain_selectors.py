@@ -222,6 +222,33 @@ def candidates(
     return replace(chosen, candidates=soft)
 
 
+def propagated(
+    logits: Logits,
+    k: int,
+    *,
+    features: np.ndarray,  # (U, D)
+    allowed: Allowed = None,
+    neighbours: int = 10,
+    alpha: float = 0.9,
+) -> PseudoLabels:
+    "Every pair of images compared, and the equations solved with dense matrices."
+    scores, classes = prepared(logits, allowed)
+    directions = features / np.linalg.norm(features, axis=1, keepdims=True)
+    cosine = directions @ directions.T
+    weights = np.zeros_like(cosine)
+    for image, row in enumerate(cosine):
+        others = [n for n in np.argsort(-row) if n != image]
+        nearest = others[:neighbours]
+        weights[image, nearest] = np.maximum(row[nearest], 0)
+    weights = (weights + weights.T) / 2
+    degree = weights.sum(axis=1)
+    degree[degree == 0] = 1
+    graph = weights / np.sqrt(degree[:, None] * degree[None, :])
+    spread = np.linalg.solve(np.eye(len(graph)) - alpha * graph, (1 - alpha) * np.exp(scores))
+    chosen = top_k(np.log(spread), k)
+    return replace(chosen, label=classes[chosen.label])
+
+
 # by the names of `pseudolab.method.selectors.SELECTORS`
 PLAIN_SELECTORS = {
     "top_k": top_k,
@@ -231,4 +258,5 @@ PLAIN_SELECTORS = {
     "balanced": partial(balanced, tolerance=0.1),
     "estimated": partial(balanced, prior="estimated", tolerance=0.1),
     "candidates": candidates,
+    "propagated": propagated,
 }

@@ -27,6 +27,7 @@ __all__ = [
     "ShotsSeed",
     "SplitSeed",
     "SelectorChoice",
+    "Prior",
     "NTokens",
     "DepthChoice",
     "AttentionChoice",
@@ -107,6 +108,7 @@ class SelectorName(StrEnum):
     BALANCED = "balanced"
     ESTIMATED = "estimated"
     CANDIDATES = "candidates"
+    PROPAGATED = "propagated"
 
 
 # %% ../../nbs/lab/cli/options.ipynb #c005
@@ -231,6 +233,14 @@ SplitSeed = Annotated[int, typer.Option(help="trzsl: of the draw of the seen cla
 SelectorChoice = Annotated[
     str, typer.Option(help=f"How pseudolabels are chosen: {either(SelectorName)}.")
 ]
+Prior = Annotated[
+    Path | None,
+    typer.Option(
+        help="balanced: how common the classes are. A text or CSV file with one CLASS NAME,SHARE"
+        " per line, or one share per line in the order of the classes; counts will do.",
+        metavar="FILE",
+    ),
+]
 
 
 @dataclass(frozen=True)
@@ -250,6 +260,7 @@ class MethodOptions:
     shots_seed: ShotsSeed = 0
     split_seed: SplitSeed = 500
     selector: SelectorChoice = SelectorName.TOP_K
+    prior: Prior = None
 
 
 # %% ../../nbs/lab/cli/options.ipynb #c012

@@ -1,4 +1,4 @@
-"""Which pictures of the pool get which label? Seven rules that answer, for a pool in memory and for
+"""Which pictures of the pool get which label? Eight rules that answer, for a pool in memory and for
 one that fills a disk.
 
 Docs: https://pseudolab.github.io/pseudolab/lab/method/selectors.html
@@ -10,6 +10,8 @@ Docs: https://pseudolab.github.io/pseudolab/lab/method/selectors.html
 __all__ = [
     "CHUNK",
     "SELECTORS",
+    "NEEDS_FEATURES",
+    "TAKES_PRIOR",
     "log_probabilities",
     "select_top_k",
     "select_threshold",
@@ -20,6 +22,8 @@ __all__ = [
     "select_balanced",
     "candidate_sets",
     "select_candidates",
+    "select_propagated",
+    "check_prior",
 ]
 
 # %% ../../nbs/lab/method/selectors.ipynb #p003
@@ -27,6 +31,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from heapq import heapify, heappushpop
+from typing import Any
 
 import numpy as np
 import torch
@@ -467,7 +472,7 @@ def _balancing_bias(
 # %% ../../nbs/lab/method/selectors.ipynb #c044
 def sinkhorn(
     logits: torch.Tensor | np.ndarray,  # (U, C): pool by classes
-    prior: Sequence[float] | np.ndarray,  # (C,): share of each class, 0 or more, sum 1
+    prior: Sequence[float] | np.ndarray,  # (C,): share of each class, 0 or more
     *,
     # T: below 1 the plan is harder than the probabilities, above 1 softer
     temperature: float = 1.0,
@@ -492,18 +497,18 @@ def _check_shares(
     n_classes: int,
     name: str,  # of the argument
 ) -> np.ndarray:  # float64 (C,), sum 1
-    "Raise ValueError unless there is a share of each class."
+    "Raise ValueError unless there is a share of each class; counts are divided by their sum."
     given = np.asarray(shares, dtype=np.float64)
     are_shares = (
         given.shape == (n_classes,)
         and bool(np.isfinite(given).all())
         and bool((given >= 0).all())
-        and abs(given.sum() - 1) <= 1e-5
+        and bool(given.sum() > 0)
     )
     if not are_shares:
         raise ValueError(
-            f"{name} is {shares}, but must be {n_classes} shares, one per class, none negative,"
-            " that sum to 1. Divide counts by their sum."
+            f"{name} is {shares}, but must be {n_classes} shares or counts, one per class, finite,"
+            " none negative, and not all 0. Correct it."
         )
     return given / given.sum()
 
@@ -695,7 +700,7 @@ def select_balanced(
     k: int,  # images per class, at most U / number of allowed classes
     *,
     allowed: Sequence[int] | None = None,  # classes that may be given (None: all)
-    # (C,) shares; "estimated": by `estimate_prior` from these logits; None: equal ones
+    # (C,) shares or counts; "estimated": by `estimate_prior` from these logits; None: equal ones
     prior: Sequence[float] | np.ndarray | str | None = None,
     temperature: float = 1.0,  # of the plan: below 1 harder than the probabilities, above 1 softer
     iterations: int = 20_000,  # at most
@@ -899,6 +904,100 @@ def select_candidates(
     return replace(chosen, candidates=_soft_labels(pool, chosen.index, *bars))
 
 
+# %% ../../nbs/lab/method/selectors.ipynb #39da7ce9
+def _directions(
+    features: torch.Tensor | np.ndarray,
+    n_images: int,
+) -> np.ndarray:  # float64 (U, D), of length 1
+    "Raise ValueError unless there is a row of features for each image."
+    in_torch = isinstance(features, torch.Tensor)
+    rows = np.asarray(features.detach().cpu() if in_torch else features, dtype=np.float64)
+    if rows.ndim != 2 or len(rows) != n_images:
+        raise ValueError(
+            f"features are {rows.shape}, but the pool has {n_images} images: give a row of"
+            " features for each, such as clip.image_features(images)."
+        )
+    length = np.linalg.norm(rows, axis=1, keepdims=True)
+    if not (np.isfinite(length) & (length > 0)).all():
+        raise ValueError(
+            "features hold NaN, infinity or a row of zeros, which has no direction. Look at the"
+            " images, or at the model that made them."
+        )
+    return rows / length
+
+
+def _similarity_graph(
+    directions: np.ndarray,  # float64 (U, D), of length 1
+    neighbours: int,
+) -> Any:  # sparse float64 (U, U): S
+    "Cosine similarities of each image and its nearest, made symmetric, divided by the degrees."
+    from scipy.sparse import csr_matrix, diags
+    from sklearn.neighbors import kneighbors_graph
+
+    n_images = len(directions)
+    nearest = min(neighbours, n_images - 1)
+    if nearest == 0:
+        return csr_matrix((n_images, n_images))
+    graph: Any = kneighbors_graph(directions, nearest, mode="distance", metric="cosine")
+    graph.data = np.maximum(1 - graph.data, 0)
+    weights = (graph + graph.T) / 2
+    degree = np.asarray(weights.sum(axis=1)).ravel()
+    scale = diags(1 / np.sqrt(np.where(degree > 0, degree, 1)))
+    return scale @ weights @ scale
+
+
+def _spread(
+    graph: Any,  # sparse float64 (U, U): S
+    given: np.ndarray,  # float64 (U, A): Y
+    alpha: float,
+) -> np.ndarray:  # float64 (U, A): Z, above 0
+    "Solve (I - alpha * S) Z = (1 - alpha) * Y, class by class."
+    from scipy.sparse import identity
+    from scipy.sparse.linalg import cg
+
+    system = identity(len(given)) - alpha * graph
+    spread = np.empty_like(given)
+    for c in range(given.shape[1]):
+        spread[:, c], info = cg(system, (1 - alpha) * given[:, c], rtol=1e-10)
+        if info:
+            raise ValueError(
+                f"The labels do not come to rest with alpha {alpha}: lower it, 0.9 is usual."
+            )
+    return np.maximum(spread, np.finfo(np.float64).tiny)
+
+
+# %% ../../nbs/lab/method/selectors.ipynb #d32fac9d
+def select_propagated(
+    logits: torch.Tensor | np.ndarray,  # (U, C): pool by classes
+    k: int,  # images per class, 1 to U
+    *,
+    features: torch.Tensor | np.ndarray,  # (U, D): of the pool's images, of any length
+    allowed: Sequence[int] | None = None,  # classes that may be given (None: all)
+    neighbours: int = 10,  # of each image in the graph
+    alpha: float = 0.9,  # how far labels spread, from 0 (not at all) to below 1
+    over_all: bool = False,  # confidences over all classes, not over the allowed ones alone
+    chunk: int = CHUNK,  # rows that are looked at together
+) -> PseudoLabels:  # P = k * number of allowed classes, class by class, surest first
+    """Top-K of the probabilities after they have spread over the graph of nearest neighbours.
+
+    Label propagation (Zhou et al., 2004), with every image's probabilities as its first label. The
+    spread ones are scaled to sum to 1 for each image; they are the confidence. `neighbours` and
+    `alpha` are round numbers, not tuned: a walk has 1 / (1 - alpha) = 10 steps (Zhou et al. have
+    0.99). In memory for U * A numbers, A allowed classes.
+    """
+    pool = _Pool(logits, k, allowed, chunk, over_all)
+    if neighbours < 1:
+        raise ValueError(
+            f"neighbours is {neighbours}, but each image needs at least one, such as 10."
+        )
+    if not 0 <= alpha < 1:
+        raise ValueError(f"alpha is {alpha}, but must be from 0 to below 1, such as 0.9.")
+    graph = _similarity_graph(_directions(features, len(pool)), neighbours)
+    given = np.concatenate([np.exp(pool.scores(images)) for images in pool.chunks()])
+    chosen = select_top_k(np.log(_spread(graph, given, alpha)), k, chunk=chunk)
+    return replace(chosen, label=pool.classes[chosen.label])
+
+
 # %% ../../nbs/lab/method/selectors.ipynb #c031
 def _at_default_threshold(
     logits: torch.Tensor | np.ndarray,  # (U, C): pool by classes
@@ -920,4 +1019,26 @@ SELECTORS: dict[str, Callable[..., PseudoLabels]] = {
     "balanced": partial(select_balanced, tolerance=0.1),
     "estimated": partial(select_balanced, prior="estimated", tolerance=0.1),
     "candidates": select_candidates,
+    "propagated": select_propagated,
 }
+NEEDS_FEATURES = ("propagated",)  # these must be given `features`
+TAKES_PRIOR = ("balanced",)  # these may be given `prior`
+
+
+def check_prior(
+    selector: str,  # one of SELECTORS
+    prior: Sequence[float] | np.ndarray,  # shares or counts, one per class
+) -> list[float]:  # as they were given
+    "Raise ValueError if the selector has no use for known shares, or if these are none."
+    if selector not in TAKES_PRIOR:
+        raise ValueError(
+            f"prior was given, but the selector {selector!r} has no use for known shares; choose"
+            f" one of {list(TAKES_PRIOR)}, or leave prior out."
+        )
+    if isinstance(prior, str):
+        raise ValueError(
+            f'prior is {prior!r}, but must list a share of each class. The selector "estimated"'
+            " estimates them."
+        )
+    _check_shares(prior, len(prior), "prior")
+    return [float(share) for share in prior]

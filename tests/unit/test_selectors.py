@@ -1,5 +1,6 @@
 "Selectors beyond the paper: brute force on small pools, properties, hostile input."
 
+import importlib.util
 from itertools import permutations
 from math import exp, log
 
@@ -16,19 +17,29 @@ from pseudolab.method.loss import loss_per_image, partial_label_loss
 from pseudolab.method.prompts.base import TemplatePrompt
 from pseudolab.method.pseudolabels import audit, precision
 from pseudolab.method.selectors import (
+    NEEDS_FEATURES,
     SELECTORS,
     candidate_sets,
+    check_prior,
     estimate_prior,
     log_probabilities,
     select_argmax_top_k,
     select_balanced,
     select_candidates,
     select_leaderboard,
+    select_propagated,
     select_threshold,
     select_top_k,
     sinkhorn,
 )
 from pseudolab.method.splits import transductive
+from support import ROOT
+
+spec = importlib.util.spec_from_file_location(
+    "plain_selectors", ROOT / "benchmarks" / "plain_selectors.py"
+)
+plain_selectors = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(plain_selectors)
 
 BY_K = {
     "top_k": select_top_k,
@@ -233,6 +244,8 @@ def test_an_image_whose_two_rules_have_no_class_in_common_is_dropped():
 
 def labels_of(name, logits, allowed, **options):
     "Image, label, confidence and candidates that a selector of the tuner gives"
+    if name in NEEDS_FEATURES:
+        options["features"] = np.random.default_rng(0).normal(size=(len(logits), 3))
     chosen = SELECTORS[name](logits, 3, allowed=allowed, **options)
     return [chosen.index, chosen.label, chosen.confidence, chosen.candidates]
 
@@ -262,7 +275,7 @@ def probabilities(logits):
     return raised / raised.sum(axis=1, keepdims=True)
 
 
-@pytest.mark.parametrize("name", SELECTORS)
+@pytest.mark.parametrize("name", sorted(set(SELECTORS) - {"propagated"}))
 @pytest.mark.parametrize("over_all", [False, True])
 def test_what_a_confidence_is_taken_over(name, over_all):
     logits = pool(2, 40, 6, spread=4.0)
@@ -461,6 +474,99 @@ def test_more_than_the_pool_has_is_refused_and_exactly_the_pool_is_not():
         select_balanced(logits, 5)
 
 
+def test_counts_are_shares():
+    logits = pool(0, 12, 3)
+    by_counts = select_balanced(logits, 4, prior=np.array([10, 6, 4]))
+    by_shares = select_balanced(logits, 4, prior=[0.5, 0.3, 0.2])
+    assert pairs(by_counts) == pairs(by_shares)
+    assert np.bincount(by_counts.label).tolist() == [6, 4, 2]
+
+
+@pytest.mark.parametrize(
+    "selector, prior, message",
+    [
+        ("top_k", [1, 1], "'top_k' has no use for known shares"),
+        ("estimated", [1, 1], "'estimated' has no use for known shares"),
+        ("balanced", "estimated", "must list a share of each class"),
+        ("balanced", [], "must be 0 shares"),
+        ("balanced", [[1, 2]], "must be 1 shares"),
+        ("balanced", [1, float("nan")], "finite"),
+        ("balanced", [1, -1], "none negative"),
+        ("balanced", [0, 0], "not all 0"),
+    ],
+)
+def test_a_prior_that_is_none_or_of_no_use_is_refused(selector, prior, message):
+    with pytest.raises(ValueError, match=message):
+        check_prior(selector, prior)
+
+
+# ---- the graph of neighbours
+
+
+@settings(max_examples=40)
+@given(seeds, st.integers(1, 25), sizes, st.data())
+def test_propagated_labels_are_those_of_dense_algebra(seed, U, C, data):
+    k = data.draw(st.integers(1, U))
+    neighbours = data.draw(st.integers(1, 30))
+    alpha = data.draw(st.sampled_from([0.0, 0.5, 0.9, 0.99]))
+    allowed = data.draw(st.none() | allowed_classes(C))
+    logits = pool(seed, U, C)
+    features = np.random.default_rng(seed).normal(size=(U, 4))
+    options = dict(features=features, allowed=allowed, neighbours=neighbours, alpha=alpha)
+    want = plain_selectors.propagated(logits, k, **options)
+    for chunk in (7, 1024):
+        got = select_propagated(logits, k, chunk=chunk, **options)
+        assert np.allclose(got.confidence, want.confidence, rtol=1e-6)
+        if allowed is None or len(allowed) > 1:  # else all are sure, and rounding decides
+            assert np.array_equal(got.index, want.index)
+            assert np.array_equal(got.label, want.label)
+
+
+def two_groups(n=40, seed=0):
+    "Two groups of pictures, far apart, and a labeller that is wrong and sure of every fifth"
+    rng = np.random.default_rng(seed)
+    truth = np.repeat([0, 1], n)
+    features = np.eye(2)[truth] + rng.normal(scale=0.1, size=(2 * n, 2))
+    logits = np.where(np.eye(2)[truth], 1.0, -1.0) + rng.normal(scale=0.1, size=(2 * n, 2))
+    logits[::5] *= -3
+    return features, logits, truth
+
+
+def test_neighbours_outvote_a_labeller_that_is_sure_and_wrong():
+    features, logits, truth = two_groups()
+
+    def right(chosen):
+        return (truth[chosen.index] == chosen.label).mean()
+
+    assert right(select_top_k(logits, 40)) < 0.85
+    assert right(select_propagated(logits, 40, features=features)) == 1
+
+
+def test_propagation_depends_on_directions_alone_and_is_deterministic():
+    features, logits, _ = two_groups()
+    longer = features * np.random.default_rng(1).uniform(1, 9, size=(len(features), 1))
+    once = select_propagated(logits, 20, features=features)
+    again = select_propagated(torch.tensor(logits), 20, features=torch.tensor(longer))
+    assert np.array_equal(once.index, again.index)
+    assert np.allclose(once.confidence, again.confidence)
+    same = select_propagated(logits, 20, features=features)
+    assert np.array_equal(once.confidence, same.confidence)
+
+
+@pytest.mark.parametrize(
+    "features, message",
+    [
+        (np.ones((3, 2)), r"features are \(3, 2\), but the pool has 4 images"),
+        (np.ones(4), r"features are \(4,\)"),
+        (np.array([[1.0], [2], [0], [3]]), "row of zeros"),
+        (np.array([[1.0], [2], [np.nan], [3]]), "NaN"),
+    ],
+)
+def test_features_that_do_not_fit_are_refused(features, message):
+    with pytest.raises(ValueError, match=message):
+        select_propagated(pool(0, 4, 2), 1, features=features)
+
+
 # ---- saturated logits
 
 
@@ -610,7 +716,7 @@ def test_threshold_that_is_no_probability(threshold):
 
 
 @pytest.mark.parametrize(
-    "prior", [[0.5, 0.6], [1.2, -0.2], [1.0], [float("nan"), 1.0], [[0.5, 0.5]]], ids=str
+    "prior", [[0.0, 0.0], [1.2, -0.2], [1.0], [float("nan"), 1.0], [[0.5, 0.5]]], ids=str
 )
 def test_prior_that_does_not_fit(prior):
     with pytest.raises(ValueError, match="prior is .*2 shares"):
