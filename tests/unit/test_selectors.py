@@ -10,12 +10,17 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from pseudolab.cli.app import app
+from pseudolab.cli.inputs import read_prior
 from pseudolab.clip.loading import load_clip
 from pseudolab.data.tasks import load_task
 from pseudolab.method.loss import loss_per_image, partial_label_loss
 from pseudolab.method.prompts.base import TemplatePrompt
 from pseudolab.method.pseudolabels import audit, precision
+from pseudolab.method.recipe import Recipe
+from pseudolab.method.run import Run
 from pseudolab.method.selectors import (
     NEEDS_FEATURES,
     SELECTORS,
@@ -33,6 +38,8 @@ from pseudolab.method.selectors import (
     sinkhorn,
 )
 from pseudolab.method.splits import transductive
+from pseudolab.method.strategies import Constant, Strategy
+from pseudolab.method.tuner import PromptTuner
 from support import ROOT
 
 spec = importlib.util.spec_from_file_location(
@@ -750,3 +757,163 @@ def test_torch_and_numpy_agree(kind):
     for name in ("argmax_top_k", "balanced"):
         assert pairs(BY_K[name](logits, 3)) == pairs(BY_K[name](logits.detach().numpy(), 3))
     assert np.array_equal(candidate_sets(logits), candidate_sets(logits.detach().numpy()))
+
+
+# ---- in the tuner
+
+
+@pytest.fixture(scope="module")
+def small():
+    return load_task("satellite", n_train=6, n_test=4)
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    "What the selectors are asked by the tuner, call by call"
+    calls = []
+
+    def spy(name, select):
+        def called(logits, k, **options):
+            calls.append((name, options))
+            return select(logits, k, **options)
+
+        return called
+
+    for name, select in list(SELECTORS.items()):
+        monkeypatch.setitem(SELECTORS, name, spy(name, select))
+    return calls
+
+
+QUICK = Recipe.pocket().replace(epochs=1, min_steps=0)
+
+
+def tuned(clip, task, **arguments):
+    arguments = dict(strategy=Strategy("ifpl", 2, Constant(3)), recipe=QUICK) | arguments
+    tuner = PromptTuner(clip, **arguments)
+    return tuner, tuner.fit(task, progress=False)
+
+
+@pytest.mark.parametrize("over_all", [False, True])
+def test_the_recipe_says_what_the_tuners_confidences_are_taken_over(clip, small, asked, over_all):
+    recipe = QUICK.replace(confidence_over_all=over_all)
+    tuner, run = tuned(clip, small, paradigm="trzsl", recipe=recipe)
+    allowed = tuner.split(small).allowed
+    assert len(asked) == 4  # two rounds, each with the labels of zero-shot CLIP beside it
+    assert all(options.get("over_all", False) is over_all for _, options in asked)
+    # first labels and later ones
+    first = TemplatePrompt.for_task(clip, small).logits(tuner.split(small).pool.images)
+    for logits, round in ((first.detach(), run.rounds[1]), (run.rounds[1].pool_logits, None)):
+        chosen = (round or run.rounds[2]).pseudolabels
+        shown = torch.as_tensor(np.asarray(logits)).double()
+        p = (shown if over_all else shown[:, allowed]).softmax(1).numpy()
+        column = chosen.label if over_all else np.searchsorted(allowed, chosen.label)
+        assert np.allclose(chosen.confidence, p[chosen.index, column], atol=0.02)
+    assert Recipe.authors_code().confidence_over_all is False
+
+
+def test_known_shares_come_to_the_selector_and_back_from_disk(clip, small, asked, tmp_path):
+    prior = np.arange(1, 11)
+    tuner, run = tuned(clip, small, selector="balanced", prior=prior)
+    assert all(options["prior"] == prior.tolist() for _, options in asked)
+    assert run.settings.prior == prior.tolist()
+    places = np.bincount(run.rounds[1].pseudolabels.label, minlength=10)
+    assert places.sum() == 30
+    assert (np.abs(places - 30 * prior / prior.sum()) < 1).all()
+    tuner.save(tmp_path / "tuner")
+    assert PromptTuner.load(tmp_path / "tuner", clip).prior == prior.tolist()
+    run.save(tmp_path / "run")
+    assert Run.load(tmp_path / "run").settings.prior == prior.tolist()
+    for other in (None, [1] * 10):
+        again = PromptTuner(
+            clip, strategy=tuner.strategy, recipe=QUICK, selector="balanced", prior=other
+        )
+        with pytest.raises(ValueError, match="another prior"):
+            again.fit(small, out=tmp_path / "run", resume=True, progress=False)
+
+
+def test_shares_in_trzsl_are_those_of_the_unseen_classes(clip, small):
+    prior = np.arange(1, 11)
+    tuner, run = tuned(clip, small, paradigm="trzsl", selector="balanced", prior=prior)
+    allowed = tuner.split(small).allowed
+    places = np.bincount(run.rounds[1].pseudolabels.label, minlength=10)
+    assert set(np.flatnonzero(places)) <= set(allowed)
+    wanted = 3 * len(allowed) * prior[allowed] / prior[allowed].sum()
+    assert (np.abs(places[allowed] - wanted) < 1).all()
+
+
+def test_shares_of_another_number_of_classes_are_refused(clip, small):
+    tuner = PromptTuner(clip, selector="balanced", prior=[1, 2, 3])
+    with pytest.raises(ValueError, match="prior has 3 shares, but the task has 10 classes"):
+        tuner.fit(small, progress=False)
+    with pytest.raises(ValueError, match="no use for known shares"):
+        PromptTuner(clip, prior=[1] * 10)
+
+
+@pytest.mark.parametrize("prompt", ["text", "visual"])
+def test_the_graph_is_of_the_labellers_own_features(clip, small, asked, prompt):
+    "Frozen CLIP's, or, from the second round on, those under the visual prompt"
+    tuner, _ = tuned(clip, small, selector="propagated", prompt=prompt)
+    frozen = clip.image_features(small.train.images)
+    assert len(asked) == 4
+    first, beside, second, beside_second = (options["features"] for _, options in asked)
+    for features in (first, beside, beside_second):
+        assert torch.allclose(features, frozen.to(features.dtype), atol=1e-5)
+    assert torch.allclose(second, frozen.to(second.dtype), atol=1e-5) is (prompt == "text")
+
+
+# ---- shares in a file
+
+NAMES = ["forest", "sea, lake", "river"]
+
+
+@pytest.mark.parametrize(
+    "text, shares",
+    [
+        ("0.5\n0.3\n0.2\n", [0.5, 0.3, 0.2]),
+        ("\ufeff5\n\n3\n2", [5, 3, 2]),
+        ('river,2\nforest, 5\n"sea, lake",3\n', [5, 3, 2]),
+        ("river,2\nforest,5\nsea, lake,3", [5, 3, 2]),
+    ],
+    ids=["in order", "counts", "by name", "a comma in a name"],
+)
+def test_shares_are_read_from_a_file(tmp_path, text, shares):
+    file = tmp_path / "shares.csv"
+    file.write_text(text, encoding="utf-8")
+    assert read_prior(file, NAMES) == shares
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("1\n2\n", "has 2 lines, but the task has 3 classes"),
+        ("1\ntwo\n3\n", "line 'two', and 'two' is no number"),
+        ("forest,1\nriver,x\n", "'x' is no number"),
+        ("forest,1\nriver,2\n", "no share of sea, lake"),
+        ("forest,1\nforest,2\n", "names 'forest', twice"),
+        ("class,share\nforest,1\n", "names 'class', which is no class of the task"),
+        ("", "has 0 lines"),
+    ],
+)
+def test_a_file_that_holds_no_shares_is_refused(tmp_path, text, message):
+    file = tmp_path / "shares.csv"
+    file.write_text(text)
+    with pytest.raises(ValueError, match=message):
+        read_prior(file, NAMES)
+
+
+def test_a_file_of_shares_that_is_no_text_or_not_there(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no such file"):
+        read_prior(tmp_path / "none.csv", NAMES)
+    (tmp_path / "table.xlsx").write_bytes(b"\xff\xfe\x00PK")
+    with pytest.raises(ValueError, match="not a text file in UTF-8"):
+        read_prior(tmp_path / "table.xlsx", NAMES)
+
+
+def test_the_command_line_gives_known_shares_to_the_tuner(tmp_path, small):
+    file = tmp_path / "shares.txt"
+    file.write_text("\n".join(str(n) for n in range(1, 11)))
+    line = ["run", "--task", "satellite", "--selector", "balanced", "--prior", str(file)]
+    line += ["--strategy", "zero_shot", "--out", str(tmp_path / "run")]
+    result = CliRunner().invoke(app, line)
+    assert result.exit_code == 0, result.output
+    assert Run.load(tmp_path / "run").settings.prior == list(range(1, 11))
