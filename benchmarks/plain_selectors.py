@@ -18,10 +18,9 @@ Allowed = Sequence[int] | None
 
 
 def prepared(logits: Logits, allowed: Allowed) -> tuple[np.ndarray, np.ndarray]:
-    "Log-probabilities (U, A) of the allowed classes, and these classes (A,)."
-    scores = log_probabilities(logits)
-    classes = np.arange(scores.shape[1]) if allowed is None else np.asarray(allowed)
-    return scores[:, classes], classes
+    "Log-probabilities (U, A) among the allowed classes, and these classes (A,)."
+    classes = np.arange(logits.shape[1]) if allowed is None else np.asarray(allowed)
+    return log_probabilities(logits[:, classes]), classes
 
 
 def one_label_each(
@@ -165,14 +164,13 @@ def balanced(
 ) -> PseudoLabels:
     "The plan of `sinkhorn` over the allowed classes, then stable matching on its entries."
     scores, classes = prepared(logits, allowed)
-    among = log_probabilities(scores)
     shares = np.full(len(classes), 1 / len(classes))
     if isinstance(prior, str):
-        shares = estimated_shares(among)
+        shares = estimated_shares(scores)
     elif prior is not None:
         shares = np.asarray(prior, np.float64)[classes]
         shares = shares / shares.sum()
-    plan = sinkhorn(among, shares, temperature, tolerance)
+    plan = sinkhorn(scores, shares, temperature, tolerance)
     column, placed = match(plan, places_of(shares, k * len(classes)))
     images = np.arange(len(scores))
     return one_label_each(classes, column, plan[images, column], placed, scores[images, column])
@@ -185,21 +183,19 @@ def candidate_sets(
     inter: float | None = None,
     allowed: Allowed = None,
 ) -> np.ndarray:  # bool (U, C)
-    "The classes of each image that both bars let through, and always the likeliest."
+    "The classes of each image that both bars let through."
     scores, classes = prepared(logits, allowed)
-    among = log_probabilities(scores)
     if inter is None:
         inter = max(0.0, 1 - 2 / len(classes))
-    order = np.argsort(-among, axis=1, kind="stable")
-    probability = np.exp(np.take_along_axis(among, order, axis=1))
+    order = np.argsort(-scores, axis=1, kind="stable")
+    probability = np.exp(np.take_along_axis(scores, order, axis=1))
     # of the classes from this rank on
     left_out = np.cumsum(probability[:, ::-1], axis=1)[:, ::-1]
-    doubt = left_out[:, 1] if len(classes) > 1 else np.zeros(len(among))
+    doubt = left_out[:, 1] if len(classes) > 1 else np.zeros(len(scores))
     most_doubt = -np.quantile(-doubt, intra, method="lower")
-    reaches_bar = among >= np.quantile(among, inter, axis=0, method="lower")
-    chosen = (left_out > most_doubt) & np.take_along_axis(reaches_bar, order, axis=1)
-    chosen[:, 0] = True
-    sets = np.zeros((len(among), np.shape(logits)[1]), dtype=bool)
+    reaches_bar = scores >= np.quantile(scores, inter, axis=0, method="lower")
+    chosen = (left_out >= most_doubt) & np.take_along_axis(reaches_bar, order, axis=1)
+    sets = np.zeros((len(scores), np.shape(logits)[1]), dtype=bool)
     np.put_along_axis(sets, classes[order], chosen, axis=1)
     return sets
 
@@ -212,10 +208,45 @@ def candidates(
     intra: float = 0.6,
     inter: float | None = None,
 ) -> PseudoLabels:
-    "The labels of `argmax_top_k`, each with its set."
-    chosen = argmax_top_k(logits, k, allowed=allowed)
+    "The k surest of each class by matching on the candidates, each with its soft labels."
+    scores, classes = prepared(logits, allowed)
     sets = candidate_sets(logits, intra=intra, inter=inter, allowed=allowed)
-    return replace(chosen, candidates=sets[chosen.index])
+    value = np.where(sets[:, classes], scores, -np.inf)
+    column, placed = match(value, np.full(len(classes), k))
+    score = value[np.arange(len(value)), column]
+    chosen = one_label_each(classes, column, score, placed, score)
+    inside = value[chosen.index]
+    raised = np.exp(inside - inside.max(axis=1, keepdims=True, initial=-np.inf))
+    soft = np.zeros((len(chosen), logits.shape[1]), np.float32)
+    soft[:, classes] = raised / raised.sum(axis=1, keepdims=True)
+    return replace(chosen, candidates=soft)
+
+
+def propagated(
+    logits: Logits,
+    k: int,
+    *,
+    features: np.ndarray,  # (U, D)
+    allowed: Allowed = None,
+    neighbours: int = 10,
+    alpha: float = 0.9,
+) -> PseudoLabels:
+    "Every pair of images compared, and the equations solved with dense matrices."
+    scores, classes = prepared(logits, allowed)
+    directions = features / np.linalg.norm(features, axis=1, keepdims=True)
+    cosine = directions @ directions.T
+    weights = np.zeros_like(cosine)
+    for image, row in enumerate(cosine):
+        others = [n for n in np.argsort(-row) if n != image]
+        nearest = others[:neighbours]
+        weights[image, nearest] = np.maximum(row[nearest], 0)
+    weights = (weights + weights.T) / 2
+    degree = weights.sum(axis=1)
+    degree[degree == 0] = 1
+    graph = weights / np.sqrt(degree[:, None] * degree[None, :])
+    spread = np.linalg.solve(np.eye(len(graph)) - alpha * graph, (1 - alpha) * np.exp(scores))
+    chosen = top_k(np.log(spread), k)
+    return replace(chosen, label=classes[chosen.label])
 
 
 # by the names of `pseudolab.method.selectors.SELECTORS`
@@ -227,4 +258,5 @@ PLAIN_SELECTORS = {
     "balanced": partial(balanced, tolerance=0.1),
     "estimated": partial(balanced, prior="estimated", tolerance=0.1),
     "candidates": candidates,
+    "propagated": propagated,
 }

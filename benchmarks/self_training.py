@@ -93,7 +93,7 @@ def real_line(options: Options) -> Line:
     images = pictures(recipe.batch_size)
     features = clip.encode_images(images)
     similar = features @ prompt.class_features().detach().T
-    sets = torch.from_numpy(candidate_sets(100 * similar)).to(options.device)
+    sets = torch.from_numpy(candidate_sets(100 * similar, inter=0.0)).to(options.device)
 
     def step() -> None:
         prompt.zero_grad()

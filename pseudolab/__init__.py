@@ -17,7 +17,7 @@ _HOMES = {  # a module -> the public names that stand in it
     "data.tasks": ("Task", "load_task", "task_names"),
     "method.zero_shot": ("accuracy", "class_features", "per_class_accuracy"),
     "method.pseudolabels": ("PseudoLabels", "audit"),
-    "method.selectors": ("select_leaderboard", "select_top_k"),
+    "method.selectors": ("select_leaderboard", "select_propagated", "select_top_k"),
     "method.loss": ("WEIGHTS", "term_weights", "unified_loss"),
     "method.prompts.base": ("Prompt", "TemplatePrompt"),
     "method.prompts.text": ("TextPrompt",),

@@ -20,6 +20,7 @@ from pseudolab.method.recipe import Recipe as Recipe
 from pseudolab.method.run import Round as Round
 from pseudolab.method.run import Run as Run
 from pseudolab.method.selectors import select_leaderboard as select_leaderboard
+from pseudolab.method.selectors import select_propagated as select_propagated
 from pseudolab.method.selectors import select_top_k as select_top_k
 from pseudolab.method.splits import Split as Split
 from pseudolab.method.splits import semi_supervised as semi_supervised

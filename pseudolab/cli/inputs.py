@@ -10,6 +10,7 @@ Docs: https://pseudolab.github.io/pseudolab/lab/cli/inputs.html
 __all__ = [
     "TRUTHS",
     "read_class_names",
+    "read_prior",
     "pick_task",
     "pick_clip",
     "read_switches",
@@ -19,6 +20,7 @@ __all__ = [
 ]
 
 # %% ../../nbs/lab/cli/inputs.ipynb #c002
+import csv
 import os
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -43,17 +45,19 @@ def read_class_names(
     if text is None:
         return None
     is_file = Path(text).suffix.lower() == ".txt" or Path(text).is_file()
-    parts = _read_lines(Path(text)) if is_file else text.split(",")
+    parts = _read_lines(Path(text), "one class name per line") if is_file else text.split(",")
     return _names([part.strip() for part in parts if part.strip()])
 
 
-def _read_lines(path: Path) -> list[str]:
+def _read_lines(
+    path: Path,
+    expected: str,  # for the message
+) -> list[str]:
     try:
         return path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise ValueError(
-            f"{path} is not a text file in UTF-8 ({error.reason}); expected one class name per"
-            " line."
+            f"{path} is not a text file in UTF-8 ({error.reason}); expected {expected}."
         ) from error
 
 
@@ -66,6 +70,65 @@ def _names(parts: list[str]) -> list[str] | dict[str, str]:
         folder, _, name = part.partition("=")
         names[folder.strip()] = name.strip()
     return names
+
+
+# %% ../../nbs/lab/cli/inputs.ipynb #4814f20f
+PRIOR_LINES = "CLASS NAME,SHARE on each line, or one share per line in the order of the classes"
+
+
+def _share(path: Path, line: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(
+            f"--prior {path} has the line {line!r}, and {text.strip()!r} is no number; expected"
+            f" {PRIOR_LINES}."
+        ) from None
+
+
+def _shares_by_name(
+    path: Path,
+    lines: Sequence[str],  # NAME,SHARE
+    class_names: Sequence[str],
+) -> list[float]:
+    "The shares in the order of the classes, each of which must be named once"
+    shares: dict[str, float] = {}
+    for line in lines:
+        *parts, share = next(csv.reader([line]))
+        name = ",".join(parts).strip()
+        if name not in class_names or name in shares:
+            what = "twice" if name in shares else "which is no class of the task"
+            raise ValueError(
+                f"--prior {path} names {name!r}, {what}; the classes are"
+                f" {', '.join(class_names)}. Name each once."
+            )
+        shares[name] = _share(path, line, share)
+    missing = [name for name in class_names if name not in shares]
+    if missing:
+        raise ValueError(
+            f"--prior {path} has no share of {', '.join(missing)}. Add a line for each; 0 says that"
+            " the pool has none."
+        )
+    return [shares[name] for name in class_names]
+
+
+# %% ../../nbs/lab/cli/inputs.ipynb #2fe457e0
+def read_prior(
+    path: Path,  # a line per class: NAME,SHARE; or a share alone, in the order of the classes
+    class_names: Sequence[str],
+) -> list[float]:
+    "The shares of the classes, in their order. Raises ValueError for a file that has others"
+    if not path.is_file():
+        raise FileNotFoundError(f"--prior {path}: there is no such file. It holds {PRIOR_LINES}.")
+    lines = [line for line in _read_lines(path, PRIOR_LINES) if line.strip()]
+    if any("," in line for line in lines):
+        return _shares_by_name(path, lines, class_names)
+    if len(lines) != len(class_names):
+        raise ValueError(
+            f"--prior {path} has {len(lines)} lines, but the task has {len(class_names)} classes;"
+            f" expected {PRIOR_LINES}."
+        )
+    return [_share(path, line, line) for line in lines]
 
 
 # %% ../../nbs/lab/cli/inputs.ipynb #c009

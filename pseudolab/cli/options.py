@@ -28,6 +28,7 @@ __all__ = [
     "ShotsDrawChoice",
     "SplitSeed",
     "SelectorChoice",
+    "Prior",
     "NTokens",
     "DepthChoice",
     "AttentionChoice",
@@ -116,6 +117,7 @@ class SelectorName(StrEnum):
     BALANCED = "balanced"
     ESTIMATED = "estimated"
     CANDIDATES = "candidates"
+    PROPAGATED = "propagated"
 
 
 # %% ../../nbs/lab/cli/options.ipynb #c005
@@ -243,6 +245,14 @@ SplitSeed = Annotated[int, typer.Option(help="trzsl: of the draw of the seen cla
 SelectorChoice = Annotated[
     str, typer.Option(help=f"How pseudolabels are chosen: {either(SelectorName)}.")
 ]
+Prior = Annotated[
+    Path | None,
+    typer.Option(
+        help="balanced: how common the classes are. A text or CSV file with one CLASS NAME,SHARE"
+        " per line, or one share per line in the order of the classes; counts will do.",
+        metavar="FILE",
+    ),
+]
 
 
 @dataclass(frozen=True)
@@ -263,6 +273,7 @@ class MethodOptions:
     shots_draw: ShotsDrawChoice = ShotsDraw.DEFAULT
     split_seed: SplitSeed = 500
     selector: SelectorChoice = SelectorName.TOP_K
+    prior: Prior = None
 
 
 # %% ../../nbs/lab/cli/options.ipynb #c012

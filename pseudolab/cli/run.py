@@ -15,7 +15,14 @@ from typing import Annotated
 
 import typer
 
-from pseudolab.cli.inputs import check_file, fresh_folder, pick_clip, pick_task, tuner_arguments
+from pseudolab.cli.inputs import (
+    check_file,
+    fresh_folder,
+    pick_clip,
+    pick_task,
+    read_prior,
+    tuner_arguments,
+)
 from pseudolab.cli.options import (
     MethodOptions,
     ModelOptions,
@@ -95,6 +102,8 @@ def run(
     settings = read_settings()
     arguments = tuner_arguments(settings, method, prompt)
     images = pick_task(settings, task)
+    if method.prior is not None:
+        arguments["prior"] = read_prior(method.prior, images.class_names)
     clip = pick_clip(settings, model)
     from pseudolab.method.tuner import PromptTuner
 

@@ -36,7 +36,7 @@ from pseudolab.experiments.runner import RESULTS, Experiment, read_frames, write
 from pseudolab.method.prompts.base import TemplatePrompt
 from pseudolab.method.pseudolabels import PseudoLabels, audit_rounds
 from pseudolab.method.run import Run
-from pseudolab.method.selectors import SELECTORS
+from pseudolab.method.selectors import NEEDS_FEATURES, SELECTORS
 from pseudolab.method.strategies import Strategy
 from pseudolab.method.tuner import PromptTuner
 from pseudolab.settings import POCKET_TASKS
@@ -100,7 +100,7 @@ def imbalance_cells(
     tasks: Sequence[str] = POCKET_TASKS,
     seeds: Sequence[int] = (0, 1, 2),
 ) -> list[ImbalanceCell]:
-    "Every selector on every pool, seed by seed"
+    "Every selector that looks at logits alone on every pool, seed by seed"
     return [
         ImbalanceCell(task, ratio, selector, strategy, seed)
         for seed in seeds
@@ -108,6 +108,7 @@ def imbalance_cells(
         for task in tasks
         for ratio in RATIOS
         for selector in SELECTORS
+        if selector not in NEEDS_FEATURES
     ]
 
 

@@ -23,7 +23,7 @@ import torch.nn.functional as F
 # %% ../../nbs/lessons/07_unified_loss.ipynb #c005
 def unified_loss(
     logits: torch.Tensor,  # z (B, C)
-    # int64 (B,): label or pseudolabel of each image; or bool (B, C): its candidates
+    # int64 (B,): label or pseudolabel of each image; or (B, C): its candidates
     target: torch.Tensor,
     pseudo: torch.Tensor,  # bool (B,): is it a pseudolabel?
     gamma: float,
@@ -46,8 +46,8 @@ def mean_of_kind(
 
 
 def loss_per_image(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:  # (B,)
-    "Cross-entropy; where images have sets of candidates, the partial-label loss"
-    if target.dtype == torch.bool:
+    "Cross-entropy; where images have candidates, the partial-label loss"
+    if target.ndim == 2:
         return partial_label_loss(logits, target, reduction="none")
     return F.cross_entropy(logits, target, reduction="none")
 
@@ -55,26 +55,32 @@ def loss_per_image(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor: 
 # %% ../../nbs/lessons/07_unified_loss.ipynb #L4c064
 def partial_label_loss(
     logits: torch.Tensor,  # (B, C)
-    candidates: torch.Tensor,  # bool (B, C): at least one a row
+    # bool (B, C): a set in each row; or float (B, C): soft labels, 0 outside the set
+    candidates: torch.Tensor,
     reduction: str = "mean",  # mean, none
 ) -> torch.Tensor:  # scalar, or (B,) with reduction "none"; 0 or more
     """-log of the probability that falls on the candidates together (Feng et al., 2020).
 
-    Raises ValueError for candidates of another shape or type, and for an image without one.
+    Soft labels weigh the candidates, as in CPL (Zhang et al., 2024). Raises ValueError for
+    candidates of another shape or type, and for an image without one.
     """
     if reduction not in ("mean", "none"):
         raise ValueError(f'reduction is {reduction!r}; choose "mean" or "none".')
-    if candidates.dtype != torch.bool or candidates.shape != logits.shape:
+    is_kind = candidates.dtype == torch.bool or candidates.is_floating_point()
+    if not is_kind or candidates.shape != logits.shape:
         raise ValueError(
-            f"candidates are {candidates.dtype} {tuple(candidates.shape)}, but must be bool of the "
-            f"logits' shape {tuple(logits.shape)}."
+            f"candidates are {candidates.dtype} {tuple(candidates.shape)}, but must be bool or "
+            f"float of the logits' shape {tuple(logits.shape)}."
         )
-    if not candidates.any(dim=1).all():
+    weights = candidates.to(logits.dtype)
+    if not (weights >= 0).all():
+        raise ValueError("candidates hold a negative number or NaN; a soft label is 0 or more.")
+    if not weights.any(dim=1).all():
         raise ValueError(
             "An image has no candidate: its loss would be infinite. Give each at least one class, "
-            "as candidate_sets does."
+            "or leave it out, as select_candidates does."
         )
-    inside = logits.masked_fill(~candidates, -torch.inf).logsumexp(dim=1)
+    inside = (logits + weights.log()).logsumexp(dim=1)
     losses = logits.logsumexp(dim=1) - inside
     return losses.mean() if reduction == "mean" else losses
 

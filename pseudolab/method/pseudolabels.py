@@ -24,7 +24,8 @@ class PseudoLabels:
     index: np.ndarray  # int64 (P,): image, as a position in the pool
     label: np.ndarray  # int64 (P,): class
     confidence: np.ndarray  # float64 (P,): the labeller's probability of that class, 0 to 1
-    # bool (P, C): the classes that the image may belong to; None: `label` alone
+    # float (P, C): soft labels of the classes that the image may belong to, 0 elsewhere; or
+    # bool (P, C), these classes alike; None: `label` alone
     candidates: np.ndarray | None = None
 
     def __len__(self) -> int:

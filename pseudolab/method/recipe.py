@@ -75,6 +75,9 @@ class Recipe:
     # GRIP's K is i * floor(U / rounds) / C rounded down, not i * U / (rounds * C)
     floored_twice: bool = False
 
+    # in neither: TRZSL's confidences are a softmax over all classes, not over the unseen ones
+    confidence_over_all: bool = False
+
     def __post_init__(self) -> None:
         for key, least in WHOLE_NUMBERS.items():
             value = getattr(self, key)

@@ -224,6 +224,7 @@ class RunSettings:
     strategy: str  # its name
     recipe: dict[str, Any] | None = None
     selector: str = "top_k"
+    prior: list[float] | None = None  # known shares of the classes
     prompt_options: dict[str, Any] = field(default_factory=dict)
     seed: int = 0
     shots: int = 2

@@ -1,4 +1,4 @@
-"""Which pictures of the pool get which label? Seven rules that answer, for a pool in memory and for
+"""Which pictures of the pool get which label? Eight rules that answer, for a pool in memory and for
 one that fills a disk.
 
 Docs: https://pseudolab.github.io/pseudolab/lab/method/selectors.html
@@ -10,6 +10,8 @@ Docs: https://pseudolab.github.io/pseudolab/lab/method/selectors.html
 __all__ = [
     "CHUNK",
     "SELECTORS",
+    "NEEDS_FEATURES",
+    "TAKES_PRIOR",
     "log_probabilities",
     "select_top_k",
     "select_threshold",
@@ -20,6 +22,8 @@ __all__ = [
     "select_balanced",
     "candidate_sets",
     "select_candidates",
+    "select_propagated",
+    "check_prior",
 ]
 
 # %% ../../nbs/lab/method/selectors.ipynb #p003
@@ -27,6 +31,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from heapq import heapify, heappushpop
+from typing import Any
 
 import numpy as np
 import torch
@@ -119,6 +124,7 @@ class _Pool:
         k: int | None,  # images per class; None: the selector has no k
         allowed: Sequence[int] | None,  # classes that may be given; None: all
         chunk: int,  # rows that are read together
+        over_all: bool = False,  # normalise over all classes, not over the allowed ones alone
     ) -> None:
         in_torch = isinstance(logits, torch.Tensor)
         self.logits = logits.detach().cpu() if in_torch else np.asarray(logits)
@@ -128,6 +134,7 @@ class _Pool:
         self.n_classes = self.logits.shape[1]
         self.classes = _allowed_classes(allowed, self.n_classes)  # int64 (A,)
         self.are_all = allowed is None
+        self.over_all = over_all
         self.chunk = chunk
         self.kept: torch.Tensor | None = None  # all rows, once read, if they are one chunk
 
@@ -161,13 +168,10 @@ class _Pool:
             yield self.kept
 
     def scores(self, images: slice | np.ndarray) -> np.ndarray:  # float64 (n, A)
-        "Log-probabilities of the allowed classes, among all classes."
-        scores = log_probabilities(self.logits[images])
-        return scores if self.are_all else scores[:, self.classes]
-
-    def scores_among_allowed(self, images: slice | np.ndarray) -> np.ndarray:  # float64 (n, A)
-        "Log-probabilities as if there were no other classes than the allowed ones."
-        return log_probabilities(self.scores(images))
+        "Log-probabilities of the allowed classes, as if there were no others."
+        if self.over_all:
+            return log_probabilities(self.logits[images])[:, self.classes]
+        return log_probabilities(self.rows(images))
 
 
 # %% ../../nbs/lab/method/selectors.ipynb #c010
@@ -222,13 +226,15 @@ def select_top_k(
     k: int,  # images per class, 1 to U
     *,
     allowed: Sequence[int] | None = None,  # classes that may be given (None: all)
+    over_all: bool = False,  # confidences over all classes, not over the allowed ones alone
     chunk: int = CHUNK,  # rows that are looked at together
 ) -> PseudoLabels:  # P = k * number of allowed classes, class by class, surest first
     """The `k` images of each class with the highest probability of it (Menghini et al., 2023).
 
-    Ties go to the lowest index. One pass, in memory for k * C entries.
+    With `allowed` the probabilities are a softmax over the allowed classes alone. Ties go to the
+    lowest index. One pass, in memory for k * C entries.
     """
-    pool = _Pool(logits, k, allowed, chunk)
+    pool = _Pool(logits, k, allowed, chunk, over_all)
     n_columns = len(pool.classes)
     boards = _Boards(n_columns, k, room=n_columns * max(k, chunk // 4))
     for images in pool.chunks():
@@ -268,18 +274,19 @@ def select_threshold(
     threshold: float = 0.95,  # a probability, above 0 and at most 1
     *,
     allowed: Sequence[int] | None = None,  # classes that may be given (None: all)
+    over_all: bool = False,  # confidences over all classes, not over the allowed ones alone
     chunk: int = CHUNK,  # rows that are looked at together
 ) -> PseudoLabels:  # P from 0 to U, no image twice, class by class, surest first
     """Each image under c = argmax p(c | x), where p(c | x) >= `threshold` (Sohn et al., 2020).
 
-    The argmax is taken over the allowed classes. One pass, in memory for two numbers per image.
+    p is taken over the allowed classes. One pass, in memory for two numbers per image.
     """
     if not 0 < threshold <= 1:
         raise ValueError(
             f"threshold is {threshold}, but must be a probability above 0 and at most 1, such as"
             " 0.95."
         )
-    pool = _Pool(logits, None, allowed, chunk)
+    pool = _Pool(logits, None, allowed, chunk, over_all)
     column, score = _likeliest(pool)
     return _one_label_each(pool.classes, column, score, score >= np.log(threshold), score)
 
@@ -304,14 +311,15 @@ def select_argmax_top_k(
     k: int,  # images per class at most, 1 to U
     *,
     allowed: Sequence[int] | None = None,  # classes that may be given (None: all)
+    over_all: bool = False,  # confidences over all classes, not over the allowed ones alone
     chunk: int = CHUNK,  # rows that are looked at together
 ) -> PseudoLabels:  # P <= k * number of allowed classes, no image twice, class by class
     """Each image only under c = argmax p(c | x); of these the `k` most confident of each class.
 
-    Top-K (Menghini et al., 2023) without double labels. The argmax is taken over the allowed
-    classes. One pass, in memory for two numbers per image.
+    Top-K (Menghini et al., 2023) without double labels. p is taken over the allowed classes. One
+    pass, in memory for two numbers per image.
     """
-    pool = _Pool(logits, k, allowed, chunk)
+    pool = _Pool(logits, k, allowed, chunk, over_all)
     column, score = _likeliest(pool)
     kept = _rank_in_class(column, score, len(pool.classes)) < k
     return _one_label_each(pool.classes, column, score, kept, score)
@@ -383,6 +391,7 @@ def select_leaderboard(
     k: int,  # places of each class, 1 to U
     *,
     allowed: Sequence[int] | None = None,  # classes that may be given (None: all)
+    over_all: bool = False,  # confidences over all classes, not over the allowed ones alone
     chunk: int = CHUNK,  # rows that are looked at together
 ) -> PseudoLabels:  # P <= k * number of allowed classes, class by class
     """Each image goes to its likeliest class, or, if that has no place for it, to all that have.
@@ -390,7 +399,7 @@ def select_leaderboard(
     This is the way of the code that was released with Menghini et al. (2023). The result depends
     on the order of the images. One pass, in memory for k * C entries.
     """
-    pool = _Pool(logits, k, allowed, chunk)
+    pool = _Pool(logits, k, allowed, chunk, over_all)
     boards = _Leaderboards(len(pool.classes), k)
     for images in pool.chunks():
         boards.offer_chunk(images.start, pool.scores(images))
@@ -463,7 +472,7 @@ def _balancing_bias(
 # %% ../../nbs/lab/method/selectors.ipynb #c044
 def sinkhorn(
     logits: torch.Tensor | np.ndarray,  # (U, C): pool by classes
-    prior: Sequence[float] | np.ndarray,  # (C,): share of each class, 0 or more, sum 1
+    prior: Sequence[float] | np.ndarray,  # (C,): share of each class, 0 or more
     *,
     # T: below 1 the plan is harder than the probabilities, above 1 softer
     temperature: float = 1.0,
@@ -488,18 +497,18 @@ def _check_shares(
     n_classes: int,
     name: str,  # of the argument
 ) -> np.ndarray:  # float64 (C,), sum 1
-    "Raise ValueError unless there is a share of each class."
+    "Raise ValueError unless there is a share of each class; counts are divided by their sum."
     given = np.asarray(shares, dtype=np.float64)
     are_shares = (
         given.shape == (n_classes,)
         and bool(np.isfinite(given).all())
         and bool((given >= 0).all())
-        and abs(given.sum() - 1) <= 1e-5
+        and bool(given.sum() > 0)
     )
     if not are_shares:
         raise ValueError(
-            f"{name} is {shares}, but must be {n_classes} shares, one per class, none negative,"
-            " that sum to 1. Divide counts by their sum."
+            f"{name} is {shares}, but must be {n_classes} shares or counts, one per class, finite,"
+            " none negative, and not all 0. Correct it."
         )
     return given / given.sum()
 
@@ -691,11 +700,12 @@ def select_balanced(
     k: int,  # images per class, at most U / number of allowed classes
     *,
     allowed: Sequence[int] | None = None,  # classes that may be given (None: all)
-    # (C,) shares; "estimated": by `estimate_prior` from these logits; None: equal ones
+    # (C,) shares or counts; "estimated": by `estimate_prior` from these logits; None: equal ones
     prior: Sequence[float] | np.ndarray | str | None = None,
     temperature: float = 1.0,  # of the plan: below 1 harder than the probabilities, above 1 softer
     iterations: int = 20_000,  # at most
     tolerance: float = 1e-6,  # how far a column of the plan may be from its share, in images
+    over_all: bool = False,  # confidences over all classes, not over the allowed ones alone
     chunk: int = CHUNK,  # rows that are looked at together
 ) -> PseudoLabels:  # P = k * number of allowed classes, no image twice, class by class
     """Each class gets its share of the places: the plan of `sinkhorn`, then stable matching on it.
@@ -706,14 +716,14 @@ def select_balanced(
     entry of the plan first; confidence is the labeller's own probability, as everywhere. One pass
     per iteration of the plan.
     """
-    pool = _Pool(logits, k, allowed, chunk)
+    pool = _Pool(logits, k, allowed, chunk, over_all)
     n_columns = len(pool.classes)
     _check_room(k, n_columns, len(pool))
     shares = _shares_of(prior, pool)
     bias = _balancing_bias(pool, shares, temperature, iterations, tolerance)
 
     def plan_of(images: np.ndarray) -> np.ndarray:
-        scores = torch.as_tensor(pool.scores_among_allowed(images))
+        scores = torch.as_tensor(pool.scores(images))
         return (scores / temperature + bias).log_softmax(dim=1).numpy()
 
     matching = _match(len(pool), _places_of(shares, k * n_columns), plan_of, chunk)
@@ -781,17 +791,16 @@ def _doubt(scores: np.ndarray) -> np.ndarray:  # log-probabilities (n, A) -> (n,
 
 def _sets_within(
     scores: np.ndarray,  # float64 (n, A): log-probabilities
-    most_doubt: float,  # that a set may leave out
+    most_doubt: float,  # what a set leaves out is less
     least: np.ndarray,  # float64 (A,): log-probability that a candidate must reach
 ) -> np.ndarray:  # bool (n, A)
-    "The smallest sets that leave out no more than `most_doubt`, cut to candidates of their class."
+    "The smallest sets that leave out less than `most_doubt`, cut to candidates of their class."
     order = np.argsort(-scores, axis=1, kind="stable")
     probability = np.exp(np.take_along_axis(scores, order, axis=1))
     # of the classes from this rank on
     left_out = np.cumsum(probability[:, ::-1], axis=1)[:, ::-1]
     reaches_bar = np.take_along_axis(scores >= least, order, axis=1)
-    chosen = (left_out > most_doubt) & reaches_bar
-    chosen[:, 0] = True  # the likeliest class always stays
+    chosen = (left_out >= most_doubt) & reaches_bar
     sets = np.zeros(scores.shape, dtype=bool)
     np.put_along_axis(sets, order, chosen, axis=1)
     return sets
@@ -810,29 +819,30 @@ def _candidate_bars(
     highest = _Highest(len(pool.classes), at_least_one)
     doubt = np.empty(len(pool))
     for images in pool.chunks():
-        scores = pool.scores_among_allowed(images)
+        scores = pool.scores(images)
         highest.offer(scores)
         doubt[images] = _doubt(scores)
     most_doubt = -np.quantile(-doubt, intra, method="lower")
     return float(most_doubt), highest.lowest()
 
 
-def _sets_of(
+def _soft_labels(
     pool: _Pool,
-    images: np.ndarray,  # int64 (n,)
+    images: np.ndarray,  # int64 (n,): each with a candidate
     most_doubt: float,
     least: np.ndarray,  # float64 (A,)
-) -> np.ndarray:  # bool (n, C)
-    "The candidate sets of some images, over all classes."
-    sets = np.zeros((len(images), pool.n_classes), dtype=bool)
+) -> np.ndarray:  # float32 (n, C), 0 outside the set; rows sum to 1
+    "The probabilities of the candidates of some images, as if there were no other classes."
+    soft = np.zeros((len(images), pool.n_classes), dtype=np.float32)
     done = 0
     for part in pool.parts(images):
+        scores = pool.scores(part)
+        inside = np.where(_sets_within(scores, most_doubt, least), scores, -np.inf)
+        raised = np.exp(inside - inside.max(axis=1, keepdims=True))
         places = slice(done, done + len(part))
-        sets[places, pool.classes] = _sets_within(
-            pool.scores_among_allowed(part), most_doubt, least
-        )
+        soft[places, pool.classes] = raised / raised.sum(axis=1, keepdims=True)
         done += len(part)
-    return sets
+    return soft
 
 
 # %% ../../nbs/lab/method/selectors.ipynb #c061a
@@ -845,16 +855,20 @@ def candidate_sets(
     inter: float | None = None,
     allowed: Sequence[int] | None = None,  # classes that may be given (None: all)
     chunk: int = CHUNK,  # rows that are looked at together
-) -> np.ndarray:  # bool (U, C): is the class a candidate of the image?
-    """The classes that an image may belong to (CPL: Zhang et al., 2024; simplified).
+) -> np.ndarray:  # bool (U, C): is the class a candidate of the image? A row may have none
+    """The classes that an image may belong to (CPL: Zhang et al., 2024).
 
-    The smallest set with sum p(c | x) >= tau, cut to the classes with p(c | x) at or above the
-    class's quantile, and always the likeliest class. p is taken over the allowed classes. Two
-    passes.
+    The smallest set with sum p(c | x) > tau, cut to the classes with p(c | x) at or above the
+    class's quantile. p is taken over the allowed classes. From the paper: both rules and their
+    intersection. Ours: the values of `intra` and `inter`, which it sets for each data set, and
+    quantiles that are an image's own number. Two passes.
     """
     pool = _Pool(logits, None, allowed, chunk)
     most_doubt, least = _candidate_bars(pool, intra, inter)
-    return _sets_of(pool, np.arange(len(pool)), most_doubt, least)
+    sets = np.zeros((len(pool), pool.n_classes), dtype=bool)
+    for images in pool.chunks():
+        sets[images, pool.classes] = _sets_within(pool.scores(images), most_doubt, least)
+    return sets
 
 
 # %% ../../nbs/lab/method/selectors.ipynb #c067
@@ -865,17 +879,123 @@ def select_candidates(
     allowed: Sequence[int] | None = None,  # classes that may be given (None: all)
     intra: float = 0.6,  # both quantiles as for `candidate_sets`
     inter: float | None = None,
+    over_all: bool = False,  # confidences over all classes, not over the allowed ones alone
     chunk: int = CHUNK,  # rows that are looked at together
 ) -> PseudoLabels:  # P <= k * number of allowed classes, no image twice, with candidates (P, C)
-    """The labels of `select_argmax_top_k`, each with the `candidate_sets` of its image.
+    """The `k` surest images of each class, each with soft labels of its `candidate_sets`.
 
-    They are learned from by `partial_label_loss` (after CPL: Zhang et al., 2024). Two passes, in
-    memory for (1 - inter) * U * C numbers and the sets of the chosen.
+    From CPL (Zhang et al., 2024): the sets; an image without a candidate is dropped, one that a
+    full class turns away goes to its next candidate; soft labels are the probabilities of the
+    candidates, made to sum to 1. `partial_label_loss` learns from them. In memory for
+    (1 - inter) * U * C numbers and the soft labels of the chosen.
     """
-    chosen = select_argmax_top_k(logits, k, allowed=allowed, chunk=chunk)
     pool = _Pool(logits, k, allowed, chunk)
-    most_doubt, least = _candidate_bars(pool, intra, inter)
-    return replace(chosen, candidates=_sets_of(pool, chosen.index, most_doubt, least))
+    ranked = _Pool(logits, k, allowed, chunk, over_all)
+    bars = _candidate_bars(pool, intra, inter)
+
+    def plan_of(images: np.ndarray) -> np.ndarray:
+        sets = _sets_within(pool.scores(images), *bars)
+        return np.where(sets, ranked.scores(images), -np.inf)
+
+    places = np.full(len(pool.classes), k)
+    matching = _match(len(pool), places, plan_of, chunk)
+    score = matching.value
+    chosen = _one_label_each(pool.classes, matching.column, score, matching.held, score)
+    return replace(chosen, candidates=_soft_labels(pool, chosen.index, *bars))
+
+
+# %% ../../nbs/lab/method/selectors.ipynb #39da7ce9
+def _directions(
+    features: torch.Tensor | np.ndarray,
+    n_images: int,
+) -> np.ndarray:  # float64 (U, D), of length 1
+    "Raise ValueError unless there is a row of features for each image."
+    in_torch = isinstance(features, torch.Tensor)
+    rows = np.asarray(features.detach().cpu() if in_torch else features, dtype=np.float64)
+    if rows.ndim != 2 or len(rows) != n_images:
+        raise ValueError(
+            f"features are {rows.shape}, but the pool has {n_images} images: give a row of"
+            " features for each, such as clip.image_features(images)."
+        )
+    length = np.linalg.norm(rows, axis=1, keepdims=True)
+    if not (np.isfinite(length) & (length > 0)).all():
+        raise ValueError(
+            "features hold NaN, infinity or a row of zeros, which has no direction. Look at the"
+            " images, or at the model that made them."
+        )
+    return rows / length
+
+
+def _similarity_graph(
+    directions: np.ndarray,  # float64 (U, D), of length 1
+    neighbours: int,
+) -> Any:  # sparse float64 (U, U): S
+    "Cosine similarities of each image and its nearest, made symmetric, divided by the degrees."
+    from scipy.sparse import csr_matrix, diags
+    from sklearn.neighbors import kneighbors_graph
+
+    n_images = len(directions)
+    nearest = min(neighbours, n_images - 1)
+    if nearest == 0:
+        return csr_matrix((n_images, n_images))
+    graph: Any = kneighbors_graph(directions, nearest, mode="distance", metric="cosine")
+    graph.data = np.maximum(1 - graph.data, 0)
+    weights = (graph + graph.T) / 2
+    degree = np.asarray(weights.sum(axis=1)).ravel()
+    scale = diags(1 / np.sqrt(np.where(degree > 0, degree, 1)))
+    return scale @ weights @ scale
+
+
+def _spread(
+    graph: Any,  # sparse float64 (U, U): S
+    given: np.ndarray,  # float64 (U, A): Y
+    alpha: float,
+) -> np.ndarray:  # float64 (U, A): Z, above 0
+    "Solve (I - alpha * S) Z = (1 - alpha) * Y, class by class."
+    from scipy.sparse import identity
+    from scipy.sparse.linalg import cg
+
+    system = identity(len(given)) - alpha * graph
+    spread = np.empty_like(given)
+    for c in range(given.shape[1]):
+        spread[:, c], info = cg(system, (1 - alpha) * given[:, c], rtol=1e-10)
+        if info:
+            raise ValueError(
+                f"The labels do not come to rest with alpha {alpha}: lower it, 0.9 is usual."
+            )
+    return np.maximum(spread, np.finfo(np.float64).tiny)
+
+
+# %% ../../nbs/lab/method/selectors.ipynb #d32fac9d
+def select_propagated(
+    logits: torch.Tensor | np.ndarray,  # (U, C): pool by classes
+    k: int,  # images per class, 1 to U
+    *,
+    features: torch.Tensor | np.ndarray,  # (U, D): of the pool's images, of any length
+    allowed: Sequence[int] | None = None,  # classes that may be given (None: all)
+    neighbours: int = 10,  # of each image in the graph
+    alpha: float = 0.9,  # how far labels spread, from 0 (not at all) to below 1
+    over_all: bool = False,  # confidences over all classes, not over the allowed ones alone
+    chunk: int = CHUNK,  # rows that are looked at together
+) -> PseudoLabels:  # P = k * number of allowed classes, class by class, surest first
+    """Top-K of the probabilities after they have spread over the graph of nearest neighbours.
+
+    Label propagation (Zhou et al., 2004), with every image's probabilities as its first label. The
+    spread ones are scaled to sum to 1 for each image; they are the confidence. `neighbours` and
+    `alpha` are round numbers, not tuned: a walk has 1 / (1 - alpha) = 10 steps (Zhou et al. have
+    0.99). In memory for U * A numbers, A allowed classes.
+    """
+    pool = _Pool(logits, k, allowed, chunk, over_all)
+    if neighbours < 1:
+        raise ValueError(
+            f"neighbours is {neighbours}, but each image needs at least one, such as 10."
+        )
+    if not 0 <= alpha < 1:
+        raise ValueError(f"alpha is {alpha}, but must be from 0 to below 1, such as 0.9.")
+    graph = _similarity_graph(_directions(features, len(pool)), neighbours)
+    given = np.concatenate([np.exp(pool.scores(images)) for images in pool.chunks()])
+    chosen = select_top_k(np.log(_spread(graph, given, alpha)), k, chunk=chunk)
+    return replace(chosen, label=pool.classes[chosen.label])
 
 
 # %% ../../nbs/lab/method/selectors.ipynb #c031
@@ -884,10 +1004,11 @@ def _at_default_threshold(
     k: int,  # not used: as many are chosen as reach the threshold
     *,
     allowed: Sequence[int] | None = None,
+    over_all: bool = False,
     chunk: int = CHUNK,
 ) -> PseudoLabels:
     "`select_threshold` at 0.95, in the form of the other selectors."
-    return select_threshold(logits, allowed=allowed, chunk=chunk)
+    return select_threshold(logits, allowed=allowed, over_all=over_all, chunk=chunk)
 
 
 SELECTORS: dict[str, Callable[..., PseudoLabels]] = {
@@ -898,4 +1019,26 @@ SELECTORS: dict[str, Callable[..., PseudoLabels]] = {
     "balanced": partial(select_balanced, tolerance=0.1),
     "estimated": partial(select_balanced, prior="estimated", tolerance=0.1),
     "candidates": select_candidates,
+    "propagated": select_propagated,
 }
+NEEDS_FEATURES = ("propagated",)  # these must be given `features`
+TAKES_PRIOR = ("balanced",)  # these may be given `prior`
+
+
+def check_prior(
+    selector: str,  # one of SELECTORS
+    prior: Sequence[float] | np.ndarray,  # shares or counts, one per class
+) -> list[float]:  # as they were given
+    "Raise ValueError if the selector has no use for known shares, or if these are none."
+    if selector not in TAKES_PRIOR:
+        raise ValueError(
+            f"prior was given, but the selector {selector!r} has no use for known shares; choose"
+            f" one of {list(TAKES_PRIOR)}, or leave prior out."
+        )
+    if isinstance(prior, str):
+        raise ValueError(
+            f'prior is {prior!r}, but must list a share of each class. The selector "estimated"'
+            " estimates them."
+        )
+    _check_shares(prior, len(prior), "prior")
+    return [float(share) for share in prior]

@@ -43,7 +43,7 @@ class Term:
     "The images of one term of the loss"
 
     inputs: torch.Tensor | PatchRows  # (n, ...): rows of `Prompt.inputs`
-    labels: np.ndarray  # int64 (n,); or bool (n, C), the candidates of each image
+    labels: np.ndarray  # int64 (n,); or bool or float (n, C), candidates
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -54,7 +54,7 @@ class Examples:
     "The images that a round trains on, or a batch of them"
 
     inputs: torch.Tensor | PatchRows  # (n, ...): rows of `Prompt.inputs`
-    target: torch.Tensor  # int64 (n,); or bool (n, C), the candidates of each image
+    target: torch.Tensor  # int64 (n,); or bool or float (n, C), candidates
     pseudo: torch.Tensor  # bool (n,): is the label a pseudolabel?
 
     def __len__(self) -> int:
@@ -88,8 +88,8 @@ def _concat_inputs(inputs: Sequence[torch.Tensor | PatchRows]) -> torch.Tensor |
 def _targets(
     labels: Sequence[np.ndarray],  # of each term
     classes: np.ndarray,
-) -> np.ndarray:  # int64 (n,), positions in `classes`; or bool (n, len(classes))
-    "The labels of all terms; as candidate sets if those of one term are"
+) -> np.ndarray:  # int64 (n,), positions in `classes`; or bool or float (n, len(classes))
+    "The labels of all terms; as candidates if those of one term are"
     for given in labels:
         _check_labels(given, classes)
     widths = [given.shape[1] for given in labels if given.ndim == 2]

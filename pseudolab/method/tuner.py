@@ -12,7 +12,7 @@ __all__ = ["PROMPTS", "one_of", "PromptTuner"]
 import json
 import platform
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -43,7 +43,7 @@ from pseudolab.method.run import (
     save_round,
     save_settings,
 )
-from pseudolab.method.selectors import SELECTORS
+from pseudolab.method.selectors import NEEDS_FEATURES, SELECTORS, check_prior
 from pseudolab.method.splits import SHOTS_DRAWS, Split, make_split, score
 from pseudolab.method.strategies import Strategy
 from pseudolab.method.training import Term, fit_prompt, rng_for
@@ -93,6 +93,7 @@ class Fit:
 
     task: Task
     split: Split
+    template: Prompt  # of zero-shot CLIP
     zero_shot: torch.Tensor  # (U, C): logits of the pool by zero-shot CLIP
     inputs: PreparedInputs = field(default_factory=PreparedInputs)
 
@@ -120,6 +121,8 @@ class PromptTuner:
         shots_draw: str = "default",  # ssl: how they are drawn, one of SHOTS_DRAWS
         split_seed: int = 500,  # trzsl: of the draw of the seen classes
         selector: str = "top_k",  # a name of SELECTORS
+        # (C,): known shares or counts of the classes in the pool, for the selector "balanced"
+        prior: Sequence[float] | np.ndarray | None = None,
         # n_tokens; depth of a visual, attention of a multimodal prompt
         prompt_options: dict[str, Any] | None = None,
     ) -> None:
@@ -128,6 +131,7 @@ class PromptTuner:
         self.strategy = Strategy.named(strategy) if isinstance(strategy, str) else strategy
         self.recipe = Recipe.named(recipe) if isinstance(recipe, str) else recipe
         self.selector = deviate("selector", one_of("selector", selector, SELECTORS), self.recipe)
+        self.prior = None if prior is None else check_prior(self.selector, prior)
         self.prompt_options = self._kind.check_options(prompt_options or {})
         self.seed = seed
         self.shots = shots
@@ -172,10 +176,15 @@ class PromptTuner:
         resume: bool = False,  # as for `fit`
     ) -> Iterator[Round]:
         "The rounds one by one, each as soon as it is done. The run so far is `run_`"
+        if self.prior is not None and len(self.prior) != len(task.class_names):
+            raise ValueError(
+                f"prior has {len(self.prior)} shares, but the task has {len(task.class_names)}"
+                " classes: give one for each, in the order of task.class_names."
+            )
         split = self.split(task)
         run = self._open_run(task, split, out, resume)
         prompt: Prompt = TemplatePrompt(self.clip, task.class_names, task.template)
-        fit = Fit(task, split, zero_shot=prompt.logits(split.pool.images))
+        fit = Fit(task, split, prompt, zero_shot=prompt.logits(split.pool.images))
         if not run.rounds:
             started = time.perf_counter()
             round = self._measure(fit, 0, prompt, *self._logits(fit, prompt), started=started)
@@ -185,7 +194,7 @@ class PromptTuner:
         for i in range(len(run.rounds), self.strategy.rounds + 1):
             started = time.perf_counter()
             k = self._k(i, split)
-            chosen = self._select(logits, k, split)
+            chosen = self._select(fit, prompt, logits, k)
             prompt = self._new_prompt(task, i, before=prompt)
             labelled, pseudolabelled = self._terms(fit, prompt, chosen, k)
             gamma, lam = self._weights(labelled, pseudolabelled)
@@ -225,9 +234,26 @@ class PromptTuner:
         about = {"strategy": self.strategy, "round": i, "n_pool": n_pool, "n_classes": n_classes}
         return deviate("K", k, self.recipe, **about)
 
-    def _select(self, logits: torch.Tensor, k: int, split: Split) -> PseudoLabels | None:
-        "The pseudolabels that a labeller with these logits (U, C) gives"
-        return SELECTORS[self.selector](logits, k, allowed=split.allowed) if k else None
+    @torch.no_grad()
+    def _select(
+        self,
+        fit: Fit,
+        labeller: Prompt,
+        logits: torch.Tensor,  # (U, C): of the pool, by the labeller
+        k: int,
+    ) -> PseudoLabels | None:
+        "The pseudolabels that a labeller gives"
+        if not k:
+            return None
+        options: dict[str, Any] = {"allowed": fit.split.allowed}
+        if self.recipe.confidence_over_all:
+            options["over_all"] = True
+        if self.prior is not None:
+            options["prior"] = self.prior
+        if self.selector in NEEDS_FEATURES:
+            images = fit.inputs(labeller, fit.split.pool.images)
+            options["features"] = labeller.encode_all(images)
+        return SELECTORS[self.selector](logits, k, **options)
 
     def _new_prompt(self, task: Task, i: int, before: Prompt) -> Prompt:
         "A prompt that has learned nothing yet"
@@ -303,7 +329,7 @@ class PromptTuner:
         "The score on the test images, and the pseudolabels against the answer key"
         split, test = fit.split, fit.task.test
         n_classes = len(fit.task.class_names)
-        by_zero_shot = self._select(fit.zero_shot, k, split)
+        by_zero_shot = self._select(fit, fit.template, fit.zero_shot, k)
         state = prompt.state_dict()
         return Round(
             number=i,
@@ -377,6 +403,7 @@ class PromptTuner:
             "strategy": self.strategy.name,
             "recipe": asdict(self.recipe),
             "selector": self.selector,
+            "prior": self.prior,
             "prompt_options": self.prompt_options,
             "seed": self.seed,
             "shots": self.shots,
@@ -505,7 +532,8 @@ def _differences(there: RunSettings, asked: RunSettings) -> list[str]:
     "Names of the settings that differ; versions may"
     wanted = json.loads(json.dumps(asked.to_dict()))
     found = there.to_dict()
-    return sorted(key for key in wanted if key != "versions" and found.get(key) != wanted[key])
+    names = (set(wanted) | set(found)) - {"versions"}
+    return sorted(name for name in names if found.get(name) != wanted.get(name))
 
 
 def _read_saved(folder: Path) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pseudolab.method import selectors
-from pseudolab.method.selectors import SELECTORS
+from pseudolab.method.selectors import NEEDS_FEATURES
 from support import ROOT
 
 
@@ -26,6 +26,22 @@ def of_benchmarks(name: str) -> ModuleType:
 
 
 plain = of_benchmarks("plain_selectors")
+
+
+def with_features(name):
+    "A selector that brings features of its own, where it needs some"
+    select = selectors.SELECTORS[name]
+    if name not in NEEDS_FEATURES:
+        return select
+
+    def select_with(logits, k, **options):
+        features = np.random.default_rng(0).normal(size=(len(logits), 3))
+        return select(logits, k, features=features, **options)
+
+    return select_with
+
+
+SELECTORS = {name: with_features(name) for name in selectors.SELECTORS}
 # to the last bit
 EXACT = ["top_k", "argmax_top_k", "threshold", "leaderboard", "candidates"]
 
@@ -244,7 +260,14 @@ def test_what_does_not_fit_is_refused(name, case, chunk):
     [
         ("balanced", dict(k=2, temperature=0), "temperature is 0"),
         ("balanced", dict(k=2, prior="even"), "prior is 'even'"),
-        ("balanced", dict(k=2, prior=[1, 1, 1]), r"prior is \[1, 1, 1\]"),
+        ("balanced", dict(k=2, prior=[1, 1]), r"prior is \[1, 1\], but must be 3 shares"),
+        ("balanced", dict(k=2, prior=[1, 1, -1]), "none negative"),
+        ("balanced", dict(k=2, prior=[1, 1, np.inf]), "finite"),
+        ("balanced", dict(k=2, prior=[1, 1, np.nan]), "finite"),
+        ("balanced", dict(k=2, prior=[0, 0, 0]), "not all 0"),
+        ("propagated", dict(k=1, neighbours=0), "neighbours is 0"),
+        ("propagated", dict(k=1, alpha=1), "alpha is 1"),
+        ("propagated", dict(k=1, alpha=-0.1), "alpha is -0.1"),
         (
             "balanced",
             dict(k=2, prior=[0, 0, 1], allowed=[0, 1]),

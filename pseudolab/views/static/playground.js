@@ -26,17 +26,21 @@ function poolOf({ n, classes, score, order, reaches }) {
   };
 }
 
-// From log-probabilities (n x nClasses)
+// From log-probabilities (n x nClasses), which become those among `classes`
 function poolFromScores(scores, n, nClasses, classes) {
-  const score = (i, c) => scores[i * nClasses + c];
+  const given = (i, c) => scores[i * nClasses + c];
+  const top = Float64Array.from(range(n), (i) => Math.max(...classes.map((c) => given(i, c))));
+  const total = (i) => classes.reduce((sum, c) => sum + Math.exp(given(i, c) - top[i]), 0);
+  const isPart = classes.length < nClasses;
+  const rest = Float64Array.from(range(n), (i) => (isPart ? Math.log(total(i)) : 0));
+  const score = (i, c) => (isPart ? given(i, c) - top[i] - rest[i] : given(i, c));
   const order = (i) => [...classes].sort((a, b) => score(i, b) - score(i, a));
-  const top = Float64Array.from(range(n), (i) => Math.max(...classes.map((c) => score(i, c))));
   return poolOf({
     n,
     classes,
     score,
     order,
-    reaches: (i, threshold) => top[i] >= Math.log(threshold),
+    reaches: (i, threshold) => (isPart ? -rest[i] : top[i]) >= Math.log(threshold),
   });
 }
 
