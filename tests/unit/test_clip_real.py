@@ -23,6 +23,7 @@ from pseudolab.clip import loading
 from pseudolab.clip.loading import checkpoint_shapes, load_clip, prompt_support, resolve_device
 from pseudolab.clip.model import Clip, autocast_dtype
 from pseudolab.clip.pocket import pocket_model
+from pseudolab.data.tasks import load_task
 from pseudolab.method.prompts.multimodal import MultimodalPrompt
 from pseudolab.method.prompts.text import TextPrompt
 from pseudolab.method.prompts.visual import VisualPrompt
@@ -976,3 +977,114 @@ def test_importing_the_package_imports_no_model_library():
         " & set(sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+# --- which CLIP it is
+
+
+def swap(table, one, other):
+    "Two entries of a table change places"
+    table[one], table[other] = table[other], table[one]
+
+
+# each changes one value, and neither the image tower nor its preprocessing
+CHANGES = {
+    "a text block": lambda clip: clip.model.transformer.resblocks[0].mlp.c_fc.bias[0].add_(0.01),
+    "the text projection": lambda clip: clip.model.text_projection[0, 0].add_(0.01),
+    "a token's row": lambda clip: clip.model.token_embedding.weight[320, 0].add_(0.01),
+    "a position": lambda clip: clip.model.positional_embedding[-1, 0].add_(0.01),
+    "the mask": lambda clip: clip.model.attn_mask[0, 1].fill_(0.0),
+    "heads": lambda clip: setattr(clip.model.transformer.resblocks[0].attn, "num_heads", 1),
+    "the logit scale": lambda clip: clip.model.logit_scale.add_(0.01),
+    "the context": lambda clip: setattr(clip.model, "context_length", 76),
+    "the vocabulary": lambda clip: swap(clip.tokenizer.encoder, "zebra</w>", "lion</w>"),
+    "how words are cut": lambda clip: swap(clip.tokenizer.bpe_ranks, ("f", "o"), ("z", "z")),
+}
+
+
+def names_after(clip, changes):
+    "Both digests at first, and after each change on top of those before"
+    names = [(clip.digest, clip.image_digest)]
+    for change in changes:
+        change(clip)
+        clip._digest = clip._image_digest = None
+        names.append((clip.digest, clip.image_digest))
+    return [list(column) for column in zip(*names, strict=True)]
+
+
+def test_a_clip_is_another_if_one_value_of_its_text_side_is(tiny, tmp_path):
+    torch.save(tiny.state_dict(), tmp_path / "weights.pt")
+    clip = load("tiny", tmp_path / "weights.pt")
+    of_all, of_images = names_after(clip, CHANGES.values())
+    known = dict.fromkeys(of_all)
+    assert len(known) == 1 + len(CHANGES), [*zip(CHANGES, of_all[1:], strict=True)]
+    assert len(set(of_images)) == 1
+
+
+def test_a_clip_is_another_if_one_value_of_its_image_side_is(tiny, tmp_path):
+    torch.save(tiny.state_dict(), tmp_path / "weights.pt")
+    clip = load("tiny", tmp_path / "weights.pt")
+    other = open_clip.image_transform(128, is_train=False, mean=(0.5, 0.5, 0.5))
+    changes = [
+        lambda clip: clip.model.visual.proj[0, 0].add_(0.01),
+        lambda clip: setattr(clip.model.visual.transformer.resblocks[0].attn, "num_heads", 4),
+        lambda clip: setattr(clip, "preprocess", other),
+        lambda clip: setattr(clip, "dtype", torch.bfloat16),
+        lambda clip: setattr(clip, "quick_gelu", True),
+    ]
+    for names in names_after(clip, changes):
+        assert len(set(names)) == 1 + len(changes)
+
+
+def test_of_the_pocket_clips_tokens_the_seen_ones_count():
+    clip = load_clip("pocket", device="cpu")
+    rows = clip.model.token_embedding.weight
+    unseen = next(n for n in range(len(rows)) if n not in clip.seen)
+    changes = [lambda _: rows[unseen].add_(1), lambda _: rows[max(clip.seen)].add_(1)]
+    first, same, other = names_after(clip, changes)[0]
+    assert first == same != other
+
+
+def with_another_text_tower():
+    "The pocket CLIP, but for one value"
+    other = load_clip("pocket", device="cpu")
+    other.model.ln_final.bias[0] += 0.5
+    return other
+
+
+@pytest.mark.parametrize("kind", LEARNED, ids=lambda kind: kind.__name__)
+def test_a_prompt_is_refused_by_another_text_tower(kind, tmp_path):
+    clip = load_clip("pocket", device="cpu")
+    kind(clip, NAMES).save(tmp_path / "prompt.safetensors")
+    kind.load(tmp_path / "prompt.safetensors", clip)
+    clip.model.ln_final.bias[0] += 0.5
+    clip._digest = None
+    with pytest.raises(ValueError, match="other weights, another context or another tokenizer"):
+        kind.load(tmp_path / "prompt.safetensors", clip)
+
+
+def test_a_run_is_not_resumed_with_another_text_tower(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    task = load_task("satellite", n_train=4, n_test=4)
+    options = {"strategy": "zero_shot"}
+    clip = load_clip("pocket", device="cpu")
+    first = PromptTuner(clip, **options).fit(task, tmp_path / "run", progress=False)
+    with pytest.raises(ValueError, match="holds a run with another clip"):
+        other = PromptTuner(with_another_text_tower(), **options)
+        other.fit(task, tmp_path / "run", resume=True, progress=False)
+    again = PromptTuner(clip, **options)
+    resumed = again.fit(task, tmp_path / "run", resume=True, progress=False)
+    assert resumed.score == first.score
+
+
+def test_another_text_tower_finds_the_kept_image_features(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    images = load_task("satellite", n_train=1, n_test=3).test.images
+    features = load_clip("pocket", device="cpu").image_features(images)
+    other = with_another_text_tower()
+    monkeypatch.setattr(Clip, "encode_images", raising(AssertionError("encoded once more")))
+    assert torch.equal(other.image_features(images), features)
+    other.model.visual.proj[0, 0] += 0.5
+    other._image_digest = None
+    with pytest.raises(AssertionError, match="once more"):
+        other.image_features(images)

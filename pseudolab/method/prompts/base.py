@@ -170,8 +170,8 @@ class Prompt(nn.Module):
             )
         if about["clip_digest"] != clip.digest:
             raise ValueError(
-                f"{path} was learned with {about['clip']}; {clip!r} has other weights. Load that"
-                " CLIP."
+                f"{path} was learned with {about['clip']}; {clip!r} has other weights, another"
+                " context or another tokenizer. Load that CLIP."
             )
         prompt = cls(clip, **about["options"])
         prompt.load_state_dict(state)
