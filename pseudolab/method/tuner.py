@@ -330,6 +330,7 @@ class PromptTuner:
             if resume:
                 raise ValueError("resume needs `out`, the folder of the run to go on with.")
             return Run(settings)
+        self.strategy.to_dict()  # refuses a schedule that cannot be saved
         if not (Path(out) / "run.json").exists():
             save_settings(out, settings)
             return Run(settings)
@@ -389,6 +390,7 @@ class PromptTuner:
             clip=clip | {"digest": self.clip.digest},
             k=[] if self.strategy.k is None else [self._k(i, split) for i in rounds],
             versions=_versions(),
+            schedule=self.strategy.to_dict() if self.strategy.can_be_saved else None,
             **self._arguments(),
         )
 
@@ -431,11 +433,15 @@ class PromptTuner:
         return score(self.predict_proba(task.test.images).argmax(1), task.test.labels, seen)
 
     def save(self, folder: str | Path) -> None:
-        "Write the learned prompt and this tuner's arguments; nothing of CLIP"
+        """Write the learned prompt and this tuner's arguments; nothing of CLIP.
+
+        Raises ValueError if the strategy's schedule is a function.
+        """
         prompt = self._fitted()
+        arguments = self._arguments() | {"strategy": self.strategy.to_dict()}
         prompt.save(Path(folder) / "prompt.safetensors")
         about = {
-            "arguments": self._arguments(),
+            "arguments": arguments,
             "learned": type(prompt).__name__,
             "clip": {"name": self.clip.name, "pretrained": self.clip.pretrained},
         }
@@ -454,6 +460,7 @@ class PromptTuner:
         about = _read_saved(Path(folder))
         arguments = about["arguments"]
         arguments["recipe"] = Recipe(**arguments["recipe"])
+        arguments["strategy"] = Strategy.from_dict(arguments["strategy"])
         if clip is None:
             clip = load_clip(about["clip"]["name"], about["clip"]["pretrained"])
         tuner = PromptTuner(clip, **arguments)
