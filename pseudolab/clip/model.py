@@ -118,12 +118,12 @@ def count_tokens(tokenizer: Any, text: str) -> int:
     return len(tokenizer.tokenizer(tokenizer.clean_fn(text)).input_ids)
 
 
-# %% ../../nbs/lab/clip/model.ipynb #b2180814
+# %% ../../nbs/lab/clip/model.ipynb #f7e7843a
 # of many kinds: what a tokenizer makes of them tells it from others
 PROBES = ["a photo of a forest.", "Two  CATS & 37 dogs!", "naïve café, 北京, 🙂", "x", ""]
 
 
-def attention_heads(model: torch.nn.Module) -> list[int]:
+def attention_heads(model: Any) -> list[int]:  # an nn.Module
     "How many heads each attention has: no weight's shape says it."
     modules = [module for module in model.modules() if hasattr(module, "num_heads")]
     return [int(module.num_heads) for module in modules]
@@ -134,7 +134,7 @@ def tokenizer_rows(tokenizer: Any) -> list[Any]:  # numbers and text
     if isinstance(tokenizer, SimpleTokenizer):
         tables = [tokenizer.encoder, [*tokenizer.bpe_ranks.items()]]
     else:
-        inner = getattr(tokenizer, "tokenizer", None)
+        inner: Any = getattr(tokenizer, "tokenizer", None)
         tables = [inner.get_vocab()] if hasattr(inner, "get_vocab") else []
     return [tokenizer(PROBES).numpy(), json.dumps(tables, sort_keys=True)]
 

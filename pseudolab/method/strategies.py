@@ -83,10 +83,9 @@ class Strategy:
                 f"only {list(SCHEDULES)} can. Write it as Constant or Growing, or as a frozen "
                 "dataclass that you enter in pseudolab.method.strategies.SCHEDULES."
             )
-        schedule = None
-        for kind, made in SCHEDULES.items():
-            if type(self.k) is made:
-                schedule = {"kind": kind, "parameters": asdict(self.k)}
+        k: Any = self.k
+        kinds = [kind for kind, made in SCHEDULES.items() if type(k) is made]
+        schedule = {"kind": kinds[0], "parameters": asdict(k)} if kinds else None
         return {"name": self.name, "rounds": self.rounds, "k": schedule}
 
     @staticmethod

@@ -196,6 +196,7 @@ class PromptTuner:
                 generator=rng_for(self.seed, i, ORDER),
                 classes=split.seen if self.strategy.labelled_only else None,
             )
+            prompt.check_learned()
             logits, predictions = self._logits(fit, prompt)
             round = self._measure(fit, i, prompt, logits, predictions, k, chosen, started=started)
             yield self._keep(run, out, prompt, round)
@@ -271,19 +272,20 @@ class PromptTuner:
     @torch.no_grad()
     def _logits(self, fit: Fit, prompt: Prompt) -> tuple[torch.Tensor, np.ndarray]:
         """Logits (U, C) of the pool and predictions, int64 (N,), of the test images; the classes
-        are encoded once for both
+        are encoded once for both. Raises ValueError if a logit is not finite
         """
         classes = prompt.class_features()
 
-        def logits(images: Any) -> torch.Tensor:
+        def logits(images: Any, which: str) -> torch.Tensor:
             features = prompt.encode_all(fit.inputs(prompt, images))
-            return cosine_logits(self.clip, features, classes)
+            found = cosine_logits(self.clip, features, classes)
+            return prompt.check_finite(found, f"logits of the {which} images")
 
         predictions = np.empty(0, np.int64)
         test = fit.task.test
         if len(test):
-            predictions = logits(test.images).argmax(1).cpu().numpy()
-        return logits(fit.split.pool.images), predictions
+            predictions = logits(test.images, "test").argmax(1).cpu().numpy()
+        return logits(fit.split.pool.images, "unlabelled"), predictions
 
     def _measure(
         self,

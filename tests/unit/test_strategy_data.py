@@ -5,14 +5,24 @@ so, whatever it is asked.
 import copy
 import json
 import pickle
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
+from typer.testing import CliRunner
 
+from pseudolab.cli.app import app
+from pseudolab.data.images import ImageSet
 from pseudolab.method import strategies
+from pseudolab.method import tuner as tuner_module
 from pseudolab.method.prompts.base import TemplatePrompt
+from pseudolab.method.prompts.multimodal import MultimodalPrompt
+from pseudolab.method.prompts.text import TextPrompt
+from pseudolab.method.prompts.visual import VisualPrompt
 from pseudolab.method.recipe import Recipe
 from pseudolab.method.run import Run, RunSettings, load_settings
 from pseudolab.method.strategies import SCHEDULES, STRATEGIES, Constant, Growing, Strategy
@@ -234,3 +244,115 @@ def test_a_run_is_resumed_by_its_own_strategy_alone(clip, task, tmp_path, there,
     same = Strategy.from_dict(there.to_dict())
     run = tuner(same).fit(task, tmp_path, resume=True, progress=False)
     assert len(run.rounds) == 1 + there.rounds
+
+
+def test_a_tuner_survives_pickling(clip, task):
+    tuner = learned(clip, Strategy.named("ifpl", k=5, rounds=3))
+    again = pickle.loads(pickle.dumps(tuner))
+    assert again.strategy == tuner.strategy and again.recipe == tuner.recipe
+    images = task.test.images
+    assert np.array_equal(again.predict_proba(images), tuner.predict_proba(images))
+
+
+# --- what diverged
+
+WILD = QUICK.replace(learning_rate=1e30, learning_rate_multimodal=1e30, max_grad_norm=None)
+KINDS = (TextPrompt, VisualPrompt, MultimodalPrompt)
+ADVICE = r"diverged: lower the recipe's learning_rate\w*, or set its max_grad_norm"
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.kind)
+def test_a_prompt_with_a_number_that_is_none_does_not_answer(clip, task, kind, bad):
+    prompt = kind(clip, NAMES)
+    images = task.test.images
+    tuner = PromptTuner(clip, prompt=kind.kind)
+    tuner.prompt_ = prompt
+    prompt.check_learned()
+    whole = tuner.predict(images)
+    assert len(whole) == 4
+    for name, value in prompt.named_parameters():
+        kept = value.data.clone()
+        value.data.view(-1)[0] = bad
+        with pytest.raises(ValueError, match=f"1 of {value.numel()} values .*{name} .*{ADVICE}"):
+            prompt.check_learned()
+        value.data.copy_(kept)
+    next(prompt.parameters()).data.view(-1)[0] = bad
+    for ask in (prompt.logits, tuner.predict, tuner.predict_proba):
+        with pytest.raises(ValueError, match=f"of 8 logits are NaN or infinite; .*{ADVICE}"):
+            ask(images)
+    with pytest.raises(ValueError, match="of 2 logits are NaN"):
+        tuner.predict(images[0])
+
+
+def test_of_zero_shot_clip_it_is_not_the_training(clip):
+    prompt = TemplatePrompt(clip, NAMES)
+    with pytest.raises(ValueError, match="1 of 2 logits are .* CLIP's weights are damaged"):
+        prompt.check_finite(torch.tensor([1.0, float("-inf")]), "logits")
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.kind)
+def test_a_last_step_that_diverged_is_an_error(clip, task, tmp_path, kind):
+    tuner = PromptTuner(clip, prompt=kind.kind, strategy="grip", recipe=WILD)
+    with pytest.raises(ValueError, match=ADVICE):
+        tuner.fit(task, out=tmp_path / "run", progress=False)
+    # what is kept are whole rounds
+    kept = Run.load(tmp_path / "run")
+    assert len(kept.rounds) == len(tuner.run_.rounds) == 1
+    assert type(tuner.prompt_) is TemplatePrompt
+
+
+def spoilt(change):
+    "In the place of `fit_prompt`: changes what it has trained"
+
+    def fit(prompt, *arguments, **options):
+        change(prompt)
+
+    return fit
+
+
+def lonely_nan(prompt):
+    "A parameter that no logit depends on"
+    prompt.register_parameter("idle", torch.nn.Parameter(torch.tensor([float("nan")])))
+
+
+def too_large(prompt):
+    "Every number is finite, and what comes of them is not"
+    prompt.context.data.fill_(3e38)
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [(lonely_nan, "1 of 1 values of the prompt's idle"), (too_large, "8 of 8 logits of the test")],
+)
+def test_parameters_and_logits_are_both_looked_at(clip, task, monkeypatch, change, words):
+    monkeypatch.setattr(tuner_module, "fit_prompt", spoilt(change))
+    tuner = PromptTuner(clip, strategy=Strategy.named("fpl", k=1), recipe=QUICK)
+    with pytest.raises(ValueError, match=words):
+        tuner.fit(task, progress=False)
+
+
+def test_the_pools_logits_are_looked_at_without_test_images(clip, task, monkeypatch):
+    monkeypatch.setattr(tuner_module, "fit_prompt", spoilt(too_large))
+    tuner = PromptTuner(clip, strategy=Strategy.named("fpl", k=1), recipe=QUICK)
+    alone = replace(task, test=ImageSet(task.test.images[:0], task.test.labels[:0]))
+    with pytest.raises(ValueError, match="16 of 16 logits of the unlabelled images"):
+        tuner.fit(alone, progress=False)
+
+
+def test_the_command_line_says_so_and_fails(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    for number in range(8):
+        path = tmp_path / "photos" / NAMES[number % 2] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (56, 56, 3), dtype=np.uint8)).save(path)
+    line = "run --root photos --out kept --epochs 1 --strategy fpl --k 1 --predictions p.csv"
+    for switch in ("max_grad_norm=none", "learning_rate=1e30"):
+        line += f" --switch {switch}"
+    result = CliRunner().invoke(app, line.split())
+    said = " ".join(result.output.split())
+    assert result.exit_code == 1, said
+    assert "Error: " in said and "are NaN or infinite" in said and "max_grad_norm" in said
+    assert "Traceback" not in said and not (tmp_path / "p.csv").exists()
+    assert not (tmp_path / "kept" / "tuner.json").exists()
