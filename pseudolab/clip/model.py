@@ -118,7 +118,7 @@ def count_tokens(tokenizer: Any, text: str) -> int:
     return len(tokenizer.tokenizer(tokenizer.clean_fn(text)).input_ids)
 
 
-# %% ../../nbs/lab/clip/model.ipynb #f7e7843a
+# %% ../../nbs/lab/clip/model.ipynb #1f7e7f42
 # of many kinds: what a tokenizer makes of them tells it from others
 PROBES = ["a photo of a forest.", "Two  CATS & 37 dogs!", "naïve café, 北京, 🙂", "x", ""]
 
@@ -153,7 +153,7 @@ class Clip:
         preprocess: Callable[[Image.Image], torch.Tensor],  # PIL -> float32 (3, H, W)
         *,
         name: str,  # how messages call it
-        pretrained: str | None,  # the tag or file of its weights; None: those that ship
+        pretrained: str | None,  # the tag or file of its weights; None: those of the name
         device: torch.device,
         precision: str = "auto",  # of the frozen towers: auto, fp32, bf16 or fp16
         quick_gelu: bool = False,  # whether its activation is QuickGELU
