@@ -10,8 +10,11 @@ Docs: https://pseudolab.github.io/pseudolab/lab/clip/loading.html
 __all__ = ["PREPROCESSING", "resolve_device", "prompt_support", "checkpoint_shapes", "load_clip"]
 
 # %% ../../nbs/lab/clip/loading.ipynb #c003
+import re
 import warnings
 from difflib import get_close_matches
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile, is_zipfile
@@ -29,6 +32,7 @@ from pseudolab.clip.pocket import (
     read_pocket,
 )
 from pseudolab.clip.towers import why_no_text_prompt, why_no_visual_prompt
+from pseudolab.io import read_json
 from pseudolab.settings import read_settings
 
 
@@ -62,10 +66,70 @@ def resolve_device(
 
 
 # %% ../../nbs/lab/clip/loading.ipynb #l002
+# names that say where both are, the configuration and the weights
+HUB, FOLDER = "hf-hub:", "local-dir:"
+CONFIG_FILE = "open_clip_config.json"
+
+
+def brings_weights(name: str) -> bool:
+    "Is this the name of a model of the Hugging Face Hub or of a folder, with its own weights?"
+    return name.startswith((HUB, FOLDER))
+
+
+def _from_hub(name: str, **file: str) -> Path:
+    "A file of a Hub model, fetched unless it is in the cache: `filename=`, or the weights."
+    try:
+        fetch = open_clip.pretrained.download_pretrained_from_hf
+        return Path(fetch(name.removeprefix(HUB), **file))
+    except (OSError, ValueError, RuntimeError) as error:
+        raise FileNotFoundError(
+            f"{file.get('filename', 'The weights')} of {name} could not be fetched ({error})."
+            f" Expected {HUB}ORGANISATION/NAME, a model of open_clip's on the Hugging Face Hub."
+            " Look at its name, or go online once."
+        ) from error
+
+
+def _folder(name: str) -> Path:
+    "The folder that is named. Raises ValueError if this open_clip cannot read one."
+    if not hasattr(open_clip.factory, "LOCAL_DIR_PREFIX"):
+        raise ValueError(
+            f"open_clip_torch {version('open_clip_torch')} knows no {FOLDER} names. pip install"
+            " --upgrade open_clip_torch, or name the architecture and give pretrained= the file."
+        )
+    path = Path(name.removeprefix(FOLDER))
+    if name == FOLDER or not path.is_dir():
+        raise FileNotFoundError(
+            f"{name!r} names no folder that is there. Give {FOLDER} and the path of one with"
+            f" {CONFIG_FILE} and the weights."
+        )
+    return path
+
+
+def _brought_config(name: str) -> dict[str, Any]:
+    "What the model's own `CONFIG_FILE` says of its towers. Raises an error if it does not."
+    if name.startswith(HUB):
+        path = _from_hub(name, filename=CONFIG_FILE)
+    else:
+        path = _folder(name) / CONFIG_FILE
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing: it says what the weights beside it are of.")
+    told = read_json(path)
+    config = told.get("model_cfg") if isinstance(told, dict) else None
+    parts = ("embed_dim", "vision_cfg", "text_cfg")
+    if not isinstance(config, dict) or any(part not in config for part in parts):
+        raise ValueError(
+            f"{path} describes no CLIP. Expected 'model_cfg' with {', '.join(parts)}, as"
+            " open_clip writes it."
+        )
+    return config
+
+
 def _config(name: str) -> dict:
     "The configuration of an architecture. Raises ValueError if none has that name."
     if name == "pocket":
         return POCKET_CONFIG
+    if brings_weights(name):
+        return _brought_config(name)
     config = open_clip.get_model_config(name) if name in open_clip.list_models() else None
     if config:
         return config
@@ -73,7 +137,8 @@ def _config(name: str) -> dict:
     hint = f" Did you mean {near[0]!r}?" if near else ""
     raise ValueError(
         f"No CLIP is called {name!r}.{hint} Give 'pocket', or one of open_clip's architectures such"
-        " as 'ViT-B-32' (open_clip.list_models() lists them)."
+        " as 'ViT-B-32' (open_clip.list_models() lists them), or 'hf-hub:ORGANISATION/NAME', or"
+        " 'local-dir:FOLDER'."
     )
 
 
@@ -87,7 +152,7 @@ def _image_tower_maker(vision: dict) -> str | None:
 
 # %% ../../nbs/lab/clip/loading.ipynb #c035
 def prompt_support(
-    name: str,  # "pocket" or an open_clip architecture
+    name: str,  # "pocket", an open_clip architecture, hf-hub: or local-dir:
 ) -> dict[str, str | None]:  # text, visual, multimodal -> None, or the reason why not
     """Which prompts an architecture takes, by its configuration alone.
 
@@ -212,6 +277,11 @@ def _uses_quick_gelu(
     known = bool(published.get("quick_gelu") or _config(name).get("quick_gelu"))
     if wanted is None:
         return known
+    if brings_weights(name) and wanted != known:
+        raise ValueError(
+            f"The {CONFIG_FILE} of {name} says quick_gelu={known}, not {wanted}; leave quick_gelu"
+            " out."
+        )
     if wanted != known and (published or known):
         raise ValueError(
             f"{name} {pretrained if published else ''} was trained with quick_gelu={known}, not"
@@ -230,6 +300,8 @@ def _weights(
     A tag's file is fetched unless it is in open_clip's cache. Raises ValueError for an unknown tag,
     and FileNotFoundError for a file that is missing or cannot be fetched.
     """
+    if brings_weights(name):
+        return _brought_weights(name), {}  # the preprocessing is in the configuration
     published = open_clip.get_pretrained_cfg(name, pretrained) if pretrained else {}
     if not published:
         return _weights_file(name, pretrained), _known_preprocessing(name)
@@ -257,20 +329,55 @@ def _weights_file(name: str, pretrained: str | None) -> Path:
     )
 
 
+def _brought_weights(name: str) -> Path:
+    "The file that open_clip takes of a Hub model or of a folder."
+    if name.startswith(HUB):
+        return _from_hub(name)
+    found = open_clip.factory._find_checkpoint_in_dir(_folder(name))
+    if found is None:
+        raise FileNotFoundError(
+            f"There are no weights in {_folder(name)}. Put open_clip_model.safetensors or"
+            f" open_clip_pytorch_model.bin beside {CONFIG_FILE}."
+        )
+    return Path(found)
+
+
+def _what_to_install(error: ImportError) -> str:
+    "How to get the library that is missing."
+    named = re.search(r"No module named '(\w+)", str(error))
+    library = error.name or (named and named[1])
+    if library is None and find_spec("transformers") is None:
+        library = "transformers"
+    return f"pip install {library}" if library else "Install what is named there."
+
+
+def _serves(name: str) -> str:
+    "What an architecture is good for once its tokenizer is there."
+    why_not = prompt_support(name)
+    if why_not["visual"] is None:
+        return f"Then visual prompts can be learned, and no others: {why_not['text']}."
+    return f"Then it serves as zero-shot CLIP alone, without prompts: {why_not['multimodal']}."
+
+
 def _tokenizer(name: str) -> Any:
     "The tokenizer of an architecture. Raises an error with a remedy if it is not there."
     source = _config(name)["text_cfg"].get("hf_tokenizer_name")
+    reads = f"{name} reads text by the tokenizer {source}, which"
     try:
         return open_clip.get_tokenizer(name)
     except ImportError as error:
         raise ValueError(
-            f"{name} reads text by the tokenizer {source}, which needs a library that is not"
-            f" installed ({error}). pip install transformers"
+            f"{reads} needs a library that is not installed ({error})."
+            f" {_what_to_install(error)}. {_serves(name)}"
         ) from error
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise FileNotFoundError(
-            f"{name} reads text by the tokenizer {source}, which could not be fetched ({error}). Go"
-            " online once."
+            f"{reads} could not be fetched ({error}). Go online once."
+        ) from error
+    except ValueError as error:
+        raise ValueError(
+            f"{reads} could not be made ({error}). If that names a library, install it; otherwise"
+            " go online once."
         ) from error
 
 
@@ -281,6 +388,8 @@ MISFITS = (RuntimeError, AttributeError, LookupError, ValueError, TypeError, Ass
 
 def _remedy(name: str) -> str:
     "What to do about a file that does not fit."
+    if brings_weights(name):
+        return f"Expected that its {CONFIG_FILE} describes the weights beside it."
     return (
         f"Expected the weights of {name}: name the architecture that they belong to, or give"
         " another file."
@@ -301,10 +410,15 @@ def _fill(
     image_options = {f"image_{key}": value for key, value in preprocessing.items()}
     try:
         model, _, preprocess = open_clip.create_model_and_transforms(
-            name, pretrained=str(path), force_quick_gelu=quick_gelu, **image_options
+            name,
+            pretrained=None if brings_weights(name) else str(path),
+            force_quick_gelu=quick_gelu,
+            **image_options,
         )
     except MISFITS as error:
         why = " ".join(str(error).split())[:400]
+        if "pip install" in why:
+            raise ValueError(f"{name} needs a library that is not installed: {why}") from error
         raise ValueError(f"{path} does not fit {name} ({why}). {_remedy(name)}") from error
     except OSError as error:
         raise FileNotFoundError(
@@ -362,8 +476,11 @@ def _load_open_clip(
     "An open_clip model; what can be refused is refused before anything large is read."
     _config(name)
     autocast_dtype(precision, device)
+    if brings_weights(name) and pretrained:
+        raise ValueError(f"{name} brings its own weights; leave pretrained={pretrained!r} out.")
     is_quick = _uses_quick_gelu(name, pretrained or "", quick_gelu)
-    tokenizer: Any = _tokenizer(name) if pretrained else None  # None: no weights, an error below
+    has_weights = pretrained or brings_weights(name)
+    tokenizer: Any = _tokenizer(name) if has_weights else None  # None: an error below
     path, preprocessing = _weights(name, pretrained)
     model, preprocess = _fill(name, path, preprocessing, is_quick)
     return Clip(
@@ -380,7 +497,8 @@ def _load_open_clip(
 
 # %% ../../nbs/lab/clip/loading.ipynb #c048
 def load_clip(
-    # "pocket" or an open_clip architecture; None: settings.ini's backbone, by default "pocket"
+    # "pocket", an open_clip architecture, or, with weights of its own, hf-hub:ORGANISATION/NAME or
+    # local-dir:FOLDER; None: settings.ini's backbone, by default "pocket"
     name: str | None = None,
     # one of open_clip's tags, or a checkpoint file (for the pocket CLIP: another weights file)
     pretrained: str | Path | None = None,
@@ -392,8 +510,8 @@ def load_clip(
 ) -> Clip:
     """A frozen CLIP in evaluation mode.
 
-    A tag whose weights are not in open_clip's cache is fetched from the network, because you have
-    named it (and with it the tokenizer or text tower that some architectures take from Hugging
+    A tag or Hub model whose weights are not in the cache is fetched from the network, because you
+    have named it (and with it the tokenizer or text tower that some architectures take from Hugging
     Face). Nothing else ever is.
 
     Raises ValueError for an unknown name, tag, device or precision, for a file that is damaged or

@@ -10,6 +10,7 @@ Docs: https://pseudolab.github.io/pseudolab/lab/clip/model.html
 __all__ = ["STORED", "Clip", "PatchRows"]
 
 # %% ../../nbs/lab/clip/model.ipynb #c003
+import json
 import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -117,6 +118,27 @@ def count_tokens(tokenizer: Any, text: str) -> int:
     return len(tokenizer.tokenizer(tokenizer.clean_fn(text)).input_ids)
 
 
+# %% ../../nbs/lab/clip/model.ipynb #1f7e7f42
+# of many kinds: what a tokenizer makes of them tells it from others
+PROBES = ["a photo of a forest.", "Two  CATS & 37 dogs!", "naïve café, 北京, 🙂", "x", ""]
+
+
+def attention_heads(model: Any) -> list[int]:  # an nn.Module
+    "How many heads each attention has: no weight's shape says it."
+    modules = [module for module in model.modules() if hasattr(module, "num_heads")]
+    return [int(module.num_heads) for module in modules]
+
+
+def tokenizer_rows(tokenizer: Any) -> list[Any]:  # numbers and text
+    "The ids that it gives to fixed texts, and its tables, where it shows them."
+    if isinstance(tokenizer, SimpleTokenizer):
+        tables = [tokenizer.encoder, [*tokenizer.bpe_ranks.items()]]
+    else:
+        inner: Any = getattr(tokenizer, "tokenizer", None)
+        tables = [inner.get_vocab()] if hasattr(inner, "get_vocab") else []
+    return [tokenizer(PROBES).numpy(), json.dumps(tables, sort_keys=True)]
+
+
 # %% ../../nbs/lab/clip/model.ipynb #c015
 class Clip:
     """A frozen dual encoder: images and texts become unit vectors of one space.
@@ -131,7 +153,7 @@ class Clip:
         preprocess: Callable[[Image.Image], torch.Tensor],  # PIL -> float32 (3, H, W)
         *,
         name: str,  # how messages call it
-        pretrained: str | None,  # the tag or file of its weights; None: those that ship
+        pretrained: str | None,  # the tag or file of its weights; None: those of the name
         device: torch.device,
         precision: str = "auto",  # of the frozen towers: auto, fp32, bf16 or fp16
         quick_gelu: bool = False,  # whether its activation is QuickGELU
@@ -156,6 +178,7 @@ class Clip:
         self._text_features: dict[tuple, torch.Tensor] = {}
         self._patch_rows: dict[tuple, PatchRows] = {}
         self._digest: str | None = None
+        self._image_digest: str | None = None
         self._embed_dim: int | None = None
 
     def __repr__(self) -> str:
@@ -194,16 +217,39 @@ class Clip:
         return self._embed_dim
 
     @property
-    def digest(self) -> str:
+    def image_digest(self) -> str:
         """A name for the image encoder, its precision and its preprocessing.
 
-        It is the CLIP's share in the name of features that are kept.
+        It is the CLIP's share in the name of image features that are kept.
+        """
+        if self._image_digest is None:
+            tower = self.model.visual
+            weights = [(name, value.cpu().numpy()) for name, value in tower.state_dict().items()]
+            rest = (attention_heads(tower), self.quick_gelu)
+            self._image_digest = digest(str(self.preprocess), str(self.dtype), *rest, weights)
+        return self._image_digest
+
+    @property
+    def digest(self) -> str:
+        """A name for all of it: both encoders, the logit scale, the context and the tokenizer.
+
+        Prompts and runs note it, and are refused by another CLIP.
         """
         if self._digest is None:
-            state = self.model.visual.state_dict()
-            weights = [(name, value.cpu().numpy()) for name, value in state.items()]
-            self._digest = digest(str(self.preprocess), str(self.dtype), self.quick_gelu, weights)
+            others = [part for part in self._parts() if not part[0].startswith("visual.")]
+            rest = (attention_heads(self.model), self.context_length)
+            tokens = tokenizer_rows(self.tokenizer)
+            self._digest = digest(self.image_digest, *rest, tokens, others)
         return self._digest
+
+    def _parts(self) -> Iterator[tuple[str, np.ndarray]]:
+        "Weights and masks by name; of the token table the rows seen in training, where known."
+        seen = None if self.seen is None else sorted(self.seen)
+        for name, value in [*self.model.named_parameters(), *self.model.named_buffers()]:
+            if seen is not None and name.endswith("token_embedding.weight"):
+                yield "seen tokens", np.array(seen)
+                value = value[seen]
+            yield name, value.detach().cpu().numpy()
 
     def autocast(self) -> torch.autocast:
         "A context in which the towers compute in half precision, if this CLIP is to."
@@ -371,7 +417,7 @@ class Clip:
         def encode() -> np.ndarray:
             return to_stored(self.encode_images(images), self.feature_dtype)
 
-        key = digest("image_features", self.digest, images.digest(), self.feature_dtype)
+        key = digest("image_features", self.image_digest, images.digest(), self.feature_dtype)
         if key not in self._image_features:
             kept = cached_array(f"features-{key}", encode)
             features = from_stored(kept, self.feature_dtype)

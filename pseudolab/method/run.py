@@ -234,6 +234,14 @@ class RunSettings:
     k: list[int] = field(default_factory=list)  # of each round, from 1 on
     versions: dict[str, str] = field(default_factory=dict)
     start: str | None = None  # what round 0 is, where that is not zero-shot CLIP
+    schedule: dict[str, Any] | None = None  # `Strategy.to_dict`; None: not known
+
+    @property
+    def n_rounds(self) -> int:
+        "How many rounds the strategy has, played or not"
+        if self.schedule is not None:
+            return self.schedule["rounds"]
+        return 1 if self.strategy == "labelled" else len(self.k)
 
     def to_dict(self) -> dict[str, Any]:
         "As JSON can hold it; what is None is left out"

@@ -208,6 +208,7 @@ class PromptTuner:
                 generator=rng_for(self.seed, i, ORDER),
                 classes=split.seen if self.strategy.labelled_only else None,
             )
+            prompt.check_learned()
             logits, predictions = self._logits(fit, prompt)
             round = self._measure(fit, i, prompt, logits, predictions, k, chosen, started=started)
             yield self._keep(run, out, prompt, round)
@@ -300,19 +301,20 @@ class PromptTuner:
     @torch.no_grad()
     def _logits(self, fit: Fit, prompt: Prompt) -> tuple[torch.Tensor, np.ndarray]:
         """Logits (U, C) of the pool and predictions, int64 (N,), of the test images; the classes
-        are encoded once for both
+        are encoded once for both. Raises ValueError if a logit is not finite
         """
         classes = prompt.class_features()
 
-        def logits(images: Any) -> torch.Tensor:
+        def logits(images: Any, which: str) -> torch.Tensor:
             features = prompt.encode_all(fit.inputs(prompt, images))
-            return cosine_logits(self.clip, features, classes)
+            found = cosine_logits(self.clip, features, classes)
+            return prompt.check_finite(found, f"logits of the {which} images")
 
         predictions = np.empty(0, np.int64)
         test = fit.task.test
         if len(test):
-            predictions = logits(test.images).argmax(1).cpu().numpy()
-        return logits(fit.split.pool.images), predictions
+            predictions = logits(test.images, "test").argmax(1).cpu().numpy()
+        return logits(fit.split.pool.images, "unlabelled"), predictions
 
     def _measure(
         self,
@@ -359,6 +361,7 @@ class PromptTuner:
             if resume:
                 raise ValueError("resume needs `out`, the folder of the run to go on with.")
             return Run(settings)
+        self.strategy.to_dict()  # refuses a schedule that cannot be saved
         if not (Path(out) / "run.json").exists():
             save_settings(out, settings)
             return Run(settings)
@@ -420,6 +423,7 @@ class PromptTuner:
             clip=clip | {"digest": self.clip.digest},
             k=[] if self.strategy.k is None else [self._k(i, split) for i in rounds],
             versions=_versions(),
+            schedule=self.strategy.to_dict() if self.strategy.can_be_saved else None,
             **self._arguments(),
         )
 
@@ -462,11 +466,15 @@ class PromptTuner:
         return score(self.predict_proba(task.test.images).argmax(1), task.test.labels, seen)
 
     def save(self, folder: str | Path) -> None:
-        "Write the learned prompt and this tuner's arguments; nothing of CLIP"
+        """Write the learned prompt and this tuner's arguments; nothing of CLIP.
+
+        Raises ValueError if the strategy's schedule is a function.
+        """
         prompt = self._fitted()
+        arguments = self._arguments() | {"strategy": self.strategy.to_dict()}
         prompt.save(Path(folder) / "prompt.safetensors")
         about = {
-            "arguments": self._arguments(),
+            "arguments": arguments,
             "learned": type(prompt).__name__,
             "clip": {"name": self.clip.name, "pretrained": self.clip.pretrained},
         }
@@ -485,6 +493,7 @@ class PromptTuner:
         about = _read_saved(Path(folder))
         arguments = about["arguments"]
         arguments["recipe"] = Recipe.from_dict(arguments["recipe"])
+        arguments["strategy"] = Strategy.from_dict(arguments["strategy"])
         if clip is None:
             clip = load_clip(about["clip"]["name"], about["clip"]["pretrained"])
         tuner = PromptTuner(clip, **arguments)

@@ -94,7 +94,7 @@ def compared(
 
 def planned_rounds(run: Run) -> int:
     "How many rounds the strategy has, finished or not."
-    return 1 if run.settings.strategy == "labelled" else len(run.settings.k)
+    return run.settings.n_rounds
 
 
 def outcome(run: Run) -> str:

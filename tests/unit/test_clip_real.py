@@ -2,6 +2,7 @@
 prompts on ViT-B-32 against open_clip's own forward pass.
 """
 
+import json
 import pickle
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from pseudolab.clip import loading
 from pseudolab.clip.loading import checkpoint_shapes, load_clip, prompt_support, resolve_device
 from pseudolab.clip.model import Clip, autocast_dtype
 from pseudolab.clip.pocket import pocket_model
+from pseudolab.data.tasks import load_task
 from pseudolab.method.prompts.multimodal import MultimodalPrompt
 from pseudolab.method.prompts.text import TextPrompt
 from pseudolab.method.prompts.visual import VisualPrompt
@@ -976,3 +978,288 @@ def test_importing_the_package_imports_no_model_library():
         " & set(sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+# --- which CLIP it is
+
+
+def swap(table, one, other):
+    "Two entries of a table change places"
+    table[one], table[other] = table[other], table[one]
+
+
+# each changes one value, and neither the image tower nor its preprocessing
+CHANGES = {
+    "a text block": lambda clip: clip.model.transformer.resblocks[0].mlp.c_fc.bias[0].add_(0.01),
+    "the text projection": lambda clip: clip.model.text_projection[0, 0].add_(0.01),
+    "a token's row": lambda clip: clip.model.token_embedding.weight[320, 0].add_(0.01),
+    "a position": lambda clip: clip.model.positional_embedding[-1, 0].add_(0.01),
+    "the mask": lambda clip: clip.model.attn_mask[0, 1].fill_(0.0),
+    "heads": lambda clip: setattr(clip.model.transformer.resblocks[0].attn, "num_heads", 1),
+    "the logit scale": lambda clip: clip.model.logit_scale.add_(0.01),
+    "the context": lambda clip: setattr(clip.model, "context_length", 76),
+    "the vocabulary": lambda clip: swap(clip.tokenizer.encoder, "zebra</w>", "lion</w>"),
+    "how words are cut": lambda clip: swap(clip.tokenizer.bpe_ranks, ("f", "o"), ("z", "z")),
+}
+
+
+def names_after(clip, changes):
+    "Both digests at first, and after each change on top of those before"
+    names = [(clip.digest, clip.image_digest)]
+    for change in changes:
+        change(clip)
+        clip._digest = clip._image_digest = None
+        names.append((clip.digest, clip.image_digest))
+    return [list(column) for column in zip(*names, strict=True)]
+
+
+def test_a_clip_is_another_if_one_value_of_its_text_side_is(tiny, tmp_path):
+    torch.save(tiny.state_dict(), tmp_path / "weights.pt")
+    clip = load("tiny", tmp_path / "weights.pt")
+    of_all, of_images = names_after(clip, CHANGES.values())
+    known = dict.fromkeys(of_all)
+    assert len(known) == 1 + len(CHANGES), [*zip(CHANGES, of_all[1:], strict=True)]
+    assert len(set(of_images)) == 1
+
+
+def test_a_clip_is_another_if_one_value_of_its_image_side_is(tiny, tmp_path):
+    torch.save(tiny.state_dict(), tmp_path / "weights.pt")
+    clip = load("tiny", tmp_path / "weights.pt")
+    other = open_clip.image_transform(128, is_train=False, mean=(0.5, 0.5, 0.5))
+    changes = [
+        lambda clip: clip.model.visual.proj[0, 0].add_(0.01),
+        lambda clip: setattr(clip.model.visual.transformer.resblocks[0].attn, "num_heads", 4),
+        lambda clip: setattr(clip, "preprocess", other),
+        lambda clip: setattr(clip, "dtype", torch.bfloat16),
+        lambda clip: setattr(clip, "quick_gelu", True),
+    ]
+    for names in names_after(clip, changes):
+        assert len(set(names)) == 1 + len(changes)
+
+
+def test_of_the_pocket_clips_tokens_the_seen_ones_count():
+    clip = load_clip("pocket", device="cpu")
+    rows = clip.model.token_embedding.weight
+    unseen = next(n for n in range(len(rows)) if n not in clip.seen)
+    changes = [lambda _: rows[unseen].add_(1), lambda _: rows[max(clip.seen)].add_(1)]
+    first, same, other = names_after(clip, changes)[0]
+    assert first == same != other
+
+
+def with_another_text_tower():
+    "The pocket CLIP, but for one value"
+    other = load_clip("pocket", device="cpu")
+    other.model.ln_final.bias[0] += 0.5
+    return other
+
+
+@pytest.mark.parametrize("kind", LEARNED, ids=lambda kind: kind.__name__)
+def test_a_prompt_is_refused_by_another_text_tower(kind, tmp_path):
+    clip = load_clip("pocket", device="cpu")
+    kind(clip, NAMES).save(tmp_path / "prompt.safetensors")
+    kind.load(tmp_path / "prompt.safetensors", clip)
+    clip.model.ln_final.bias[0] += 0.5
+    clip._digest = None
+    with pytest.raises(ValueError, match="other weights, another context or another tokenizer"):
+        kind.load(tmp_path / "prompt.safetensors", clip)
+
+
+def test_a_run_is_not_resumed_with_another_text_tower(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    task = load_task("satellite", n_train=4, n_test=4)
+    options = {"strategy": "zero_shot"}
+    clip = load_clip("pocket", device="cpu")
+    first = PromptTuner(clip, **options).fit(task, tmp_path / "run", progress=False)
+    with pytest.raises(ValueError, match="holds a run with another clip"):
+        other = PromptTuner(with_another_text_tower(), **options)
+        other.fit(task, tmp_path / "run", resume=True, progress=False)
+    again = PromptTuner(clip, **options)
+    resumed = again.fit(task, tmp_path / "run", resume=True, progress=False)
+    assert resumed.score == first.score
+
+
+def test_another_text_tower_finds_the_kept_image_features(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    images = load_task("satellite", n_train=1, n_test=3).test.images
+    features = load_clip("pocket", device="cpu").image_features(images)
+    other = with_another_text_tower()
+    monkeypatch.setattr(Clip, "encode_images", raising(AssertionError("encoded once more")))
+    assert torch.equal(other.image_features(images), features)
+    other.model.visual.proj[0, 0] += 0.5
+    other._image_digest = None
+    with pytest.raises(AssertionError, match="once more"):
+        other.image_features(images)
+
+
+# --- models that bring their configuration: local-dir: and hf-hub:
+
+HALF = dict(mean=[0.5, 0.4, 0.3], std=[0.5, 0.5, 0.5], interpolation="bilinear")
+
+
+def write_model(folder, config, file="open_clip_model.safetensors", seed=4):
+    "A model with random weights as open_clip publishes them: a configuration, and weights"
+    folder.mkdir(parents=True, exist_ok=True)
+    about = {"model_cfg": config, "preprocess_cfg": HALF | {"resize_mode": "squash"}}
+    (folder / "open_clip_config.json").write_text(json.dumps(about))
+    kind = open_clip.CustomTextCLIP if config.get("custom_text") else open_clip.CLIP
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = kind(**{name: value for name, value in config.items() if name != "custom_text"})
+    (save_file if file.endswith("safetensors") else torch.save)(model.state_dict(), folder / file)
+    return folder
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    "A cache of the Hugging Face Hub with one model, and no way to the network"
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    commit = "0123456789" * 4
+    model = tmp_path / "hub" / "models--org--small"
+    (model / "refs").mkdir(parents=True)
+    (model / "refs" / "main").write_text(commit)
+    return model / "snapshots" / commit
+
+
+def check_is_open_clips_own(clip):
+    "Pictures and texts go in as they do with open_clip itself, and come out the same"
+    model, _, preprocess = open_clip.create_model_and_transforms(clip.name)
+    model.eval()
+    picture = noise(200, 300, seed=2)
+    assert torch.equal(clip.preprocess(picture), preprocess(picture))
+    with torch.no_grad():
+        image = F.normalize(model.encode_image(preprocess(picture)[None]), dim=-1)
+        texts = F.normalize(model.encode_text(open_clip.get_tokenizer(clip.name)(NAMES)), dim=-1)
+    assert close(clip.encode_images([picture]), image)
+    assert close(clip.encode_texts(NAMES), texts) and least_distance(texts) > 100 * TOLERANCE
+    assert torch.equal(clip.logit_scale, model.logit_scale)
+
+
+@pytest.mark.parametrize("quick", [False, True])
+@pytest.mark.parametrize(
+    "file", ["open_clip_model.safetensors", "open_clip_pytorch_model.bin", "own.pth"]
+)
+def test_a_folder_is_loaded_as_open_clip_loads_it(tmp_path, file, quick):
+    config = shrunken("ViT-B-32")[0] | {"quick_gelu": quick}
+    config["text_cfg"]["context_length"] = 20
+    name = f"local-dir:{write_model(tmp_path / 'siglip', config, file)}"
+    clip = load_clip(name, device="cpu")
+    check_is_open_clips_own(clip)
+    assert (clip.name, clip.pretrained, clip.context_length) == (name, None, 20)
+    assert clip.quick_gelu is quick and activations(clip) == {QuickGELU if quick else nn.GELU}
+    assert clip.preprocess.transforms[-1].mean == HALF["mean"]
+    assert set(prompt_support(name).values()) == {None}
+    check_text(clip)
+    with pytest.raises(ValueError, match=f"says quick_gelu={quick}.*leave quick_gelu out"):
+        load_clip(name, device="cpu", quick_gelu=not quick)
+    with pytest.raises(ValueError, match="brings its own weights; leave pretrained='openai' out"):
+        load_clip(name, "openai", device="cpu")
+
+
+@pytest.mark.parametrize("file", ["open_clip_model.safetensors", "open_clip_pytorch_model.bin"])
+def test_a_hub_model_is_loaded_from_the_cache(hub, file):
+    write_model(hub, shrunken("ViT-B-32")[0], file)
+    clip = load_clip("hf-hub:org/small", device="cpu")
+    check_is_open_clips_own(clip)
+    assert "Clip('hf-hub:org/small', 128 px" in repr(clip)
+    assert set(prompt_support("hf-hub:org/small").values()) == {None}
+
+
+def test_a_hub_model_that_is_not_there_is_a_clear_error(hub):
+    for name in ("hf-hub:org/other", "hf-hub:", "hf-hub:not a name"):
+        with pytest.raises(FileNotFoundError, match="open_clip_config.json of .* go online once"):
+            load_clip(name, device="cpu")
+    write_model(hub, shrunken("ViT-B-32")[0])
+    (hub / "open_clip_model.safetensors").unlink()
+    with pytest.raises(FileNotFoundError, match="The weights of hf-hub:org/small could not be"):
+        load_clip("hf-hub:org/small", device="cpu")
+
+
+def test_towers_without_prompts_serve_as_zero_shot_clip(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    config = shrunken("ViT-B-16-SigLIP")[0]
+    del config["text_cfg"]["hf_tokenizer_name"]
+    config |= {"init_logit_scale": 2.0, "init_logit_bias": -10.0}
+    clip = load_clip(f"local-dir:{write_model(tmp_path / 'own', config)}", device="cpu")
+    check_is_open_clips_own(clip)
+    reasons = prompt_support(clip.name)
+    assert "causal" in reasons["text"] and "TimmModel" in reasons["visual"]
+    for prompt in ("text", "visual", "multimodal"):
+        with pytest.raises(ValueError, match="prompts cannot be learned for it"):
+            PromptTuner(clip, prompt=prompt)
+    task = load_task("satellite", n_train=1, n_test=2)
+    tuner = PromptTuner(clip, strategy="zero_shot")
+    run = tuner.fit(task, progress=False)
+    logits = (
+        clip.encode_images(task.test.images)
+        @ clip.encode_texts([task.template.format(name) for name in task.class_names]).T
+    )
+    assert run.rounds[0].predictions.tolist() == logits.argmax(1).tolist()
+
+
+def test_a_folder_that_is_no_model_is_a_clear_error(tmp_path):
+    folder = tmp_path / "model"
+    name = f"local-dir:{folder}"
+
+    def refused(error, words):
+        with pytest.raises(error, match=words):
+            load_clip(name, device="cpu")
+
+    refused(FileNotFoundError, "names no folder that is there")
+    folder.mkdir()
+    refused(FileNotFoundError, "open_clip_config.json is missing")
+    for text, words in (
+        ("{", "open_clip_config.json"),
+        ("[]", "describes no CLIP.*'model_cfg'"),
+        ('{"model_cfg": {"embed_dim": 3}}', "describes no CLIP.*text_cfg"),
+    ):
+        (folder / "open_clip_config.json").write_text(text)
+        refused(ValueError, words)
+    write_model(folder, shrunken("ViT-B-32")[0], "weights.safetensors")
+    (folder / "weights.safetensors").rename(tmp_path / "elsewhere")
+    refused(FileNotFoundError, "There are no weights in .*open_clip_model.safetensors")
+    torch.save({"a": Malicious(tmp_path / "executed")}, folder / "open_clip_pytorch_model.bin")
+    refused(ValueError, "cannot be read as weights.*never unpickled")
+    assert not (tmp_path / "executed").exists()
+    save_file(pocket_model().state_dict(), folder / "open_clip_model.safetensors")
+    refused(ValueError, "does not fit local-dir.*describes the weights beside it")
+    with pytest.raises(FileNotFoundError, match="'local-dir:' names no folder"):
+        load_clip("local-dir:", device="cpu")
+
+
+def test_an_open_clip_without_folders_says_so(tmp_path, monkeypatch):
+    name = f"local-dir:{write_model(tmp_path / 'own', shrunken('ViT-B-32')[0])}"
+    monkeypatch.delattr(open_clip.factory, "LOCAL_DIR_PREFIX")
+    with pytest.raises(ValueError, match="knows no local-dir: names. pip install --upgrade"):
+        load_clip(name, device="cpu")
+
+
+SIGLIP = "Then it serves as zero-shot CLIP alone, without prompts: .*causal.*TimmModel"
+
+
+@pytest.mark.parametrize(
+    "error, raised, words",
+    [
+        (ImportError("No module named 'transformers'"), ValueError, "pip install transformers. "),
+        (ImportError("No module named 'tiktoken'"), ValueError, "pip install tiktoken. "),
+        (ModuleNotFoundError("gone", name="sentencepiece"), ValueError, "install sentencepiece. "),
+    ],
+)
+def test_a_library_is_named_with_what_it_is_for(monkeypatch, error, raised, words):
+    monkeypatch.setattr(open_clip, "get_tokenizer", raising(error))
+    with pytest.raises(raised, match=f"timm/ViT-B-16-SigLIP, which needs .*{words}{SIGLIP}"):
+        load_clip("ViT-B-16-SigLIP", "webli", device="cpu")
+
+
+def test_a_library_that_is_there_is_not_asked_for(monkeypatch):
+    needs = ImportError("T5Tokenizer requires the SentencePiece library")
+    monkeypatch.setattr(open_clip, "get_tokenizer", raising(needs))
+    monkeypatch.setattr(loading, "find_spec", lambda name: "there")
+    with pytest.raises(ValueError, match="SentencePiece.*Install what is named there") as caught:
+        load_clip("ViT-B-16-SigLIP", "webli", device="cpu")
+    assert "transformers" not in str(caught.value)
+    slow = ValueError("You need to have sentencepiece installed")
+    monkeypatch.setattr(open_clip, "get_tokenizer", raising(slow))
+    with pytest.raises(ValueError, match="could not be made .*sentencepiece.*install it"):
+        load_clip("ViT-B-16-SigLIP", "webli", device="cpu")
+    assert "visual prompts can be learned, and no others" in loading._serves("roberta-ViT-B-32")

@@ -134,8 +134,37 @@ class Prompt(nn.Module):
         return cosine_logits(self.clip, self.encode_inputs(inputs), self.class_features())
 
     def logits(self, images: Image.Image | Pictures) -> torch.Tensor:  # (N, C)
-        "Return the logits of images: exp(logit_scale) * image_features @ class_features.T."
-        return cosine_logits(self.clip, self.image_features(images), self.class_features())
+        """Return the logits of images: exp(logit_scale) * image_features @ class_features.T.
+
+        Raises ValueError if they are not finite.
+        """
+        logits = cosine_logits(self.clip, self.image_features(images), self.class_features())
+        return self.check_finite(logits, "logits")
+
+    def check_finite(
+        self,
+        values: torch.Tensor,
+        what: str,  # they are, for the message
+    ) -> torch.Tensor:  # the same
+        "Return `values`; raises ValueError if they are not finite, with what to do."
+        wrong = int((~torch.isfinite(values)).sum())
+        if not wrong:
+            return values
+        remedy = "CLIP's weights are damaged, or too large for its precision: load others, or fp32."
+        if list(self.parameters()):
+            remedy = (
+                f"The prompt's training diverged: lower the recipe's {self.lr_field}, or set its"
+                " max_grad_norm, and train again."
+            )
+        raise ValueError(
+            f"{wrong} of {values.numel()} {what} are NaN or infinite; expected finite numbers."
+            f" {remedy}"
+        )
+
+    def check_learned(self) -> None:
+        "Raise ValueError if a parameter is not finite."
+        for name, value in self.named_parameters():
+            self.check_finite(value, f"values of the prompt's {name}")
 
     def options(self) -> dict[str, Any]:
         "Return the arguments that make this prompt again, as JSON can hold them."
@@ -170,8 +199,8 @@ class Prompt(nn.Module):
             )
         if about["clip_digest"] != clip.digest:
             raise ValueError(
-                f"{path} was learned with {about['clip']}; {clip!r} has other weights. Load that"
-                " CLIP."
+                f"{path} was learned with {about['clip']}; {clip!r} has other weights, another"
+                " context or another tokenizer. Load that CLIP."
             )
         prompt = cls(clip, **about["options"])
         prompt.load_state_dict(state)
