@@ -123,7 +123,7 @@ def _prompt_logits(clip: Clip, prompt: TextPrompt, features: np.ndarray) -> np.n
     return log_probabilities(prompt(torch.from_numpy(features).to(clip.device)).cpu())
 
 
-def _features(clip: Clip, images: ImageSet) -> np.ndarray:  # (N, D)
+def features_of(clip: Clip, images: ImageSet) -> np.ndarray:  # (N, D)
     return clip.image_features(images.images).cpu().numpy()
 
 
@@ -174,9 +174,9 @@ class AblationCell(Experiment):
     def play(self, clip: Clip, task: Task) -> dict[str, Any]:
         "Label, select, learn, again and again; predictions before and after"
         split = make_split(task, "ssl", shots_seed=self.seed)
-        labelled = (_features(clip, split.labelled), split.labelled.labels)
-        pool = _features(clip, split.pool)
-        test = _features(clip, task.test)
+        labelled = (features_of(clip, split.labelled), split.labelled.labels)
+        pool = features_of(clip, split.pool)
+        test = features_of(clip, task.test)
         learn = partial(LEARNERS[self.learner], clip, task, labelled, seed=self.seed)
         supervised = model = learn(round=0)
         logits = self._first_logits(clip, task, split, supervised, labelled, pool)
@@ -195,7 +195,7 @@ class AblationCell(Experiment):
             )
         return {
             "rounds": rounds,
-            "zero_shot": encode_classes(_zero_shot_logits(clip, task, task.test).argmax(1)),
+            "zero_shot": encode_classes(zero_shot_logits(clip, task, task.test).argmax(1)),
             "supervised": encode_classes(supervised(test).argmax(1)),
             "final": encode_classes(model(test).argmax(1)),
         }
@@ -211,7 +211,7 @@ class AblationCell(Experiment):
     ) -> np.ndarray:  # (U, C): log-probabilities
         "What the first pseudolabels come from"
         if self.source == "CLIP":
-            return log_probabilities(_zero_shot_logits(clip, task, split.pool))
+            return log_probabilities(zero_shot_logits(clip, task, split.pool))
         if self.learner == "probe":
             return supervised(pool)
         return learn_probe(clip, task, labelled, seed=self.seed, round=0)(pool)
@@ -233,7 +233,7 @@ def ablation_cells(
 
 # %% ../../nbs/lab/experiments/ablations.ipynb #c013
 @torch.no_grad()
-def _zero_shot_logits(clip: Clip, task: Task, images: ImageSet) -> np.ndarray:  # (N, C)
+def zero_shot_logits(clip: Clip, task: Task, images: ImageSet) -> np.ndarray:  # (N, C)
     prompt = TemplatePrompt.for_task(clip, task)
     return prompt.logits(images.images).cpu().numpy()
 
@@ -268,9 +268,9 @@ class MethodCell(Experiment):
 
     def _ideal(self, clip: Clip, task: Task) -> np.ndarray:  # int64 (N,)
         "What a textual prompt says that was given the true label of every training image"
-        train = (_features(clip, task.train), task.train.labels)
+        train = (features_of(clip, task.train), task.train.labels)
         model = learn_prompt(clip, task, train, seed=self.seed, round=0)
-        return model(_features(clip, task.test)).argmax(1)
+        return model(features_of(clip, task.test)).argmax(1)
 
 
 def method_cells(
