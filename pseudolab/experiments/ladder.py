@@ -28,7 +28,6 @@ __all__ = [
     "score_draws",
     "ladder_table",
     "what_each_adds",
-    "verdict_of",
     "write_ladder",
     "read_ladder",
 ]
@@ -59,6 +58,7 @@ from pseudolab.method.splits import make_split, score
 from pseudolab.method.strategies import Constant, Growing, Strategy
 from pseudolab.method.tuner import PromptTuner
 from pseudolab.settings import POCKET_TASKS
+from pseudolab.views.format import verdict_of
 
 
 # %% ../../nbs/lab/experiments/ladder.ipynb #44ed4822
@@ -410,16 +410,6 @@ def what_each_adds(
             row |= {"adds": means[one] - means[other], "low": low, "high": high}
             rows.append(row | {"verdict": verdict_of(low, high)})
     return pd.DataFrame(rows)
-
-
-def verdict_of(
-    low: float,  # of an interval of a difference
-    high: float,
-) -> str:  # ahead, level or behind
-    "In words: on which side of 0 does an interval lie?"
-    if low > 0:
-        return "ahead"
-    return "behind" if high < 0 else "level"
 
 
 # %% ../../nbs/lab/experiments/ladder.ipynb #9f3126be

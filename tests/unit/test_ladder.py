@@ -29,7 +29,6 @@ from pseudolab.experiments.ladder import (
     ladder_table,
     read_ladder,
     score_draws,
-    verdict_of,
     what_each_adds,
     write_ladder,
 )
@@ -40,6 +39,7 @@ from pseudolab.method.selectors import log_probabilities
 from pseudolab.method.splits import make_split, score
 from pseudolab.method.strategies import Growing
 from pseudolab.method.tuner import PromptTuner
+from pseudolab.views.format import compare, verdict_of
 
 QUICK = Recipe.pocket().replace(epochs=1, min_steps=0)
 
@@ -322,6 +322,28 @@ def test_a_verdict_needs_the_whole_interval():
         "behind",
         "level",
     ]
+
+
+@given(
+    st.lists(st.tuples(st.floats(-1, 1), st.floats(-1, 1)), min_size=2, max_size=6),
+    st.floats(-1, 1),
+)
+def test_ahead_needs_more_than_the_spread(pairs, shared):
+    ours, theirs = map(list, zip(*pairs, strict=True))
+    differences = np.subtract(ours, theirs)
+    said = compare(ours, theirs)
+    margin = abs(differences.mean()) - differences.std(ddof=1)
+    if abs(margin) > 1e-9:
+        expected = "level" if margin < 0 else "ahead" if differences.mean() > 0 else "behind"
+        assert said == expected
+    turned = {"ahead": "behind", "behind": "ahead", "level": "level"}
+    assert compare(theirs, ours) == turned[said]
+
+
+def test_one_seed_or_unequal_numbers_are_no_comparison():
+    for ours, theirs in (([0.7], [0.6]), ([0.7, 0.8], [0.6]), ([], [])):
+        with pytest.raises(ValueError, match="one per seed"):
+            compare(ours, theirs)
 
 
 def test_the_file_holds_the_tables(clip, small, tmp_path):
