@@ -51,7 +51,6 @@ __all__ = [
     "Depth",
     "Attention",
     "Precision",
-    "PartName",
     "either",
     "TaskOptions",
     "MethodOptions",
@@ -142,15 +141,6 @@ class Precision(StrEnum):
     FP32 = "fp32"
     BF16 = "bf16"
     FP16 = "fp16"
-
-
-class PartName(StrEnum):
-    "What `pseudolab experiments equity` is made of"
-
-    ABLATIONS = "ablations"
-    METHODS = "methods"
-    STEPWISE = "stepwise"
-    IMBALANCE = "imbalance"
 
 
 # %% ../../nbs/lab/cli/options.ipynb #c006

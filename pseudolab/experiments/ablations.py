@@ -14,6 +14,8 @@ __all__ = [
     "SELECTIONS",
     "SOURCES",
     "ROUNDS",
+    "REFERENCES",
+    "FACTORS",
     "EQUITY_FILE",
     "learn_probe",
     "learn_prompt",
@@ -28,6 +30,7 @@ __all__ = [
     "class_rows",
     "round_rows",
     "equity_frame",
+    "verdict",
     "write_equity",
     "read_equity",
 ]
@@ -49,7 +52,7 @@ from pseudolab.clip.model import Clip
 from pseudolab.data.images import ImageSet
 from pseudolab.data.tasks import Task, load_task
 from pseudolab.experiments.runner import RESULTS, Experiment, read_frames, write_frames
-from pseudolab.method.equity import equity_table
+from pseudolab.method.equity import bootstrap_interval, equity_table, share_harmed
 from pseudolab.method.linear_probe import by_threshold, fit_probe, probe_logits
 from pseudolab.method.prompts.base import TemplatePrompt
 from pseudolab.method.prompts.text import TextPrompt
@@ -60,6 +63,7 @@ from pseudolab.method.training import Term, fit_prompt, rng_for
 from pseudolab.method.tuner import PromptTuner
 from pseudolab.method.zero_shot import accuracy, per_class_accuracy
 from pseudolab.settings import POCKET_TASKS
+from pseudolab.views.format import verdict_of
 
 # %% ../../nbs/lab/experiments/ablations.ipynb #c005
 Model = Callable[[np.ndarray], np.ndarray]  # features (N, D) -> log-probabilities (N, C)
@@ -123,7 +127,7 @@ def _prompt_logits(clip: Clip, prompt: TextPrompt, features: np.ndarray) -> np.n
     return log_probabilities(prompt(torch.from_numpy(features).to(clip.device)).cpu())
 
 
-def _features(clip: Clip, images: ImageSet) -> np.ndarray:  # (N, D)
+def features_of(clip: Clip, images: ImageSet) -> np.ndarray:  # (N, D)
     return clip.image_features(images.images).cpu().numpy()
 
 
@@ -174,9 +178,9 @@ class AblationCell(Experiment):
     def play(self, clip: Clip, task: Task) -> dict[str, Any]:
         "Label, select, learn, again and again; predictions before and after"
         split = make_split(task, "ssl", shots_seed=self.seed)
-        labelled = (_features(clip, split.labelled), split.labelled.labels)
-        pool = _features(clip, split.pool)
-        test = _features(clip, task.test)
+        labelled = (features_of(clip, split.labelled), split.labelled.labels)
+        pool = features_of(clip, split.pool)
+        test = features_of(clip, task.test)
         learn = partial(LEARNERS[self.learner], clip, task, labelled, seed=self.seed)
         supervised = model = learn(round=0)
         logits = self._first_logits(clip, task, split, supervised, labelled, pool)
@@ -195,7 +199,7 @@ class AblationCell(Experiment):
             )
         return {
             "rounds": rounds,
-            "zero_shot": encode_classes(_zero_shot_logits(clip, task, task.test).argmax(1)),
+            "zero_shot": encode_classes(zero_shot_logits(clip, task, task.test).argmax(1)),
             "supervised": encode_classes(supervised(test).argmax(1)),
             "final": encode_classes(model(test).argmax(1)),
         }
@@ -211,7 +215,7 @@ class AblationCell(Experiment):
     ) -> np.ndarray:  # (U, C): log-probabilities
         "What the first pseudolabels come from"
         if self.source == "CLIP":
-            return log_probabilities(_zero_shot_logits(clip, task, split.pool))
+            return log_probabilities(zero_shot_logits(clip, task, split.pool))
         if self.learner == "probe":
             return supervised(pool)
         return learn_probe(clip, task, labelled, seed=self.seed, round=0)(pool)
@@ -233,7 +237,7 @@ def ablation_cells(
 
 # %% ../../nbs/lab/experiments/ablations.ipynb #c013
 @torch.no_grad()
-def _zero_shot_logits(clip: Clip, task: Task, images: ImageSet) -> np.ndarray:  # (N, C)
+def zero_shot_logits(clip: Clip, task: Task, images: ImageSet) -> np.ndarray:  # (N, C)
     prompt = TemplatePrompt.for_task(clip, task)
     return prompt.logits(images.images).cpu().numpy()
 
@@ -247,10 +251,12 @@ class MethodCell(Experiment):
     strategy: str  # fpl or grip
     seed: int
 
-    kind: ClassVar[str] = "method 2"
+    kind: ClassVar[str] = "method 3"
 
     def play(self, clip: Clip, task: Task) -> dict[str, Any]:
-        "Fit; scores by round, and the predictions of zero-shot CLIP, at the end, and of `ideal`"
+        """Fit; scores by round, and the predictions of zero-shot CLIP, of a prompt on two shots, at
+        the end, and of `ideal`.
+        """
         tuner = PromptTuner(
             clip,
             paradigm=self.paradigm,
@@ -259,18 +265,20 @@ class MethodCell(Experiment):
             seed=self.seed,
         )
         run = tuner.fit(task, progress=False)
+        two_shots = make_split(task, "ssl").labelled
         return {
             "scores": [round.score for round in run.rounds],
             "zero_shot": encode_classes(run.rounds[0].predictions),
+            "supervised": encode_classes(self._learned(clip, task, two_shots)),
             "final": encode_classes(run.rounds[-1].predictions),
-            "ideal": encode_classes(self._ideal(clip, task)),
+            "ideal": encode_classes(self._learned(clip, task, task.train)),
         }
 
-    def _ideal(self, clip: Clip, task: Task) -> np.ndarray:  # int64 (N,)
-        "What a textual prompt says that was given the true label of every training image"
-        train = (_features(clip, task.train), task.train.labels)
-        model = learn_prompt(clip, task, train, seed=self.seed, round=0)
-        return model(_features(clip, task.test)).argmax(1)
+    def _learned(self, clip: Clip, task: Task, images: ImageSet) -> np.ndarray:  # int64 (N,)
+        "What a textual prompt says that learned the true labels of these images, and nothing else"
+        examples = (features_of(clip, images), images.labels)
+        model = learn_prompt(clip, task, examples, seed=self.seed, round=0)
+        return model(features_of(clip, task.test)).argmax(1)
 
 
 def method_cells(
@@ -283,23 +291,32 @@ def method_cells(
 
 
 # %% ../../nbs/lab/experiments/ablations.ipynb #c019
+# what a gain is measured against, and the question that it answers
+REFERENCES = {
+    "zero_shot": "What has the whole way made of CLIP as it comes?",
+    "supervised": "What do pseudolabels add to this learner on two true labels per class?",
+}
+
+
 def equity_rows(
     result: dict[str, Any],
     labels: np.ndarray,  # int (N,): of the test images
 ) -> list[dict[str, Any]]:
-    "A row per reference and measure: value, interval, null, naive"
+    "A row per reference and measure: gain, harm; value, interval, null, naive of the measure"
     rows: list[dict[str, Any]] = []
-    for reference in ("zero_shot", "supervised"):
-        if reference not in result:
-            continue
+    n_classes = int(labels.max()) + 1
+    for reference in REFERENCES:
         before = decode_classes(result[reference])
         after = decode_classes(result["final"])
         known = labels >= 0
         gain = (after == labels)[known].mean() - (before == labels)[known].mean()
+        change = per_class_accuracy(after, labels, n_classes)
+        change = change - per_class_accuracy(before, labels, n_classes)
+        harm = share_harmed(change[~np.isnan(change)])
         rng = np.random.default_rng(0)
         table = equity_table(before, after, labels, generator=rng, splits=20).round(4)
         for measure, row in table.to_dict("index").items():
-            about = {"reference": reference, "gain": gain, "measure": measure}
+            about = {"reference": reference, "gain": gain, "harm": harm, "measure": measure}
             row = {str(column): value for column, value in row.items()}
             rows.append(_about(result) | about | row)
     return rows
@@ -366,6 +383,68 @@ def equity_frame(
         labels[name] = load_task(name).test.labels
     found = [row for result in results for row in rows(result, labels[result["task"]])]
     return pd.DataFrame(found)
+
+
+# %% ../../nbs/lab/experiments/ablations.ipynb #ef318f4d
+# of each factor: the conventional setting, the paper's
+FACTORS = {
+    "source": ("probe", "CLIP"),
+    "selection": ("threshold", "top-K"),
+    "learner": ("probe", "prompt"),
+}
+
+
+def verdict(
+    measures: pd.DataFrame,  # the table `measures` of `read_equity`
+    *,
+    seed: int = 0,  # of the draws
+) -> pd.DataFrame:
+    """A row per outcome (gain, slope), factor and reference: the paper's setting instead of the
+    conventional one.
+
+    `effect`, `low`, `high` (95 % over tasks, as shares) and their `verdict`; `robust`;
+    `harm_before` and `harm_after`. Raises ValueError if there are fewer than two tasks.
+    """
+    ways = measures[measures["measure"] == "slope"].dropna(subset=["source"])
+    ways = ways.rename(columns={"value": "slope"})
+    if ways["task"].nunique() < 2:
+        raise ValueError(
+            f"The eight ways were run on {ways['task'].nunique()} tasks. An interval over tasks"
+            " needs at least two."
+        )
+    rows: list[dict[str, Any]] = []
+    for outcome in ("gain", "slope"):
+        for factor in FACTORS:
+            found = [
+                _effect(ways[ways["reference"] == reference], outcome, factor, seed)
+                for reference in REFERENCES
+            ]
+            robust = len({row["verdict"] for row in found}) == 1
+            for reference, row in zip(REFERENCES, found, strict=True):
+                about = {"outcome": outcome, "factor": factor, "reference": reference}
+                rows.append(about | row | {"robust": robust})
+    return pd.DataFrame(rows)
+
+
+# %% ../../nbs/lab/experiments/ablations.ipynb #d981ca6b
+def _effect(ways: pd.DataFrame, outcome: str, factor: str, seed: int) -> dict[str, Any]:
+    "One factor's effect on one outcome against one reference"
+    before, after = FACTORS[factor]
+    others = [name for name in FACTORS if name != factor]
+    wide = ways.pivot(index=["task", "seed", *others], columns=factor, values=outcome)
+    by_task = (wide[after] - wide[before]).groupby("task").mean().to_numpy()  # (tasks,)
+    generator = np.random.default_rng(seed)
+    low, high = bootstrap_interval(np.mean, by_task, generator=generator)
+    harm = ways.groupby(factor)["harm"].mean()
+    return {
+        "change": f"{after} instead of {before}",
+        "effect": float(by_task.mean()),
+        "low": low,
+        "high": high,
+        "verdict": verdict_of(low, high),
+        "harm_before": float(harm[before]),
+        "harm_after": float(harm[after]),
+    }
 
 
 # %% ../../nbs/lab/experiments/ablations.ipynb #c022

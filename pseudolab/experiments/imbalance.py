@@ -9,40 +9,70 @@ Docs: https://pseudolab.github.io/pseudolab/lab/experiments/imbalance.html
 # %% auto #0
 __all__ = [
     "RATIOS",
+    "POOLS",
+    "POOL_STRATEGIES",
+    "TRUE_SHARES",
     "IMBALANCE_FILE",
+    "even_pool",
     "ImbalanceCell",
     "imbalance_cells",
     "imbalance_frame",
     "round_frame",
     "class_frame",
+    "tail_table",
     "write_imbalance",
     "read_imbalance",
 ]
 
 # %% ../../nbs/lab/experiments/imbalance.ipynb #c003
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
-import torch
 
 from pseudolab.clip.model import Clip
 from pseudolab.data.tasks import Task
 from pseudolab.experiments.grid import class_accuracies, scores_of
+from pseudolab.experiments.ladder import EvenShare
 from pseudolab.experiments.runner import RESULTS, Experiment, read_frames, write_frames
 from pseudolab.method.prompts.base import TemplatePrompt
 from pseudolab.method.pseudolabels import PseudoLabels, audit_rounds
-from pseudolab.method.run import Run
-from pseudolab.method.selectors import NEEDS_FEATURES, SELECTORS
+from pseudolab.method.selectors import SELECTORS
 from pseudolab.method.strategies import Strategy
 from pseudolab.method.tuner import PromptTuner
 from pseudolab.settings import POCKET_TASKS
+from pseudolab.views.format import compare
 
 # %% ../../nbs/lab/experiments/imbalance.ipynb #c006
 RATIOS = (1, 10, 50)  # images of the commonest class over those of the rarest; 1: as it is
+POOLS = ((1, "even"), (10, "tail"), (10, "even"), (50, "tail"), (50, "even"))
+POOL_STRATEGIES = ("fpl", "share", "grip")
+TRUE_SHARES = "true shares"
+
+
+def even_pool(
+    task: Task,
+    n: int,  # images; if C does not divide it, fewer by less than C
+    seed: int = 0,  # of which images stay
+) -> Task:
+    "The same task with a smaller training pool, equally many images of each class"
+    rng = np.random.default_rng(seed)
+    each = n // len(task.class_names)
+    kept: list[np.ndarray] = []
+    for c, name in enumerate(task.class_names):
+        members = np.flatnonzero(task.train.labels == c)
+        if not 1 <= each <= len(members):
+            raise ValueError(
+                f"An even pool of {n} images has {each} of each class, but {name!r} has"
+                f" {len(members)}. Take another n."
+            )
+        kept.append(rng.choice(members, each, replace=False))
+    chosen = np.sort(np.concatenate(kept))
+    source = {**task.source, "even": {"n": n, "seed": seed}}
+    return replace(task, train=task.train.subset(chosen), source=source)
 
 
 @dataclass(frozen=True)
@@ -50,65 +80,74 @@ class ImbalanceCell(Experiment):
     "One run on a pool that may have a long tail"
 
     ratio: int  # one of RATIOS
-    selector: str  # one of SELECTORS
-    strategy: str  # fpl or grip
+    pool: str  # tail; or even, of the size of the pool with a tail of this ratio
+    selector: str  # one of SELECTORS, or TRUE_SHARES
+    strategy: str  # one of POOL_STRATEGIES
     seed: int  # of the prompt, and of which classes are rare
 
-    kind: ClassVar[str] = "imbalance 1"
+    kind: ClassVar[str] = "imbalance 2"
 
     def load_task(self) -> Task:
         "The task with this run's pool"
         task = super().load_task()
-        return task if self.ratio == 1 else task.imbalanced(self.ratio, seed=self.seed)
+        if self.ratio == 1:
+            return task
+        with_tail = task.imbalanced(self.ratio, seed=self.seed)
+        if self.pool == "tail":
+            return with_tail
+        return even_pool(task, len(with_tail.train), seed=self.seed)
 
     def strategy_for(self, task: Task) -> Strategy:
-        "GRIP as it is; FPL with K = 16, or fewer if the pool is small"
-        if self.strategy != "fpl":
-            return Strategy.named(self.strategy)
+        "The strategy, with fewer images per class where the pool is small"
+        if self.strategy == "share":
+            return Strategy("share", 1, EvenShare())
+        if self.strategy == "grip":
+            return Strategy.named("grip")
         equal_share = len(task.train) // len(task.class_names)
         return Strategy.named("fpl", k=min(16, equal_share))
 
-    def play(self, clip: Clip, task: Task) -> dict[str, Any]:
-        "Fit, and audit each round: counts, and shares from 0 to 1"
-        tuner = PromptTuner(
+    def tuner_for(self, task: Task, clip: Clip) -> PromptTuner:
+        "A tuner with the selector; for the true shares one that knows them"
+        told = self.selector == TRUE_SHARES
+        counts = np.bincount(task.train.labels, minlength=len(task.class_names))
+        return PromptTuner(
             clip,
             strategy=self.strategy_for(task),
-            selector=self.selector,
+            selector="balanced" if told else self.selector,
+            prior=counts if told else None,
             recipe=self.recipe,
             seed=self.seed,
         )
+
+    def play(self, clip: Clip, task: Task) -> dict[str, Any]:
+        "Fit, and audit each round: counts, and shares from 0 to 1"
+        tuner = self.tuner_for(task, clip)
         run = tuner.fit(task, progress=False)
         by_prompt = [r.pseudolabels for r in run.rounds if r.pseudolabels is not None]
+        zero_shot = TemplatePrompt.for_task(clip, task)
+        by_zero_shot = [tuner.label(task, zero_shot, r.k) for r in run.rounds[1:]]
         return {
             "classes_before": class_accuracies(run, 0),
             "classes_after": class_accuracies(run, -1),
             "scores": scores_of(run),
             "k": [r.k for r in run.rounds[1:]],
             "tuned": _counts(by_prompt, task),
-            "zero_shot": _counts(self._by_zero_shot(clip, task, run), task),
+            "zero_shot": _counts(by_zero_shot, task),
         }
-
-    @torch.no_grad()
-    def _by_zero_shot(self, clip: Clip, task: Task, run: Run) -> list[PseudoLabels]:
-        "What zero-shot CLIP would have chosen in each round, at the same K"
-        logits = TemplatePrompt.for_task(clip, task).logits(task.train.images)
-        select = SELECTORS[self.selector]
-        return [select(logits, r.k) for r in run.rounds[1:]]
 
 
 def imbalance_cells(
     tasks: Sequence[str] = POCKET_TASKS,
     seeds: Sequence[int] = (0, 1, 2),
 ) -> list[ImbalanceCell]:
-    "Every selector that looks at logits alone on every pool, seed by seed"
+    "Every selector on every pool, seed by seed"
     return [
-        ImbalanceCell(task, ratio, selector, strategy, seed)
+        ImbalanceCell(task, ratio, pool, selector, strategy, seed)
         for seed in seeds
-        for strategy in ("fpl", "grip")
+        for strategy in POOL_STRATEGIES
         for task in tasks
-        for ratio in RATIOS
-        for selector in SELECTORS
-        if selector not in NEEDS_FEATURES
+        for ratio, pool in POOLS
+        for selector in [*SELECTORS, *([TRUE_SHARES] if pool == "tail" else [])]
     ]
 
 
@@ -160,11 +199,14 @@ def round_frame(results: Sequence[dict[str, Any]]) -> pd.DataFrame:
 
 
 def class_frame(results: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    "The counts: a row per round, class and labeller, of GRIP with top-K at ratios 1 and 10, seed 0"
+    """The counts: a row per round, class and labeller, of GRIP with top-K on the pool as drawn and
+    with a tail of ratio 10, seed 0.
+    """
     rows: list[dict[str, Any]] = []
     for result in results:
         kind = (result["strategy"], result["selector"], result["seed"])
-        if kind != ("grip", "top_k", 0) or result["ratio"] not in (1, 10):
+        pool = (result["ratio"], result["pool"])
+        if kind != ("grip", "top_k", 0) or pool not in ((1, "even"), (10, "tail")):
             continue
         for at in range(len(result["k"])):
             for by in ("tuned", "zero_shot"):
@@ -177,7 +219,8 @@ def class_frame(results: Sequence[dict[str, Any]]) -> pd.DataFrame:
 
 # %% ../../nbs/lab/experiments/imbalance.ipynb #c015a
 def _about(result: dict[str, Any]) -> dict[str, Any]:
-    return {name: result[name] for name in ("task", "ratio", "selector", "strategy", "seed")}
+    names = ("task", "ratio", "pool", "selector", "strategy", "seed")
+    return {name: result[name] for name in names}
 
 
 def _sums(counts: dict[str, list[list[int]]], at: int) -> dict[str, float]:
@@ -208,6 +251,25 @@ def _head_and_tail(result: dict[str, Any]) -> dict[str, float]:
     }
 
 
+# %% ../../nbs/lab/experiments/imbalance.ipynb #4d9bd593
+def tail_table(
+    runs: pd.DataFrame,  # from `imbalance_frame`
+) -> pd.DataFrame:  # strategy, ratio, selector; on_tail, on_even, tail_does, spread, verdict
+    "Gains on pools with a tail and on even pools of the same size, as shares"
+    keys = ["strategy", "ratio", "selector"]
+    wide = runs.pivot(index=[*keys, "task", "seed"], columns="pool", values="gain")
+    both = wide.reindex(columns=["tail", "even"]).dropna()
+    by_seed = both.groupby([*keys, "seed"], sort=False).mean()
+    rows: list[dict[str, Any]] = []
+    for key, seeds in by_seed.groupby(keys, sort=False):
+        difference = seeds["tail"] - seeds["even"]
+        row = dict(zip(keys, key, strict=True))
+        row |= {"on_tail": seeds["tail"].mean(), "on_even": seeds["even"].mean()}
+        row |= {"tail_does": difference.mean(), "spread": difference.std()}
+        rows.append(row | {"verdict": compare(seeds["tail"], seeds["even"])})
+    return pd.DataFrame(rows)
+
+
 # %% ../../nbs/lab/experiments/imbalance.ipynb #c015b
 IMBALANCE_FILE = RESULTS / "imbalance.json"
 
@@ -234,6 +296,6 @@ def _seed_means(rounds: pd.DataFrame) -> pd.DataFrame:
     "The rows of `round_frame` without the seeds"
     if rounds.empty:
         return rounds
-    keys = ["task", "ratio", "selector", "round", "by"]
+    keys = ["task", "ratio", "pool", "selector", "round", "by"]
     groups = rounds.drop(columns=["seed", "strategy"]).groupby(keys, sort=False)
     return groups.mean().reset_index()

@@ -243,9 +243,12 @@ class PromptTuner:
         logits: torch.Tensor,  # (U, C): of the pool, by the labeller
         k: int,
     ) -> PseudoLabels | None:
-        "The pseudolabels that a labeller gives"
-        if not k:
-            return None
+        "The pseudolabels that a labeller gives; None where the strategy uses none"
+        return self._give_labels(fit, labeller, logits, k) if k else None
+
+    def _give_labels(
+        self, fit: Fit, labeller: Prompt, logits: torch.Tensor, k: int
+    ) -> PseudoLabels:
         options: dict[str, Any] = {"allowed": fit.split.allowed}
         if self.recipe.confidence_over_all:
             options["over_all"] = True
@@ -428,6 +431,18 @@ class PromptTuner:
         )
 
     # ---- what was learned
+
+    @torch.no_grad()
+    def label(
+        self,
+        task: Task,
+        labeller: Prompt,  # zero-shot CLIP is `TemplatePrompt.for_task(clip, task)`
+        k: int,  # images per class
+    ) -> PseudoLabels:
+        "The pseudolabels that `labeller` gives to the pool of `task`, by this tuner's selector"
+        split = self.split(task)
+        logits = labeller.logits(split.pool.images)
+        return self._give_labels(Fit(task, split, labeller, logits), labeller, logits, k)
 
     def predict_proba(self, images: Any) -> np.ndarray:  # float32 (N, C)
         """Probability of each class, in the order of the task's class names.

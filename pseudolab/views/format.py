@@ -15,6 +15,8 @@ __all__ = [
     "percent",
     "points",
     "signed",
+    "compare",
+    "verdict_of",
     "short",
     "Unit",
     "unit_named",
@@ -24,9 +26,10 @@ __all__ = [
 
 # %% ../../nbs/lab/views/format.ipynb #c003
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from html import escape
+from statistics import mean, stdev
 
 # %% ../../nbs/lab/views/format.ipynb #c005
 NO_LABELS = "no labels"
@@ -60,6 +63,38 @@ def points(
 def signed(change: int) -> str:
     "Write the change of a count with its sign."
     return f"{change:+d}".replace("-", MINUS)
+
+
+# %% ../../nbs/lab/views/format.ipynb #3acd37bf
+def compare(
+    ours: Iterable[float],  # one number per seed
+    theirs: Iterable[float],  # with the same seeds, in the same order
+) -> str:  # ahead, level or behind
+    """Say ahead or behind only if the mean difference exceeds the spread of the differences.
+
+    The spread is their standard deviation. Raises ValueError unless there are two or more pairs.
+    """
+    one, other = list(ours), list(theirs)
+    if len(one) != len(other) or len(one) < 2:
+        raise ValueError(
+            f"There are {len(one)} and {len(other)} numbers. Give as many of both, one per seed and"
+            " at least two: a single difference has no spread."
+        )
+    differences = [a - b for a, b in zip(one, other, strict=True)]
+    middle = mean(differences)
+    if not abs(middle) > stdev(differences):  # so that NaN is level
+        return "level"
+    return "ahead" if middle > 0 else "behind"
+
+
+def verdict_of(
+    low: float,  # of an interval of a difference
+    high: float,
+) -> str:  # ahead, level or behind
+    "Say on which side of 0 an interval lies."
+    if low > 0:
+        return "ahead"
+    return "behind" if high < 0 else "level"
 
 
 # %% ../../nbs/lab/views/format.ipynb #c008

@@ -30,6 +30,7 @@ __all__ = [
     "plot_confusion",
     "plot_change",
     "plot_gains",
+    "plot_ladder",
 ]
 
 # %% ../../nbs/lab/views/plots.ipynb #c002
@@ -380,4 +381,31 @@ def plot_gains(
         ylabel="our gain over the pocket CLIP, points",
     )
     ax.legend(frameon=False)
+    return ax
+
+
+# %% ../../nbs/lab/views/plots.ipynb #aaa203e5
+def plot_ladder(
+    # a row per rung, from the bottom: rung, family, gain, gain_low, gain_high (shares)
+    table: "pd.DataFrame",
+    *,
+    ax: "Axes | None" = None,
+) -> "Axes":
+    "Plot what each rung of a ladder gains over zero-shot CLIP, with its 95 % interval."
+    rows = table.reset_index(drop=True)
+    ax = new_axes(ax, 6.2, 1.3 + 0.27 * len(rows))
+    ax.grid(axis="x", alpha=0.25)
+    families = rows.groupby("family", sort=False)
+    for (colour, marker), (family, of_family) in zip(MARKS, families, strict=False):
+        gain = 100 * of_family["gain"]
+        ends = 100 * of_family[["gain_low", "gain_high"]].to_numpy().T
+        ax.hlines(of_family.index, *ends, color=colour, linewidth=2, alpha=0.6)
+        ax.plot(gain, of_family.index, marker, color=colour, markersize=7, label=family)
+    ax.axvline(0, color="grey", linewidth=1)
+    class_axis(ax, rows["rung"].tolist())
+    ax.set(
+        xlabel="gain over zero-shot CLIP, points of accuracy",
+        ylim=(-0.6, len(rows) - 0.4),
+    )
+    ax.legend(frameon=False, loc="lower left", bbox_to_anchor=(-0.3, 1), ncols=3)
     return ax

@@ -1,8 +1,10 @@
 "The eight ways and the paper's methods: against self-training, equal amounts, kept and read."
 
 import json
+from itertools import product
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given, settings
@@ -12,7 +14,9 @@ from pseudolab.clip.loading import load_clip
 from pseudolab.data.tasks import load_task
 from pseudolab.experiments import ablations, runner
 from pseudolab.experiments.ablations import (
+    FACTORS,
     LEARNERS,
+    REFERENCES,
     ROUNDS,
     SELECTIONS,
     SOURCES,
@@ -28,6 +32,7 @@ from pseudolab.experiments.ablations import (
     method_cells,
     read_equity,
     round_rows,
+    verdict,
     write_equity,
 )
 from pseudolab.experiments.runner import run_experiment
@@ -158,14 +163,70 @@ def test_results_are_collected_with_both_references(clip, tmp_path):
     write_equity(results, tmp_path / "equity.json")
     tables = read_equity(tmp_path / "equity.json")
     frame = equity_frame(results)
-    assert len(tables["measures"]) == len(frame) == 12
+    assert len(tables["measures"]) == len(frame) == 2 * 2 * 4
     assert len(tables["rounds"]) == ROUNDS
     assert np.allclose(tables["measures"]["value"], frame["value"], atol=2e-4)
-    gains = frame[frame["measure"] == "slope"].set_index("reference")["gain"]
+    slopes = frame[frame["measure"] == "slope"]
     labels = small_task("satellite").test.labels
-    final = decode_classes(results[0]["final"]) == labels
-    supervised = decode_classes(results[0]["supervised"]) == labels
-    assert gains["supervised"] == pytest.approx(final.mean() - supervised.mean())
+    for result, rows in zip(results, (slopes[:2], slopes[2:]), strict=True):
+        final = decode_classes(result["final"]) == labels
+        for row in rows.to_dict("records"):
+            before = decode_classes(result[row["reference"]]) == labels
+            assert row["gain"] == pytest.approx(final.mean() - before.mean())
+            lost = [(final[labels == c].mean() < before[labels == c].mean()) for c in range(10)]
+            assert row["harm"] == pytest.approx(np.mean(lost))
+
+
+def test_a_methods_second_reference_is_a_prompt_on_two_shots(clip):
+    result = played(MethodCell("satellite", "ul", "fpl", 1), clip)
+    task = small_task("satellite")
+    shown = semi_supervised(task, seed=0).labelled  # the tuner's draw
+    features = clip.image_features(shown.images).numpy()
+    model = learn_prompt(clip, task, (features, shown.labels), seed=1, round=0)
+    wanted = model(clip.image_features(task.test.images).numpy()).argmax(1)
+    assert np.array_equal(decode_classes(result["supervised"]), wanted)
+
+
+def made_up_measures(noise=0.0):
+    "Effects that are known: of the source .08, of the selection .1, of the learner -.05 or .07"
+    rng = np.random.default_rng(0)
+    rows = []
+    for task in "abcd":
+        for seed, source, selection, learner, reference in product(
+            range(2), *FACTORS.values(), REFERENCES
+        ):
+            paper = [source == "CLIP", selection == "top-K", learner == "prompt"]
+            by_learner = 0.07 if reference == "supervised" else -0.05
+            gain = np.dot(paper, [0.08, 0.1, by_learner]) + noise * rng.normal()
+            about = dict(task=task, seed=seed, reference=reference, measure="slope")
+            about |= dict(source=source, selection=selection, learner=learner)
+            rows.append(about | dict(gain=gain, value=-0.3 * paper[1], harm=0.4 - 0.3 * paper[1]))
+    return pd.DataFrame(rows)
+
+
+def test_known_effects_come_back_against_each_reference():
+    table = verdict(made_up_measures()).set_index(["outcome", "factor", "reference"])
+    gains = table.loc["gain"]
+    for (factor, reference), row in gains.iterrows():
+        wanted = {"source": 0.08, "selection": 0.1}.get(factor)
+        if wanted is None:
+            wanted = 0.07 if reference == "supervised" else -0.05
+        assert row[["effect", "low", "high"]].tolist() == pytest.approx([wanted] * 3)
+        assert row["robust"] == (factor != "learner")
+    selection = table.loc[("slope", "selection", "zero_shot")]
+    assert selection["effect"] == pytest.approx(-0.3)
+    assert (selection["verdict"], selection["change"]) == ("behind", "top-K instead of threshold")
+    assert selection[["harm_before", "harm_after"]].tolist() == pytest.approx([0.4, 0.1])
+    assert table.loc[("slope", "source", "zero_shot"), "verdict"] == "level"
+
+
+def test_what_noise_does_is_level_and_one_task_is_refused():
+    table = verdict(made_up_measures(noise=1.0))
+    gains = table[table["outcome"] == "gain"]
+    assert (gains["verdict"] == "level").all()
+    one = made_up_measures().query("task == 'a'")
+    with pytest.raises(ValueError, match="at least two"):
+        verdict(one)
 
 
 def test_a_methods_classes_are_counted_again_and_its_ideal_had_all_true_labels(clip, tmp_path):
@@ -203,7 +264,7 @@ def test_the_shipped_figures_hold_every_run():
     tables = read_equity()
     methods = tables["measures"].dropna(subset=["strategy"])
     ways = tables["measures"].dropna(subset=["source"])
-    assert len(methods) == 72 * 4
+    assert len(methods) == 72 * 4 * methods["reference"].nunique()
     assert len(ways) == 144 * 8
     assert len(tables["rounds"]) == 144 * ROUNDS
     counts = tables["classes"].groupby(RUN).size()
@@ -218,7 +279,8 @@ def test_the_shipped_classes_agree_with_the_shipped_gains():
     # the digits have not equally many test images of each class
     gains = (means["final"] - means["zero_shot"]).drop("digits")
     methods = tables["measures"].dropna(subset=["strategy"])
-    shipped = methods[methods["measure"] == "slope"].set_index(RUN)["gain"]
+    of_clip = (methods["measure"] == "slope") & (methods["reference"] == "zero_shot")
+    shipped = methods[of_clip].set_index(RUN)["gain"]
     assert np.allclose(gains, shipped[gains.index], atol=2e-4)
 
 

@@ -194,7 +194,6 @@ def test_run_has_every_switch_of_the_tuner():
 
 
 def test_the_names_that_help_lists_are_those_of_the_library():
-    from pseudolab.experiments.parts import PARTS
     from pseudolab.method.loss import WEIGHTS
     from pseudolab.method.selectors import SELECTORS
     from pseudolab.method.splits import SHOTS_DRAWS
@@ -206,7 +205,58 @@ def test_the_names_that_help_lists_are_those_of_the_library():
     assert list(options.StrategyName) == list(STRATEGIES)
     assert list(options.SelectorName) == list(SELECTORS)
     assert tuple(options.ShotsDraw) == SHOTS_DRAWS
-    assert list(options.PartName) == list(PARTS)
+
+
+EXPERIMENTS = ("grid", "ladder", "ablations", "stepwise", "imbalance", "causal")
+
+
+def test_every_experiment_has_a_command_with_the_same_options():
+    import typer.main
+
+    commands = typer.main.get_command(app).commands["experiments"].commands
+    assert tuple(commands) == EXPERIMENTS
+    for command in commands.values():
+        assert {"out", "tasks", "workers", "collect"} <= {p.name for p in command.params}
+
+
+def test_an_experiment_is_collected_and_goes_on_where_it_was(monkeypatch, tmp_path):
+    from pseudolab.experiments import stepwise
+
+    monkeypatch.chdir(tmp_path)
+    played = []
+
+    def play(cell, clip, task):
+        played.append(cell.name)
+        return {"switch": cell.recipe.name, "scores": [0.5, 0.5 + 0.01 * cell.at], "classes": []}
+
+    monkeypatch.setattr(stepwise.StepwiseCell, "play", play)
+    line = ["experiments", "stepwise", "--out", "runs", "--collect", "made/steps.json"]
+    line += ["--tasks", "digits", "--seeds", "1", "--workers", "1"]
+    first = CliRunner().invoke(app, line)
+    assert first.exit_code == 0, first.output
+    assert len(played) == len(list((tmp_path / "runs").glob("*.json"))) == 10
+    assert len(stepwise.read_stepwise(tmp_path / "made" / "steps.json")) == 10
+    assert "released code" in first.output
+    assert CliRunner().invoke(app, line).exit_code == 0
+    assert len(played) == 10
+
+
+def test_a_task_that_is_not_there_is_named_by_every_experiment(tmp_path):
+    for name in EXPERIMENTS:
+        line = ["experiments", name, "--out", str(tmp_path), "--tasks", "flowres"]
+        if name == "causal":
+            line += ["--weights", str(tmp_path)]
+        answer = CliRunner().invoke(app, line)
+        assert answer.exit_code == 1
+        assert "flowres" in answer.output
+
+
+def test_missing_weights_are_named_before_anything_is_run(tmp_path):
+    line = ["experiments", "causal", "--out", str(tmp_path / "runs"), "--weights", str(tmp_path)]
+    answer = CliRunner().invoke(app, line)
+    assert answer.exit_code == 1
+    assert "pseudolab pretrain" in answer.output
+    assert not (tmp_path / "runs").exists()
 
 
 def test_pretrain_shows_every_field_with_its_true_default():

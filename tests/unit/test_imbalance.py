@@ -1,11 +1,7 @@
 "Pools of every shape and every selector: what a result says, counted again; what is kept and read."
 
-import json
-import os
-import subprocess
-import sys
-
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given, settings
@@ -17,15 +13,17 @@ from pseudolab.experiments import runner
 from pseudolab.experiments.imbalance import (
     COUNTS,
     RATIOS,
+    TRUE_SHARES,
     ImbalanceCell,
     class_frame,
+    even_pool,
     imbalance_cells,
     imbalance_frame,
     read_imbalance,
     round_frame,
+    tail_table,
     write_imbalance,
 )
-from pseudolab.experiments.parts import PARTS, write_parts
 from pseudolab.experiments.runner import run_experiment
 from pseudolab.method.loss import unified_loss
 from pseudolab.method.prompts.base import TemplatePrompt
@@ -36,9 +34,12 @@ from pseudolab.method.run import Run
 from pseudolab.method.selectors import (
     SELECTORS,
     candidate_sets,
+    select_argmax_top_k,
+    select_balanced,
     select_candidates,
 )
 from pseudolab.method.splits import unsupervised
+from pseudolab.method.strategies import Strategy
 from pseudolab.method.training import Term, fit_prompt
 from pseudolab.method.tuner import PromptTuner
 from pseudolab.settings import POCKET_TASKS
@@ -245,7 +246,9 @@ def test_candidates_of_another_length_are_refused():
 
 def test_the_cells_are_all_different_and_seed_by_seed():
     cells = imbalance_cells()
-    assert len({cell.name for cell in cells}) == len(cells) == 6 * 3 * 7 * 2 * 3
+    # five pools, and the true shares on the two with a tail
+    assert len({cell.name for cell in cells}) == len(cells)
+    assert len(cells) == 6 * 3 * 3 * (5 * len(SELECTORS) + 2)
     seeds = [cell.seed for cell in cells]
     assert seeds == sorted(seeds)
 
@@ -253,7 +256,7 @@ def test_the_cells_are_all_different_and_seed_by_seed():
 @pytest.mark.parametrize("name", POCKET_TASKS)
 @pytest.mark.parametrize("ratio", RATIOS)
 def test_every_pool_has_room_for_what_fpl_takes(name, ratio):
-    cell = ImbalanceCell(name, ratio, "balanced", "fpl", 1)
+    cell = ImbalanceCell(name, ratio, "tail", "balanced", "fpl", 1)
     task = cell.load_task()
     n_classes = len(task.class_names)
     counts = np.bincount(task.train.labels, minlength=n_classes)
@@ -261,6 +264,81 @@ def test_every_pool_has_room_for_what_fpl_takes(name, ratio):
         assert abs(counts.max() / counts.min() - ratio) <= ratio * 0.25
     k = cell.strategy_for(task).k(1, len(task.train), n_classes)
     assert 1 <= k * n_classes <= len(task.train)
+
+
+@pytest.mark.parametrize("name", POCKET_TASKS)
+@pytest.mark.parametrize("ratio", (10, 50))
+def test_the_control_has_the_size_and_no_tail(name, ratio):
+    with_tail, control = (
+        ImbalanceCell(name, ratio, pool, "top_k", "grip", 2).load_task()
+        for pool in ("tail", "even")
+    )
+    n_classes = len(control.class_names)
+    counts = np.bincount(control.train.labels, minlength=n_classes)
+    assert counts.min() == counts.max()
+    assert 0 <= len(with_tail.train) - len(control.train) < n_classes
+    # so GRIP ends with the same K on both
+    grip = Strategy.named("grip")
+    last = [grip.k(10, len(task.train), n_classes) for task in (with_tail, control)]
+    assert last[0] == last[1] == counts[0]
+    # the images are the task's own, each once
+    there = {image.tobytes() for image in np.asarray(with_tail.test.images)}
+    assert there == {image.tobytes() for image in np.asarray(control.test.images)}
+
+
+def test_another_seed_keeps_other_images(small):
+    one, same, other = (even_pool(small, 50, seed=seed).train.digest() for seed in (0, 0, 1))
+    assert one == same != other
+    with pytest.raises(ValueError, match="12"):
+        even_pool(small, 500)
+    with pytest.raises(ValueError, match="0 of each"):
+        even_pool(small, 9)
+
+
+def test_told_the_true_shares_the_labels_have_them(clip, small, monkeypatch):
+    monkeypatch.setattr(ImbalanceCell, "recipe", QUICK)
+    with_tail = small.imbalanced(4)
+    counts = np.bincount(with_tail.train.labels, minlength=10)
+    cell = ImbalanceCell("satellite", 10, "tail", TRUE_SHARES, "share", 0)
+    result = cell.play(clip, with_tail)
+    (k,) = result["k"]
+    assert k == len(with_tail.train) // 10
+    for by in ("tuned", "zero_shot"):
+        chosen = np.array(result[by]["chosen"][0])
+        assert chosen.sum() == 10 * k
+        assert np.abs(chosen - counts * 10 * k / counts.sum()).max() < 1
+    told = select_balanced(
+        TemplatePrompt.for_task(clip, with_tail).logits(with_tail.train.images).detach(),
+        k,
+        prior=counts / counts.sum(),
+        tolerance=0.1,
+    )
+    right = (with_tail.train.labels[told.index] == told.label).sum()
+    assert np.sum(result["tuned"]["right"]) == right
+    # without being told, each class has as many
+    cell = ImbalanceCell("satellite", 10, "tail", "balanced", "share", 0)
+    assert set(cell.play(clip, with_tail)["tuned"]["chosen"][0]) == {k}
+
+
+def gains(**by_pool):
+    about = dict(ratio=50, selector="top_k", strategy="grip")
+    return [
+        about | dict(task=task, pool=pool, seed=seed, gain=gain)
+        for pool, table in by_pool.items()
+        for seed, row in enumerate(table)
+        for task, gain in zip("ab", row, strict=True)
+    ]
+
+
+def test_what_the_tail_does_is_the_difference_from_the_control():
+    runs = gains(tail=[(0.1, 0.2), (0.2, 0.2)], even=[(0.3, 0.4), (0.3, 0.3)])
+    runs += [row | dict(ratio=1) for row in gains(even=[(0.9, 0.9), (0.9, 0.9)])]
+    (row,) = tail_table(pd.DataFrame(runs)).to_dict("records")
+    assert row["on_tail"] == pytest.approx(0.175)
+    assert row["on_even"] == pytest.approx(0.325)
+    assert row["tail_does"] == pytest.approx(-0.15)  # -.2 and -.1
+    assert row["spread"] == pytest.approx(np.std([-0.2, -0.1], ddof=1))
+    assert row["verdict"] == "behind"
 
 
 @pytest.fixture(scope="module")
@@ -271,7 +349,8 @@ def results(clip, small):
         patch.setattr(ImbalanceCell, "recipe", QUICK)
         for ratio in (1, 10):
             for selector, strategy in (("top_k", "grip"), ("balanced", "fpl")):
-                cell = ImbalanceCell("satellite", ratio, selector, strategy, 0)
+                pool = "even" if ratio == 1 else "tail"
+                cell = ImbalanceCell("satellite", ratio, pool, selector, strategy, 0)
                 task = small if ratio == 1 else small.imbalanced(3)
                 found.append(cell.parameters | cell.play(clip, task))
     return found
@@ -332,6 +411,7 @@ def test_head_and_tail_by_hand():
     result = dict(
         task="t",
         ratio=10,
+        pool="tail",
         selector="top_k",
         strategy="fpl",
         seed=0,
@@ -349,52 +429,9 @@ def test_head_and_tail_by_hand():
 def test_a_result_of_other_settings_is_refused(clip, tmp_path, small, monkeypatch):
     monkeypatch.setattr(runner, "load_task", lambda name: small)
     monkeypatch.setattr(ImbalanceCell, "recipe", QUICK)
-    cell = ImbalanceCell("satellite", 1, "threshold", "fpl", 0)
+    cell = ImbalanceCell("satellite", 1, "even", "threshold", "fpl", 0)
     result = run_experiment(cell, tmp_path, clip)
     assert run_experiment(cell, tmp_path, clip) == result
     monkeypatch.setattr(ImbalanceCell, "recipe", QUICK.replace(learning_rate=0.2))
     with pytest.raises(ValueError, match="another recipe"):
         run_experiment(cell, tmp_path, clip)
-
-
-# --- all parts together
-
-
-def test_only_the_parts_that_are_there_are_written(results, tmp_path):
-    written = write_parts({"imbalance": results}, tmp_path)
-    assert [path.name for path in written] == ["imbalance.json"]
-    assert write_parts({}, tmp_path) == []
-    assert set(PARTS) == {"ablations", "methods", "stepwise", "imbalance"}
-
-
-def equity_command(*options):
-    code = "from pseudolab.cli.app import main; main()"
-    command = [sys.executable, "-c", code, "experiments", "equity", *map(str, options)]
-    return subprocess.run(
-        command, capture_output=True, text=True, env=os.environ | {"COLUMNS": "140"}
-    )
-
-
-@pytest.mark.slow
-def test_the_command_makes_the_figures_and_skips_what_is_there(tmp_path):
-    options = ["--out", tmp_path / "runs", "--collect", tmp_path / "figures"]
-    options += ["--tasks", "digits", "--seeds", 1, "--parts", "methods", "--workers", 2]
-    first = equity_command(*options)
-    assert first.returncode == 0, first.stderr
-    paths = list((tmp_path / "runs" / "methods").glob("*.json"))
-    written = [path.stat().st_mtime_ns for path in paths]
-    figures = (tmp_path / "figures" / "equity.json").read_text()
-    assert len(paths) == 4
-    assert "grip" in first.stdout
-    assert json.loads(figures)["measures"]["data"]
-    second = equity_command(*options)
-    assert second.returncode == 0
-    assert [path.stat().st_mtime_ns for path in paths] == written
-    assert (tmp_path / "figures" / "equity.json").read_text() == figures
-
-
-@pytest.mark.slow
-def test_an_unknown_part_is_refused(tmp_path):
-    answer = equity_command("--out", tmp_path, "--parts", "ablation")
-    assert answer.returncode == 1
-    assert "ablations" in answer.stderr + answer.stdout
