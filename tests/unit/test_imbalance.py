@@ -34,7 +34,6 @@ from pseudolab.method.run import Run
 from pseudolab.method.selectors import (
     SELECTORS,
     candidate_sets,
-    select_argmax_top_k,
     select_balanced,
     select_candidates,
 )
