@@ -66,6 +66,18 @@ def partial_label_loss(
     """
     if reduction not in ("mean", "none"):
         raise ValueError(f'reduction is {reduction!r}; choose "mean" or "none".')
+    weights = _candidate_weights(candidates, logits)
+    inside = (logits + weights.log()).logsumexp(dim=1)
+    losses = logits.logsumexp(dim=1) - inside
+    return losses.mean() if reduction == "mean" else losses
+
+
+# %% ../../nbs/lessons/07_unified_loss.ipynb #f800cf65
+def _candidate_weights(
+    candidates: torch.Tensor,
+    logits: torch.Tensor,  # (B, C)
+) -> torch.Tensor:  # (B, C): 0 outside the set
+    "Raise ValueError unless each image has candidates."
     is_kind = candidates.dtype == torch.bool or candidates.is_floating_point()
     if not is_kind or candidates.shape != logits.shape:
         raise ValueError(
@@ -80,9 +92,7 @@ def partial_label_loss(
             "An image has no candidate: its loss would be infinite. Give each at least one class, "
             "or leave it out, as select_candidates does."
         )
-    inside = (logits + weights.log()).logsumexp(dim=1)
-    losses = logits.logsumexp(dim=1) - inside
-    return losses.mean() if reduction == "mean" else losses
+    return weights
 
 
 # %% ../../nbs/lessons/07_unified_loss.ipynb #c011
