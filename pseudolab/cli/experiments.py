@@ -270,8 +270,8 @@ def ladder(
     collect: Collect = None,
 ) -> None:
     """What each part of the method adds, from zero-shot CLIP to the true labels. A run takes 1 to
-    15 seconds of one core with a textual prompt and 10 to 100 with another; all 414 of them two
-    hours on two cores.
+    15 seconds of one core with a textual prompt, 20 to 300 with another; all 414 of them some
+    three hours on two cores.
     """
     from pseudolab.experiments.ladder import ladder_cells, write_ladder
 

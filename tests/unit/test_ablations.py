@@ -220,10 +220,12 @@ def test_known_effects_come_back_against_each_reference():
     assert table.loc[("slope", "source", "zero_shot"), "verdict"] == "level"
 
 
-def test_what_noise_does_is_level_and_one_task_is_refused():
-    table = verdict(made_up_measures(noise=1.0))
-    gains = table[table["outcome"] == "gain"]
-    assert (gains["verdict"] == "level").all()
+def test_the_interval_is_over_tasks_and_one_task_is_refused():
+    noisy = verdict(made_up_measures(noise=0.5)).query("outcome == 'gain'")
+    known = verdict(made_up_measures()).query("outcome == 'gain'")
+    assert (noisy["low"] < noisy["effect"]).all() and (noisy["effect"] < noisy["high"]).all()
+    assert (noisy["high"] - noisy["low"] > 0.1).all()
+    assert np.allclose(known["high"], known["low"])
     one = made_up_measures().query("task == 'a'")
     with pytest.raises(ValueError, match="at least two"):
         verdict(one)

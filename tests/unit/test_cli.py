@@ -215,8 +215,8 @@ def test_every_experiment_has_a_command_with_the_same_options():
 
     commands = typer.main.get_command(app).commands["experiments"].commands
     assert tuple(commands) == EXPERIMENTS
-    for one in commands.values():
-        assert {"out", "tasks", "workers", "collect"} <= {p.name for p in one.params}
+    for experiment in commands.values():
+        assert {"out", "tasks", "workers", "collect"} <= {p.name for p in experiment.params}
 
 
 def test_an_experiment_is_collected_and_goes_on_where_it_was(monkeypatch, tmp_path):
