@@ -307,6 +307,9 @@ def test_the_pairing_narrows_the_interval(made_up):
     assert paired["gain"] == pytest.approx(apart["gain"])
     widths = [row["gain_high"] - row["gain_low"] for row in (paired, apart)]
     assert widths[0] < 0.75 * widths[1]
+    adds = what_each_adds(made_up).query("task == 'a'").set_index("question")
+    width = adds["high"] - adds["low"]
+    assert width["iterating beyond one round"] < 0.75 * width["growing beyond a fixed K"]
 
 
 def test_a_missing_seed_is_named(made_up):
