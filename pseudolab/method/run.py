@@ -56,6 +56,9 @@ class Round:
     # of the pseudolabels that zero-shot CLIP gives at the same K
     audit_zero_shot: pd.DataFrame | None = None
     seconds: float  # wall clock
+    # how near the nearest decision was: the smaller of `selection_gap`, where pseudolabels were the
+    # top K, and `prediction_gap`; None: not noted
+    gap: float | None = None
     pool_logits: np.ndarray  # float16 (U, C), by the prompt at the end of the round
     # what the prompt has learned
     prompt_state: dict[str, np.ndarray] = field(default_factory=dict)
@@ -174,6 +177,7 @@ def save_round(folder: str | Path, round: Round) -> None:
         "audit": _to_json(round.audit),
         "audit_zero_shot": _to_json(round.audit_zero_shot),
         "seconds": float(round.seconds),
+        "gap": round.gap,
     }
     with write_atomically(stem.with_suffix(".safetensors")) as part:
         save_file(_arrays(round), part)
@@ -207,6 +211,7 @@ def load_round(folder: str | Path, number: int) -> Round:
         audit=_from_json(numbers["audit"]),
         audit_zero_shot=_from_json(numbers["audit_zero_shot"]),
         seconds=numbers["seconds"],
+        gap=numbers.get("gap"),
         pool_logits=arrays["pool_logits"],
         prompt_state=_under(arrays, "prompt."),
     )

@@ -20,6 +20,8 @@ __all__ = [
     "select_balanced",
     "candidate_sets",
     "select_candidates",
+    "selection_gap",
+    "prediction_gap",
 ]
 
 # %% ../../nbs/lab/method/selectors.ipynb #p003
@@ -899,3 +901,35 @@ SELECTORS: dict[str, Callable[..., PseudoLabels]] = {
     "estimated": partial(select_balanced, prior="estimated", tolerance=0.1),
     "candidates": select_candidates,
 }
+
+
+# %% ../../nbs/lab/method/selectors.ipynb #1fa6ca96
+def selection_gap(
+    logits: torch.Tensor | np.ndarray,  # (U, C): pool by classes
+    k: int,  # images per class, 1 to U
+    *,
+    allowed: Sequence[int] | None = None,  # classes that may be given (None: all)
+) -> float:  # in log-probability; infinite if the whole pool is chosen
+    "Between the last image that `select_top_k` takes and the first it leaves, at the least."
+    pool = _Pool(logits, k, allowed, CHUNK)
+    if k == len(pool):
+        return float("inf")
+    sums = [_as_doubles(pool.logits[images]).logsumexp(dim=1) for images in pool.chunks()]
+    total = torch.cat(sums).numpy()
+    gaps = []
+    for c in pool.classes:
+        score = np.asarray(pool.logits[:, c], dtype=np.float64) - total
+        first_left, last_taken = np.partition(score, [-k - 1, -k])[[-k - 1, -k]]
+        gaps.append(last_taken - first_left)
+    return float(min(gaps))
+
+
+def prediction_gap(
+    logits: torch.Tensor | np.ndarray,  # (N, C): images by classes
+) -> float:  # infinite if there is no image, or one class
+    "Between the largest logit of an image and the next; the least of an image."
+    doubles = _as_doubles(logits)
+    if len(doubles) == 0 or doubles.shape[1] == 1:
+        return float("inf")
+    first, second = doubles.topk(2, dim=1).values.unbind(1)
+    return float((first - second).min())
