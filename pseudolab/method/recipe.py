@@ -132,7 +132,8 @@ RECIPES = {
     "pocket": Recipe(
         name="pocket",
         epochs=POCKET_EPOCHS,
-        max_grad_norm=1.0,
+        learning_rate=0.03,
+        max_grad_norm=0.5,
         sampler="balanced",
         min_steps=POCKET_STEPS,
     ),

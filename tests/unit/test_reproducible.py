@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 
@@ -17,10 +18,12 @@ from pseudolab.method.prompts.multimodal import MultimodalPrompt
 from pseudolab.method.prompts.text import TextPrompt
 from pseudolab.method.prompts.visual import VisualPrompt
 from pseudolab.method.recipe import Recipe
-from pseudolab.method.run import Run
+from pseudolab.method.run import NOISE, Run
+from pseudolab.method.selectors import prediction_gap, select_top_k, selection_gap
 from pseudolab.method.strategies import Strategy
 from pseudolab.method.training import Term, fit_prompt
 from pseudolab.method.tuner import PromptTuner
+from pseudolab.method.zero_shot import zero_shot
 from support import ROOT
 from support.clips import seeded, untrained, wrapped
 from support.small_runs import NAMES, frozen, small_task
@@ -190,6 +193,52 @@ def test_a_resumed_run_keeps_every_bit(clip, task, tmp_path):
         assert a.score == b.score == c.score and a.gap == b.gap == c.gap
         assert c.pool_logits.dtype == "float16"
     assert tuner.predict_proba(task.test.images[:2]).dtype == "float32"
+
+
+def test_the_gap_of_a_selection_is_what_must_change_to_select_otherwise():
+    logits = torch.randn(40, 5, generator=seeded(2), dtype=torch.float64)
+    allowed = [0, 2, 3]
+    for k in (1, 7, 39):
+        gap = selection_gap(logits, k, allowed=allowed)
+        chosen = select_top_k(logits, k, allowed=allowed)
+        scores = logits.log_softmax(1).numpy()
+        gaps = []
+        for c in allowed:
+            taken = chosen.index[chosen.label == c]
+            left = np.setdiff1d(np.arange(40), taken)
+            gaps.append(scores[taken, c].min() - scores[left, c].max())
+        assert gap == pytest.approx(min(gaps), abs=1e-13) and gap > 0
+    assert selection_gap(logits, 40) == np.inf
+
+
+def test_the_gap_of_predictions_is_that_of_the_two_largest_logits():
+    logits = np.array([[3.0, 1.0, 2.5], [0.0, -1.0, -5.0]])
+    assert prediction_gap(logits) == 0.5
+    assert prediction_gap(logits[:, :1]) == prediction_gap(logits[:0]) == np.inf
+
+
+def test_a_round_notes_its_nearest_decision(clip, task):
+    recipe = Recipe.pocket().replace(epochs=1, min_steps=2)
+    strategy = Strategy.named("grip", rounds=2)
+    run = PromptTuner(clip, recipe=recipe, strategy=strategy).fit(task, progress=False)
+    tested = run_logits(clip, task, run)
+    for round, logits in zip(run.rounds, tested, strict=True):
+        assert 0 < round.gap <= prediction_gap(logits)
+        assert round.certainty == round.gap / NOISE > 100
+    threshold = PromptTuner(clip, recipe=recipe, strategy=strategy, selector="argmax_top_k")
+    last = threshold.fit(task, progress=False).rounds[-1]
+    assert last.gap == prediction_gap(threshold._logits_of(task.test.images))
+
+
+def run_logits(clip, task, run):
+    "Of the test images, by the prompt of each round"
+    for round in run.rounds:
+        if round.number == 0:
+            yield zero_shot(clip, task.test.images, task.class_names, task.template)
+            continue
+        prompt = TextPrompt(clip, task.class_names)
+        prompt.load_state_dict({k: torch.from_numpy(v) for k, v in round.prompt_state.items()})
+        yield prompt.logits(task.test.images)
 
 
 # ---- in others
