@@ -377,11 +377,11 @@ class Clip:
 
     # pictures
 
-    def pixels(self, images: Image.Image | Pictures) -> torch.Tensor:  # float32 (N, 3, H, W)
+    def pixels(self, images: Image.Image | Pictures) -> torch.Tensor:  # (N, 3, H, W)
         "Pictures by the model's own preprocessing. A tensor is taken as preprocessed already."
         if isinstance(images, Image.Image):
             images = [images]
-        return torch.cat(list(self._pixel_batches(images, 256)))
+        return torch.cat(list(self._pixel_batches(images, 256))).to(self.dtype)
 
     @torch.no_grad()
     def encode_images(
@@ -423,8 +423,9 @@ class Clip:
         def encode() -> np.ndarray:
             return to_stored(self.encode_images(images), self.feature_dtype)
 
-        grid = GRID if self.dtype == torch.float64 else 0.0
-        key = digest("image_features", self.digest, images.digest(), self.feature_dtype, grid)
+        key = digest("image_features", self.digest, images.digest(), self.feature_dtype)
+        if self.dtype == torch.float64:
+            key = digest(key, GRID)
         if key not in self._image_features:
             kept = cached_array(f"features-{key}", encode)
             features = from_stored(kept, self.feature_dtype, self.dtype)
@@ -667,7 +668,7 @@ class PatchRows:
         "The rows in order, `size` at a time."
         return [self[start : start + size] for start in range(0, len(self), size)]
 
-    def pixels(self) -> torch.Tensor:  # float32 (N, 3, H, W), on the device
+    def pixels(self) -> torch.Tensor:  # (N, 3, H, W), on the device
         "What `Clip.pixels` gives, number for number."
         preprocessing = BytePreprocessing.of(self.clip.preprocess)
         if preprocessing is None:
@@ -675,7 +676,7 @@ class PatchRows:
                 f"The preprocessing of {self.clip.name} was replaced by one that does not end in"
                 " ToTensor and Normalize. Ask clip.patches for these pictures again."
             )
-        return preprocessing.normalise(self._read().to(self.device))
+        return preprocessing.normalise(self._read().to(self.device)).to(self.clip.dtype)
 
     def patches(self) -> torch.Tensor:  # (N, 1 + P, width), on the device
         "What `Clip.embed_patches` gives, number for number."
