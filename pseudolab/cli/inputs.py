@@ -21,7 +21,6 @@ __all__ = [
 
 # %% ../../nbs/lab/cli/inputs.ipynb #c002
 import csv
-import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -165,24 +164,13 @@ def pick_clip(settings: Settings, options: ModelOptions) -> "Clip":
     if name is None:
         name = settings.model
         pretrained = pretrained or settings.pretrained
-    clip = load_clip(
+    return load_clip(
         name,
         pretrained,
         device=options.device or settings.device,
         precision=options.precision,
         quick_gelu=options.quick_gelu,
     )
-    if clip.name == "pocket" and clip.device.type == "cpu":
-        _use_one_thread()
-    return clip
-
-
-def _use_one_thread() -> None:
-    "Let torch compute in this thread alone, unless the user has said how many there should be"
-    import torch
-
-    if "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(1)
 
 
 # %% ../../nbs/lab/cli/inputs.ipynb #c014

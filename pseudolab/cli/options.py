@@ -138,6 +138,7 @@ class Precision(StrEnum):
     "The numbers that a frozen CLIP computes with"
 
     AUTO = "auto"
+    FP64 = "fp64"
     FP32 = "fp32"
     BF16 = "bf16"
     FP16 = "fp16"

@@ -23,7 +23,7 @@ import open_clip
 import torch
 from safetensors import safe_open
 
-from pseudolab.clip.model import Clip, autocast_dtype
+from pseudolab.clip.model import Clip, autocast_dtype, has_float64
 from pseudolab.clip.pocket import (
     POCKET_CONFIG,
     POCKET_CONTEXT,
@@ -450,6 +450,8 @@ def _check_not_stretched(
 # %% ../../nbs/lab/clip/loading.ipynb #c047
 def _load_pocket(path: Path, device: torch.device, precision: str) -> Clip:
     "A pocket CLIP from a file."
+    if precision == "auto":
+        precision = "fp64" if has_float64(device) else "fp32"
     model, seen, _ = read_pocket(path)
     preprocess: Any = open_clip.image_transform(POCKET_SIZE, is_train=False)
     tokenizer = open_clip.SimpleTokenizer(context_length=POCKET_CONTEXT)
@@ -504,7 +506,9 @@ def load_clip(
     pretrained: str | Path | None = None,
     *,
     device: str = "auto",  # auto, cpu, cuda, cuda:1, mps
-    precision: str = "auto",  # of the frozen towers: fp32, bf16, fp16; auto is fp32 on a CPU
+    # fp64, fp32; bf16, fp16: of the frozen towers alone; auto: the pocket CLIP is fp64 (fp32 where
+    # the device has no float64), another is fp32 on a CPU and in half precision on a GPU
+    precision: str = "auto",
     # the activation of a file's model, which the file does not state; None: the architecture's
     quick_gelu: bool | None = None,
 ) -> Clip:

@@ -307,8 +307,8 @@ def _train_step(
 ) -> float:  # the loss
     "Two towers, the contrastive loss, a clipped step; the temperature stays below 100, as in CLIP"
     with clip.autocast():
-        image = clip.model.encode_image(pictures)
-    image = F.normalize(image.float(), dim=-1)
+        image = clip.model.encode_image(pictures.to(clip.dtype))
+    image = F.normalize(image.to(clip.dtype), dim=-1)
     loss = contrastive_loss(image, _text_features(clip, tokens), caption, clip.logit_scale)
     optimizer.zero_grad(set_to_none=True)
     loss.backward()

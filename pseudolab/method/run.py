@@ -8,6 +8,7 @@ Docs: https://pseudolab.github.io/pseudolab/lab/method/run.html
 
 # %% auto #0
 __all__ = [
+    "NOISE",
     "AUDIT_COLUMNS",
     "SCHEMA",
     "Round",
@@ -38,8 +39,12 @@ from pseudolab.method.pseudolabels import PseudoLabels, precision
 if TYPE_CHECKING:
     from pseudolab.views.html import Widget
 
-
 # %% ../../nbs/lab/method/run.ipynb #c005
+# how much a logit of the pocket CLIP may differ from machine to machine: the last bit of float64,
+# times the growth in a round of the pocket recipe (`benchmarks/amplification.py`)
+NOISE = 1e-12
+
+
 @dataclass(kw_only=True)
 class Round:
     "All that is known after one round; number 0 is zero-shot CLIP"
@@ -56,9 +61,20 @@ class Round:
     # of the pseudolabels that zero-shot CLIP gives at the same K
     audit_zero_shot: pd.DataFrame | None = None
     seconds: float  # wall clock
+    # how near the nearest decision was: the smaller of `selection_gap`, where pseudolabels were the
+    # top K, and `prediction_gap`; None: not noted
+    gap: float | None = None
     pool_logits: np.ndarray  # float16 (U, C), by the prompt at the end of the round
     # what the prompt has learned
     prompt_state: dict[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def certainty(self) -> float | None:
+        """The gap over `NOISE`; None where no gap was noted.
+
+        Above 100, no machine that computes in float64 decides otherwise.
+        """
+        return None if self.gap is None else self.gap / NOISE
 
     def given_to(self, n_classes: int) -> np.ndarray:  # int64 (C,)
         "How many images of the pool the prompt of this round gives to each class"
@@ -174,6 +190,7 @@ def save_round(folder: str | Path, round: Round) -> None:
         "audit": _to_json(round.audit),
         "audit_zero_shot": _to_json(round.audit_zero_shot),
         "seconds": float(round.seconds),
+        "gap": round.gap,
     }
     with write_atomically(stem.with_suffix(".safetensors")) as part:
         save_file(_arrays(round), part)
@@ -207,6 +224,7 @@ def load_round(folder: str | Path, number: int) -> Round:
         audit=_from_json(numbers["audit"]),
         audit_zero_shot=_from_json(numbers["audit_zero_shot"]),
         seconds=numbers["seconds"],
+        gap=numbers.get("gap"),
         pool_logits=arrays["pool_logits"],
         prompt_state=_under(arrays, "prompt."),
     )

@@ -24,6 +24,8 @@ __all__ = [
     "select_candidates",
     "select_propagated",
     "check_prior",
+    "selection_gap",
+    "prediction_gap",
 ]
 
 # %% ../../nbs/lab/method/selectors.ipynb #p003
@@ -1042,3 +1044,31 @@ def check_prior(
         )
     _check_shares(prior, len(prior), "prior")
     return [float(share) for share in prior]
+
+
+# %% ../../nbs/lab/method/selectors.ipynb #1fa6ca96
+def selection_gap(
+    logits: torch.Tensor | np.ndarray,  # (U, C): pool by classes
+    k: int,  # images per class, 1 to U
+    *,
+    allowed: Sequence[int] | None = None,  # classes that may be given (None: all)
+    over_all: bool = False,  # confidences over all classes, not over the allowed ones alone
+) -> float:  # in log-probability; infinite if the whole pool is chosen
+    "Between the last image that `select_top_k` takes and the first it leaves, at the least."
+    pool = _Pool(logits, k, allowed, CHUNK, over_all)
+    if k == len(pool):
+        return float("inf")
+    scores = np.concatenate([pool.scores(images) for images in pool.chunks()])  # (U, A)
+    last = np.partition(scores, [-k - 1, -k], axis=0)
+    return float((last[-k] - last[-k - 1]).min())
+
+
+def prediction_gap(
+    logits: torch.Tensor | np.ndarray,  # (N, C): images by classes
+) -> float:  # infinite if there is no image, or one class
+    "Between the largest logit of an image and the next; the least of an image."
+    doubles = _as_doubles(logits)
+    if len(doubles) == 0 or doubles.shape[1] == 1:
+        return float("inf")
+    first, second = doubles.topk(2, dim=1).values.unbind(1)
+    return float((first - second).min())

@@ -15,8 +15,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
+from math import inf, isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -43,7 +44,13 @@ from pseudolab.method.run import (
     save_round,
     save_settings,
 )
-from pseudolab.method.selectors import NEEDS_FEATURES, SELECTORS, check_prior
+from pseudolab.method.selectors import (
+    NEEDS_FEATURES,
+    SELECTORS,
+    check_prior,
+    prediction_gap,
+    selection_gap,
+)
 from pseudolab.method.splits import SHOTS_DRAWS, Split, make_split, score
 from pseudolab.method.strategies import Strategy
 from pseudolab.method.training import Term, fit_prompt, rng_for
@@ -69,6 +76,8 @@ def one_of(
 
 
 # %% ../../nbs/lab/method/tuner.ipynb #c029a
+T = TypeVar("T")
+
 # purposes of `rng_for`, each with a stream of its own
 START, ORDER, HOLD_OUT_LABELLED, HOLD_OUT_PSEUDOLABELLED = range(4)
 
@@ -96,6 +105,17 @@ class Fit:
     template: Prompt  # of zero-shot CLIP
     zero_shot: torch.Tensor  # (U, C): logits of the pool by zero-shot CLIP
     inputs: PreparedInputs = field(default_factory=PreparedInputs)
+
+
+# %% ../../nbs/lab/method/tuner.ipynb #d89b7533
+def with_threads_of(clip: Clip, steps: Iterator[T]) -> Iterator[T]:
+    "The same steps, each computed in `clip.threads()`; between them the caller's setting holds"
+    while True:
+        with clip.threads():
+            step = next(steps, None)
+        if step is None:
+            return
+        yield step
 
 
 # %% ../../nbs/lab/method/tuner.ipynb #c030a
@@ -181,13 +201,19 @@ class PromptTuner:
                 f"prior has {len(self.prior)} shares, but the task has {len(task.class_names)}"
                 " classes: give one for each, in the order of task.class_names."
             )
+        return with_threads_of(self.clip, self._rounds(task, out, resume))
+
+    def _rounds(self, task: Task, out: str | Path | None, resume: bool) -> Iterator[Round]:
+        "The method"
         split = self.split(task)
         run = self._open_run(task, split, out, resume)
         prompt: Prompt = TemplatePrompt(self.clip, task.class_names, task.template)
         fit = Fit(task, split, prompt, zero_shot=prompt.logits(split.pool.images))
         if not run.rounds:
             started = time.perf_counter()
-            round = self._measure(fit, 0, prompt, *self._logits(fit, prompt), started=started)
+            logits, tested = self._logits(fit, prompt)
+            gap = prediction_gap(tested)
+            round = self._measure(fit, 0, prompt, logits, tested, gap=gap, started=started)
             yield self._keep(run, out, prompt, round)
         prompt, logits = self._restore(fit, run, prompt)
 
@@ -195,6 +221,7 @@ class PromptTuner:
             started = time.perf_counter()
             k = self._k(i, split)
             chosen = self._select(fit, prompt, logits, k)
+            gap = self._gap(logits, k, split)
             prompt = self._new_prompt(task, i, before=prompt)
             labelled, pseudolabelled = self._terms(fit, prompt, chosen, k)
             gamma, lam = self._weights(labelled, pseudolabelled)
@@ -209,8 +236,11 @@ class PromptTuner:
                 classes=split.seen if self.strategy.labelled_only else None,
             )
             prompt.check_learned()
-            logits, predictions = self._logits(fit, prompt)
-            round = self._measure(fit, i, prompt, logits, predictions, k, chosen, started=started)
+            logits, tested = self._logits(fit, prompt)
+            gap = min(gap, prediction_gap(tested))
+            round = self._measure(
+                fit, i, prompt, logits, tested, k, chosen, gap=gap, started=started
+            )
             yield self._keep(run, out, prompt, round)
 
     def split(self, task: Task) -> Split:
@@ -259,6 +289,13 @@ class PromptTuner:
             options["features"] = labeller.encode_all(images)
         return SELECTORS[self.selector](logits, k, **options)
 
+    def _gap(self, logits: torch.Tensor, k: int, split: Split) -> float:
+        "How near the choice of the pseudolabels was; infinite where it is not the top K"
+        if k == 0 or self.selector != "top_k":
+            return inf
+        over_all = self.recipe.confidence_over_all
+        return selection_gap(logits, k, allowed=split.allowed.tolist(), over_all=over_all)
+
     def _new_prompt(self, task: Task, i: int, before: Prompt) -> Prompt:
         "A prompt that has learned nothing yet"
         generator = rng_for(self.seed, i, START)
@@ -302,9 +339,9 @@ class PromptTuner:
         return deviate("weights", weights, self.recipe, **about)
 
     @torch.no_grad()
-    def _logits(self, fit: Fit, prompt: Prompt) -> tuple[torch.Tensor, np.ndarray]:
-        """Logits (U, C) of the pool and predictions, int64 (N,), of the test images; the classes
-        are encoded once for both. Raises ValueError if a logit is not finite
+    def _logits(self, fit: Fit, prompt: Prompt) -> tuple[torch.Tensor, torch.Tensor]:
+        """Logits of the pool (U, C) and of the test images (N, C); the classes are encoded once.
+        Raises ValueError if a logit is not finite
         """
         classes = prompt.class_features()
 
@@ -313,11 +350,10 @@ class PromptTuner:
             found = cosine_logits(self.clip, features, classes)
             return prompt.check_finite(found, f"logits of the {which} images")
 
-        predictions = np.empty(0, np.int64)
-        test = fit.task.test
-        if len(test):
-            predictions = logits(test.images, "test").argmax(1).cpu().numpy()
-        return logits(fit.split.pool.images, "unlabelled"), predictions
+        tested = classes.new_empty(0, len(classes))
+        if len(fit.task.test):
+            tested = logits(fit.task.test.images, "test")
+        return logits(fit.split.pool.images, "unlabelled"), tested
 
     def _measure(
         self,
@@ -325,16 +361,18 @@ class PromptTuner:
         i: int,
         prompt: Prompt,
         logits: torch.Tensor,  # (U, C): of the pool, by `prompt`
-        predictions: np.ndarray,  # int64 (N,): of the test images, by `prompt`
+        tested: torch.Tensor,  # (N, C): of the test images, by `prompt`
         k: int = 0,
         chosen: PseudoLabels | None = None,
         *,
+        gap: float,  # how near the nearest decision was
         started: float,  # by time.perf_counter
     ) -> Round:
         "The score on the test images, and the pseudolabels against the answer key"
         split, test = fit.split, fit.task.test
         n_classes = len(fit.task.class_names)
         by_zero_shot = self._select(fit, fit.template, fit.zero_shot, k)
+        predictions = tested.argmax(1).cpu().numpy()
         state = prompt.state_dict()
         return Round(
             number=i,
@@ -348,6 +386,7 @@ class PromptTuner:
             pool_logits=logits.cpu().numpy().astype(np.float16),
             prompt_state={name: value.detach().cpu().numpy() for name, value in state.items()},
             seconds=time.perf_counter() - started,
+            gap=gap if isfinite(gap) else None,
         )
 
     # ---- the run: opened, kept, taken up again
@@ -449,17 +488,21 @@ class PromptTuner:
 
         `images`: one PIL image, a sequence of them, or preprocessed float (N, 3, H, W).
         """
-        prompt = self._fitted()
-        images = [images] if isinstance(images, Image.Image) else images
-        if len(images) == 0:
-            return np.empty((0, len(prompt.class_names)), np.float32)
-        with torch.no_grad():
-            return prompt.logits(images).float().softmax(1).cpu().numpy()
+        return self._logits_of(images).softmax(1).float().cpu().numpy()
 
     def predict(self, images: Any) -> np.ndarray:  # str (N,)
         "The most probable class name of each image; `images` as for `predict_proba`"
         names = np.array(self._fitted().class_names)
-        return names[self.predict_proba(images).argmax(1)]
+        return names[self._logits_of(images).argmax(1).cpu().numpy()]
+
+    @torch.no_grad()
+    def _logits_of(self, images: Any) -> torch.Tensor:  # (N, C)
+        prompt = self._fitted()
+        images = [images] if isinstance(images, Image.Image) else images
+        if len(images) == 0:
+            return torch.empty(0, len(prompt.class_names), dtype=self.clip.dtype)
+        with self.clip.threads():
+            return prompt.logits(images)
 
     def score(
         self,
@@ -478,7 +521,8 @@ class PromptTuner:
         if len(task.test) == 0:
             return None
         seen = self.split(task).seen if self.paradigm == "trzsl" else None
-        return score(self.predict_proba(task.test.images).argmax(1), task.test.labels, seen)
+        predictions = self._logits_of(task.test.images).argmax(1).cpu().numpy()
+        return score(predictions, task.test.labels, seen)
 
     def save(self, folder: str | Path) -> None:
         """Write the learned prompt and this tuner's arguments; nothing of CLIP.

@@ -39,7 +39,8 @@ TOLERANCE = 1e-5
 
 
 def pictures(clip, n=3, seed=0):
-    return torch.randn(n, 3, clip.image_size, clip.image_size, generator=seeded(seed))
+    images = torch.randn(n, 3, clip.image_size, clip.image_size, generator=seeded(seed))
+    return images.to(clip.dtype)
 
 
 # --- oracles: open_clip's forward pass by hand
@@ -942,6 +943,7 @@ def test_precision(monkeypatch):
     for device in (cpu, gpu):
         assert autocast_dtype("fp32", device) is None
         assert autocast_dtype("bf16", device) is torch.bfloat16
+        assert autocast_dtype("fp64", device) is None
     assert autocast_dtype("fp16", gpu) is torch.float16
     for has, expected in ((True, torch.bfloat16), (False, torch.float16)):
         monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda has=has: has)

@@ -149,6 +149,7 @@ def test_zero_shot_head_is_open_clips_own(clip):
 
 def test_zero_shot_logits_are_open_clips_own(clip, task):
     images = torch.stack([clip.preprocess(image) for image in task.test.images[:6]])
+    images = images.to(clip.dtype)
     text = clip.tokenizer([f"a photo of a {name}" for name in task.class_names])
     with torch.no_grad():
         want, _ = clip.model.get_logits(images, text)

@@ -51,6 +51,26 @@ def _read_prompt(
     return about, state
 
 
+# %% ../../../nbs/lab/method/prompts/base.ipynb #06c6d9fa
+def start_of(
+    clip: Clip,
+    drawn: torch.Tensor,  # float64
+) -> nn.Parameter:  # on the CLIP's device, in its type
+    "What learning starts from: what was drawn, rounded to float32."
+    return nn.Parameter(drawn.float().to(clip.device, clip.dtype))
+
+
+def draw_in_float64(network: nn.Module) -> None:
+    "Draw the weights of a network again, each layer by its own rule, and round them to float32."
+    network.double()
+    # a layer after the parts of it
+    for layer in reversed(list(network.modules())):
+        for rule in ("reset_parameters", "_reset_parameters"):
+            if hasattr(layer, rule):
+                getattr(layer, rule)()
+    network.float()
+
+
 # %% ../../../nbs/lab/method/prompts/base.ipynb #c012
 class Prompt(nn.Module):
     """One interface for every prompt of a frozen CLIP; its parameters are all that is learned.

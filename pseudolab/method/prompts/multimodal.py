@@ -18,7 +18,7 @@ from torch import nn
 
 from pseudolab.clip.model import Clip
 from pseudolab.clip.pixels import Pictures
-from pseudolab.method.prompts.base import Inputs, Prompt
+from pseudolab.method.prompts.base import Inputs, Prompt, draw_in_float64, start_of
 from pseudolab.method.prompts.shared_prefix import make_class_texts
 
 # %% ../../../nbs/lessons/11_multimodal_prompts.ipynb #c009
@@ -50,6 +50,7 @@ class JointNetwork(nn.Module):
             self.block = Transformer(JOINT_WIDTH, layers=1, heads=1, act_layer=QuickGELU)
             self.text_out = nn.Linear(JOINT_WIDTH, text_width)
             self.visual_out = nn.Linear(JOINT_WIDTH, visual_width)
+            draw_in_float64(self)
 
     def forward(
         self,
@@ -99,15 +100,15 @@ class MultimodalPrompt(Prompt):
         width = tower.class_embedding.shape[0]
         patch_height, patch_width = tower.conv1.kernel_size
         bound = (6 / (3 * patch_height * patch_width + width)) ** 0.5
-        text_start = torch.empty(n_tokens, self.texts.width)
+        text_start = torch.empty(n_tokens, self.texts.width, dtype=torch.float64)
         text_start.normal_(0, 0.02, generator=generator)
-        visual_start = torch.empty(n_tokens, width)
+        visual_start = torch.empty(n_tokens, width, dtype=torch.float64)
         visual_start.uniform_(-bound, bound, generator=generator)
         seed = int(torch.randint(2**31, (1,), generator=generator))
-        self.text_tokens = nn.Parameter(text_start)
-        self.visual_tokens = nn.Parameter(visual_start)
+        self.text_tokens = start_of(clip, text_start)
+        self.visual_tokens = start_of(clip, visual_start)
         self.joint = JointNetwork(self.texts.width, width, attention, seed)
-        self.to(clip.device)
+        self.to(clip.device, clip.dtype)
 
     def joined(self) -> tuple[torch.Tensor, torch.Tensor]:  # (M, text width), (M, visual width)
         "Return what enters CLIP: the textual and the visual tokens after they have met."

@@ -92,7 +92,8 @@ def _name_attention(
     "Let queries look at the prefix and at their own name, under one softmax."
     far = _times_shared(q, prefix_k.transpose(1, 2))  # (C, H, Q, P)
     scores = torch.cat([far, near], dim=-1)
-    weight = scores.float().softmax(dim=-1).to(q.dtype)
+    at_least_single = torch.promote_types(scores.dtype, torch.float32)
+    weight = scores.softmax(dim=-1, dtype=at_least_single).to(q.dtype)
     to_prefix, to_own = weight.split([far.shape[3], near.shape[3]], dim=-1)
     seen = _times_shared(to_prefix, prefix_v) + to_own @ v  # (C, H, Q, d)
     return seen.transpose(1, 2).flatten(2)

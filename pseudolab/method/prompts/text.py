@@ -13,10 +13,9 @@ __all__ = ["TextPrompt"]
 from typing import Any
 
 import torch
-from torch import nn
 
 from pseudolab.clip.model import Clip
-from pseudolab.method.prompts.base import Prompt
+from pseudolab.method.prompts.base import Prompt, start_of
 from pseudolab.method.prompts.shared_prefix import make_class_texts
 
 
@@ -44,9 +43,9 @@ class TextPrompt(Prompt):
         self.texts = make_class_texts(clip, self.class_names, n_tokens)
         if generator is None:
             generator = torch.Generator().manual_seed(0)
-        start = torch.empty(n_tokens, self.texts.width)
+        start = torch.empty(n_tokens, self.texts.width, dtype=torch.float64)
         start.normal_(0, 0.02, generator=generator)
-        self.context = nn.Parameter(start.to(clip.device))  # (M, width): all that is learned
+        self.context = start_of(clip, start)  # (M, width): all that is learned
 
     def class_features(self) -> torch.Tensor:  # (C, D)
         "Encode start, learned vectors, class name and end of every class."

@@ -14,13 +14,12 @@ from typing import Any, Self
 
 import torch
 from PIL import Image
-from torch import nn
 
 from pseudolab.clip.model import Clip
 from pseudolab.clip.pixels import Pictures
 from pseudolab.data.checks import TEMPLATE
 from pseudolab.data.tasks import Task
-from pseudolab.method.prompts.base import Inputs, Prompt
+from pseudolab.method.prompts.base import Inputs, Prompt, start_of
 from pseudolab.method.zero_shot import class_features as named_class_features
 
 # %% ../../../nbs/lessons/10_visual_prompts.ipynb #c015
@@ -59,8 +58,9 @@ class VisualPrompt(Prompt):
         tower = clip.require_image_tower()
         width = tower.class_embedding.shape[0]
         layers = len(tower.transformer.resblocks) if depth == "deep" else 1
-        start = width**-0.5 * torch.randn(layers, n_tokens, width, generator=generator)
-        self.tokens = nn.Parameter(start.to(clip.device))  # (layers, M, width): all that is learned
+        start = torch.empty(layers, n_tokens, width, dtype=torch.float64)
+        start.normal_(0, width**-0.5, generator=generator)
+        self.tokens = start_of(clip, start)  # (layers, M, width): all that is learned
         self.depth = depth
         self.template = TEMPLATE if template is None else template
         features = named_class_features(clip, self.class_names, self.template)
