@@ -35,7 +35,7 @@ def small_task() -> Task:
 
 
 def frozen(clip: Clip, task: Task) -> dict[str, str]:
-    "Frozen features under several names; `same` says which must be equal."
+    "Frozen features, encoded in several ways."
     images = task.test.images[:20]
     fresh = clip.encode_images(images)
     return {
