@@ -208,7 +208,7 @@ def equity(
         Path | None, typer.Option(help="A folder for the figures of all results, as JSON files.")
     ] = None,
 ) -> None:
-    """Who gains, and what breaks: causes of equity, the paper's methods, from the released code to
+    """Who gains, and what breaks: ablations, the paper's methods, from the released code to
     the paper, long-tailed pools. Some two hours on two cores.
     """
     from pseudolab.experiments.parts import run_parts, write_parts

@@ -55,7 +55,7 @@ def loss_per_image(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor: 
 # %% ../../nbs/lessons/07_unified_loss.ipynb #L4c064
 def partial_label_loss(
     logits: torch.Tensor,  # (B, C)
-    candidates: torch.Tensor,  # bool (B, C): at least one a row
+    candidates: torch.Tensor,  # bool (B, C): at least one per row
     reduction: str = "mean",  # mean, none
 ) -> torch.Tensor:  # scalar, or (B,) with reduction "none"; 0 or more
     """-log of the probability that falls on the candidates together (Feng et al., 2020).

@@ -64,6 +64,7 @@ class Recipe:
     floored_twice: bool = False
 
     def __post_init__(self) -> None:
+        "Raise ValueError for a value that no training can have"
         for key, least in (("epochs", 1), ("batch_size", 1), ("accumulate", 1), ("min_steps", 0)):
             value = getattr(self, key)
             if not isinstance(value, int) or value < least:
