@@ -96,8 +96,15 @@ def _load_tool(name: str) -> ModuleType:
     return module
 
 
+# each of their tests runs a notebook in a process of its own, so any worker can take any of them
+LONE_TESTS = {"test_notebooks.py", "test_lab_notebooks.py"}
+
+
 @pytest.hookimpl(tryfirst=True)  # before -m chooses
 def pytest_collection_modifyitems(items):
     for item in items:
         if "browser" in getattr(item, "fixturenames", ()):
             item.add_marker("browser")
+        # a file stays with one worker, which makes its fixtures once
+        if item.path.name not in LONE_TESTS:
+            item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(ROOT))))

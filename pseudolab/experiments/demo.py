@@ -21,6 +21,7 @@ from pseudolab.io import write_json
 from pseudolab.method.run import Run
 from pseudolab.method.tuner import PromptTuner
 from pseudolab.settings import POCKET_TASKS
+from pseudolab.views.format import percent
 
 # %% ../../nbs/lab/experiments/demo.ipynb #c005
 # what `pseudolab demo` runs
@@ -91,13 +92,9 @@ def write_demo(
 def _front_page_row(task: str, row: pd.Series) -> list[str]:
     return [
         task,
-        _percent(row["zero_shot"]),
-        _percent(row["last_round"]),
+        percent(row["zero_shot"]),
+        percent(row["last_round"]),
         f"{100 * row['gain']:+.1f}",
-        f"{_percent(row['precision'])} / {_percent(row['zero_shot_precision'])}",
+        f"{percent(row['precision'])} / {percent(row['zero_shot_precision'])}",
         "ahead" if row["gain"] > 0 else "behind zero-shot",
     ]
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"

@@ -224,7 +224,7 @@ def _about(result: dict[str, Any]) -> dict[str, Any]:
 
 
 def _sums(counts: dict[str, list[list[int]]], at: int) -> dict[str, float]:
-    "A round over all classes: precision, coverage, and double, new and gone labels a label chosen"
+    "Precision, coverage, and double, new and gone labels per label chosen, over all classes"
     total = {name: sum(values[at]) for name, values in counts.items()}
     chosen = max(1, total["chosen"])
     return {

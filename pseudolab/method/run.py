@@ -112,6 +112,7 @@ class Round:
         return frame
 
     def _extreme(self, class_names: Sequence[str], *, weakest: bool) -> tuple[str, float] | None:
+        "The weakest or the strongest class with its accuracy; None if none is known"
         if np.isnan(self.per_class_accuracy).all():
             return None
         pick = np.nanargmin if weakest else np.nanargmax

@@ -118,12 +118,12 @@ class Strategy:
         if name not in STRATEGIES:
             raise ValueError(f"No strategy is called {name!r}; choose one of {list(STRATEGIES)}.")
         base = STRATEGIES[name]
-        if k is not None and name not in ("fpl", "ifpl"):
+        if k is not None and not isinstance(base.k, Constant):
             raise ValueError(
                 f"k = {k} was given, but the strategy {name!r} has no fixed number of images per "
                 "class; fpl and ifpl have."
             )
-        if rounds is not None and name not in ("ifpl", "grip"):
+        if rounds is not None and not base.relabels:
             raise ValueError(
                 f"rounds = {rounds} was given, but {name!r} always has {base.rounds}; "
                 "ifpl and grip can have more or fewer."

@@ -90,6 +90,7 @@ class PreparedInputs:
         self._kept: dict[tuple[Any, int], tuple[Any, torch.Tensor | PatchRows]] = {}
 
     def __call__(self, prompt: Prompt, images: Any) -> torch.Tensor | PatchRows:
+        "The inputs of these images, computed when they are first asked for"
         key = type(prompt).inputs, id(images)
         if key not in self._kept:
             self._kept[key] = images, prompt.inputs(images)
@@ -399,6 +400,7 @@ class PromptTuner:
         return run
 
     def _find_run(self, settings: RunSettings, out: str | Path | None, resume: bool) -> Run:
+        "The run in `out` if it is to go on, else a new one. Raises ValueError if neither fits"
         if out is None:
             if resume:
                 raise ValueError("resume needs `out`, the folder of the run to go on with.")
@@ -434,6 +436,7 @@ class PromptTuner:
         return learned, learned.logits(fit.split.pool.images)
 
     def _keep(self, run: Run, out: str | Path | None, prompt: Prompt, round: Round) -> Round:
+        "Add the round to the run, and to its folder if it has one"
         self.prompt_ = prompt
         run.rounds.append(round)
         if out is not None:
@@ -458,6 +461,7 @@ class PromptTuner:
         }
 
     def _settings(self, task: Task, split: Split) -> RunSettings:
+        "What a run notes of its making"
         clip = {"name": self.clip.name, "pretrained": self.clip.pretrained}
         rounds = range(1, self.strategy.rounds + 1)
         return RunSettings(
@@ -563,9 +567,11 @@ class PromptTuner:
 
     @property
     def _kind(self) -> type[Prompt]:
+        "The class of the prompt"
         return PROMPTS[self.prompt]
 
     def _fitted(self) -> Prompt:
+        "The learned prompt. Raises ValueError if there is none yet"
         if not hasattr(self, "prompt_"):
             raise ValueError(
                 "This PromptTuner has not learned anything yet: call fit(task) first, or load one."

@@ -47,7 +47,7 @@ from pseudolab.data.tasks import Task, load_task
 from pseudolab.io import write_atomically
 from pseudolab.method.equity import class_ranks, quarter_changes, split_half
 from pseudolab.method.run import Round, Run
-from pseudolab.method.splits import make_split, seen_classes
+from pseudolab.method.splits import Split, make_split, seen_classes
 from pseudolab.method.zero_shot import wilson_interval
 from pseudolab.settings import POCKET_TASKS
 from pseudolab.views.format import percent
@@ -258,7 +258,7 @@ def spread(
     return np.unique(np.linspace(0, n - 1, min(most, n)).round().astype(int))
 
 
-def _split_of(run: Run, task: Task):
+def _split_again(run: Run, task: Task) -> Split:
     "What the run's paradigm made of its task"
     settings = run.settings
     return make_split(
@@ -273,7 +273,7 @@ def _split_of(run: Run, task: Task):
 
 def _pool(run: Run, task: Task, most: int) -> dict[str, Any]:
     "Pictures of the pool with their truth and their labels in each round"
-    split = _split_of(run, task)
+    split = _split_again(run, task)
     carried = spread(len(split.pool), most)
     place = np.full(len(split.pool), -1)
     place[carried] = np.arange(len(carried))

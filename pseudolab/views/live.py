@@ -22,7 +22,7 @@ from pseudolab.clip.loading import load_clip
 from pseudolab.clip.model import Clip
 from pseudolab.data.tasks import load_task
 from pseudolab.method.run import Round, Run
-from pseudolab.method.strategies import Strategy
+from pseudolab.method.strategies import STRATEGIES, Constant, Strategy
 from pseudolab.method.tuner import PROMPTS, PromptTuner
 from pseudolab.settings import POCKET_TASKS
 from pseudolab.views.explorer import live_explorer, run_data
@@ -141,7 +141,7 @@ class LivePlayground:
         Raises ValueError if they cannot be combined.
         """
         chosen = {name: control.value for name, control in self.controls.items()}
-        k = chosen["k"] if chosen["strategy"] in ("fpl", "ifpl") else None
+        k = chosen["k"] if isinstance(STRATEGIES[chosen["strategy"]].k, Constant) else None
         self.tuner = PromptTuner(
             self.clip,
             prompt=chosen["prompt"],

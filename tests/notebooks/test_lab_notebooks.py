@@ -1,6 +1,4 @@
-"""The lab, the pocket universe and the front page run from top to bottom too; in a file of their
-own, so that another process can take them.
-"""
+"The lab, the pocket universe and the front page run from top to bottom too."
 
 import pytest
 

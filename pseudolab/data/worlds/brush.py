@@ -30,9 +30,9 @@ import ast
 import hashlib
 import inspect
 import sys
-import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import cos, pi, sin
 from pathlib import Path
 from typing import Any
@@ -240,15 +240,16 @@ def contact_sheet(
 
 
 # %% ../../../nbs/pocket/00_brush.ipynb #c014
-# Python 3.11's parser fails when two threads parse at once
-_PARSER = threading.Lock()
+@lru_cache(maxsize=64)  # once per file: Python 3.11 may fail when several threads parse
+def _parsed(source: str) -> ast.Module:
+    return ast.parse(source)
 
 
 def _neighbours(module: str, path: str) -> set[str]:
     "The modules of the same package that a module imports from"
     package = module.rpartition(".")[0]
     found = set()
-    for node in ast.walk(ast.parse(Path(path).read_text(encoding="utf-8"))):
+    for node in ast.walk(_parsed(Path(path).read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom):
             found.add(f"{package}.{node.module}" if node.level else str(node.module))
     return {name for name in found if name.startswith(f"{package}.")}
@@ -263,10 +264,9 @@ def _sources(module: str) -> set[str]:
 # %% ../../../nbs/pocket/00_brush.ipynb #c014a
 def drawing_digest(world: World) -> str:
     "Identifies the code that draws a world, comments apart."
-    with _PARSER:
-        trees = []
-        for source in sorted(_sources(world.draw.__module__)):
-            trees.append(ast.dump(ast.parse(Path(source).read_text(encoding="utf-8"))))
+    trees = []
+    for source in sorted(_sources(world.draw.__module__)):
+        trees.append(ast.dump(_parsed(Path(source).read_text(encoding="utf-8"))))
     return hashlib.sha256("\0".join(trees).encode()).hexdigest()
 
 
