@@ -45,6 +45,7 @@ def test_slope_and_correlation_are_scipys(pair):
         assert np.isnan(rank_correlation(ranks, change))
 
 
+@pytest.mark.slow
 @given(pairs, st.randoms(use_true_random=False))
 @settings(max_examples=150)
 def test_the_order_of_the_classes_changes_nothing(pair, random):
@@ -185,6 +186,7 @@ def covers_zero(ranks, change, seed):
     return low <= 0 <= high
 
 
+@pytest.mark.slow
 def test_on_pure_noise_the_split_half_interval_covers_zero_where_the_naive_one_does_not():
     split = naive = 0
     for seed in range(40):

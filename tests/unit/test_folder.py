@@ -434,6 +434,7 @@ def test_real_handwriting_from_a_folder(tmp_path):
     assert task.train.images[0].size == (28, 28)
 
 
+@pytest.mark.slow
 def test_real_photos_with_labels_and_without(tmp_path):
     root = unpacked("satellite-photos", tmp_path)
     task = load_task("folder", root=root, strict=True)

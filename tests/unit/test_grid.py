@@ -52,6 +52,7 @@ def test_a_finished_run_is_not_repeated_and_one_of_another_recipe_not_believed(c
         run_experiment(other, tmp_path, clip)
 
 
+@pytest.mark.slow
 def test_a_grid_side_by_side_gives_what_one_after_the_other_gives(clip, tmp_path):
     cells = grid_cells(["satellite"], ["text"], ["ssl"], ["fpl"])
     results = run_experiments(cells, tmp_path / "a", workers=2, progress=False)
@@ -110,6 +111,7 @@ def cell_of(result):
     )
 
 
+@pytest.mark.slow
 def test_the_shipped_grid_is_of_these_weights_and_this_recipe(clip):
     results = shipped_results()
     assert len({cell_of(result) for result in results}) == len(results)

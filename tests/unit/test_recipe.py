@@ -424,6 +424,7 @@ def test_hold_out(clip, task, monkeypatch, k, pseudo):
     assert weights_of(calls[-1]) == (pseudo / 16, 1.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "prompt, carried, fresh",
     [

@@ -332,6 +332,7 @@ def test_hostile_names_are_shown_and_do_nothing():
         assert name in texts
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(st.lists(st.text(min_size=1, max_size=40), min_size=2, max_size=5, unique=True))
 def test_any_names(names):
@@ -349,6 +350,7 @@ def test_many_classes():
     checked([some_run([f"class {i}" for i in range(102)], rounds=1)])
 
 
+@pytest.mark.slow
 def test_many_runs():
     page = checked([some_run(seed=i, rounds=1 + i) for i in range(3)])
     assert "3 runs" in page.words()

@@ -110,6 +110,7 @@ def test_a_run_that_fails_leaves_no_result(tmp_path):
     assert keep_result(path, "a", lambda: {"score": 1}) == {"score": 1, "key": "a"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_results_come_in_the_order_of_the_experiments_each_on_one_thread(tmp_path, workers):
     threads = torch.get_num_threads()
@@ -198,6 +199,7 @@ def wait_for(condition, seconds):
     return False
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
 def test_workers_end_with_a_parent_that_is_killed(tmp_path):
     pid = tmp_path / "pid"
