@@ -98,18 +98,6 @@ def _load_tool(name: str) -> ModuleType:
 
 # each of their tests runs a notebook in a process of its own, so any worker can take any of them
 LONE_TESTS = {"test_notebooks.py", "test_lab_notebooks.py"}
-# every page of the site, real architectures, large pools, files of the paper's data sets
-SLOW_FILES = {
-    "test_clip_real.py",
-    "test_imbalance.py",
-    "test_pages.py",
-    "test_paper.py",
-    "test_playgrounds.py",
-    "test_shared_prefix.py",
-    "test_site.py",
-    "test_speed.py",
-    "test_streaming.py",
-}
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses
@@ -117,8 +105,6 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if "browser" in getattr(item, "fixturenames", ()):
             item.add_marker("browser")
-        if item.path.name in SLOW_FILES:
-            item.add_marker("slow")
         # a file stays with one worker, which makes its fixtures once
         if item.path.name not in LONE_TESTS:
             item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(ROOT))))

@@ -45,6 +45,8 @@ from pseudolab.views.playgrounds import (
 )
 from support.pages import opened
 
+pytestmark = pytest.mark.slow
+
 SELECTORS = {
     "top_k": select_top_k,
     "argmax_top_k": select_argmax_top_k,

@@ -20,6 +20,8 @@ from support.notebooks import notebooks
 from support.project import name
 from support.runs import made_up, noise_task
 
+pytestmark = pytest.mark.slow
+
 PAGES = sorted(DOCS.rglob("*.html"))
 by_page = pytest.mark.parametrize("path", PAGES, ids=name)
 

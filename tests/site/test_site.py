@@ -8,6 +8,8 @@ import pytest
 
 from support import ROOT
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def project(site_builder):

@@ -33,6 +33,8 @@ from pseudolab.method.training import Term, fit_prompt
 from pseudolab.method.tuner import PromptTuner
 from support.clips import seeded
 
+pytestmark = pytest.mark.slow
+
 NAMES = ["river", "forest", "permanent crop land", "highway"]
 WORDS = "a photo of a"
 TOLERANCE = 1e-5

@@ -43,6 +43,8 @@ from pseudolab.method.training import Term, fit_prompt
 from pseudolab.method.tuner import PromptTuner
 from pseudolab.settings import POCKET_TASKS
 
+pytestmark = pytest.mark.slow
+
 QUICK = Recipe.pocket().replace(epochs=1, min_steps=0)
 
 

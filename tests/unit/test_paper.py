@@ -41,7 +41,7 @@ from support.photos import quietly
 
 DATA = ROOT.parent / "shared" / "data"
 
-pytestmark = pytest.mark.usefixtures("own_cache")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("own_cache")]
 
 EUROSAT = [
     "AnnualCrop",

@@ -22,6 +22,8 @@ from pseudolab.method.prompts.shared_prefix import (
 from pseudolab.method.prompts.text import TextPrompt
 from support.clips import rows_of_linear_layers, seeded, untrained, wrapped
 
+pytestmark = pytest.mark.slow
+
 # of different lengths
 NAMES = ["river", "residential buildings", "permanent crop land", "highway", "annual crop land"]
 FEATURES, GRADIENTS = 1e-5, 1e-4  # absolute; relative

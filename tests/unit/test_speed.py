@@ -36,6 +36,8 @@ from pseudolab.method.recipe import Recipe
 from pseudolab.method.training import Term, fit_prompt
 from support.clips import rows_of_linear_layers, seeded, untrained, wrapped
 
+pytestmark = pytest.mark.slow
+
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 # names of different lengths
 NAMES = ["river", "residential buildings", "permanent crop land", "highway", "annual crop land"]

@@ -16,6 +16,8 @@ from pseudolab.method import selectors
 from pseudolab.method.selectors import NEEDS_FEATURES
 from support import ROOT
 
+pytestmark = pytest.mark.slow
+
 
 def of_benchmarks(name: str) -> ModuleType:
     "A module of benchmarks/"
