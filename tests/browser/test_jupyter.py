@@ -37,7 +37,15 @@ from pseudolab.views.live import LivePlayground
 torch.set_num_threads(1)
 playground = LivePlayground()
 playground"""
-SETTINGS = Path("lab", "user-settings", "@jupyterlab", "notebook-extension")
+SETTINGS = Path("lab", "user-settings", "@jupyterlab")
+# a notebook of its own for each test: one that is open has a kernel with what the last test left
+EXPLORE = [
+    A_RUN,
+    "run.explore()",
+    "live = run.explore(live=True)\nlive",
+    "print('IN PYTHON', live.round, live.selected_class)",
+    "live.round = 1",
+]
 
 
 def write_notebook(path: Path, *sources: str) -> None:
@@ -49,16 +57,10 @@ def write_notebook(path: Path, *sources: str) -> None:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    "What the server shows: two notebooks of ours and a lesson"
+    "What the server shows: three notebooks of ours and a lesson"
     place = tmp_path_factory.mktemp("lab")
-    write_notebook(
-        place / "explore.ipynb",
-        A_RUN,
-        "run.explore()",
-        "live = run.explore(live=True)\nlive",
-        "print('IN PYTHON', live.round, live.selected_class)",
-        "live.round = 1",
-    )
+    write_notebook(place / "explore.ipynb", *EXPLORE)
+    write_notebook(place / "explore_live.ipynb", *EXPLORE)
     write_notebook(
         place / "playground.ipynb",
         A_PLAYGROUND,
@@ -74,11 +76,18 @@ def free_port() -> int:
         return free.getsockname()[1]
 
 
-def keep_all_cells_in_the_page(folder: Path) -> None:
-    "JupyterLab keeps only the cells in sight in the page unless it is told otherwise"
-    settings = folder / ".config" / SETTINGS / "tracker.jupyterlab-settings"
-    settings.parent.mkdir(parents=True)
-    settings.write_text('{"windowingMode": "none"}', encoding="utf-8")
+def write_settings(folder: Path) -> None:
+    """JupyterLab keeps only the cells in sight in the page unless it is told otherwise; and a
+    notebook that it saved by itself opens with outputs, as if it had been run already
+    """
+    settings = {
+        "notebook-extension/tracker": '{"windowingMode": "none"}',
+        "docmanager-extension/plugin": '{"autosave": false}',
+    }
+    for plugin, content in settings.items():
+        path = folder / ".config" / SETTINGS / f"{plugin}.jupyterlab-settings"
+        path.parent.mkdir(parents=True)
+        path.write_text(content, encoding="utf-8")
 
 
 def started(folder: Path, port: int) -> subprocess.Popen:
@@ -120,7 +129,7 @@ def answers(address: str) -> bool:
 @pytest.fixture(scope="module")
 def server(folder):
     "The address of JupyterLab"
-    keep_all_cells_in_the_page(folder)
+    write_settings(folder)
     port = free_port()
     process = started(folder, port)
     address = f"http://127.0.0.1:{port}"
@@ -141,6 +150,10 @@ IDLE = """() =>
     .querySelector(".jp-Notebook-ExecutionIndicator")
     ?.getAttribute("data-status") === "idle"
 """
+# "Python 3 (ipykernel) | Idle"; without a kernel the notebook itself counts as idle
+CONNECTED = """() =>
+  /ipykernel\\) \\| Idle/.test(document.querySelector("#jp-main-statusbar")?.textContent)
+"""
 BEGUN = """() =>
   [...document.querySelectorAll(".jp-Notebook .jp-CodeCell .jp-InputPrompt")].some((prompt) =>
     /\\[(\\*|\\d+)\\]/.test(prompt.textContent),
@@ -155,19 +168,12 @@ def opened(browser, server, name):
     page.set_default_timeout(PATIENCE)
     page.goto(f"{server}/lab/tree/{name}?token={TOKEN}&reset")
     page.wait_for_selector(".jp-Notebook .jp-Cell")
-    page.wait_for_function(IDLE)
-    # a kernel that is not there yet is asked for in a dialog, and the command is forgotten
-    for _ in range(30):
-        if page.evaluate(BEGUN):
-            return page
-        accept = page.locator(".jp-Dialog .jp-mod-accept")
-        if accept.count():
-            accept.first.click()
-        else:
-            page.get_by_role("menuitem", name="Run", exact=True).click()
-            page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-        page.wait_for_timeout(3000)
-    pytest.fail("JupyterLab did not begin to run the notebook")
+    page.wait_for_function(CONNECTED)  # else each cell asks for a kernel in a dialog of its own
+    assert not page.evaluate(BEGUN), f"{name} was run before"
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    page.wait_for_function(BEGUN)
+    return page
 
 
 def cell(page, at):
@@ -203,7 +209,7 @@ def test_explorer(browser, server):
 
 
 def test_the_live_explorer_and_python_hold_the_same_round(browser, server):
-    page = opened(browser, server, "explore.ipynb")
+    page = opened(browser, server, "explore_live.ipynb")
     live = cell(page, 2).locator(".plab")
     live.locator("input[type=range]").wait_for()
     # the last cell set it from Python
