@@ -236,12 +236,14 @@ def tuner_arguments(
 def _pick_recipe(settings: Settings, method: MethodOptions) -> "Recipe":
     "The recipe that is named, with fewer epochs and other switches where they are given"
     from pseudolab.method.recipe import Recipe
+    from pseudolab.method.tuner import PROMPTS
 
     changes: dict[str, Any] = {}
     if method.epochs is not None:
         changes = {"epochs": method.epochs, "min_steps": 0}
     changes |= read_switches(method.switch or [])
-    recipe = Recipe.named(method.recipe or settings.recipe)
+    kind = PROMPTS[method.prompt]
+    recipe = Recipe.named(method.recipe or settings.recipe, images=kind.needs_image_tower)
     return recipe.replace(**changes) if changes else recipe
 
 

@@ -51,7 +51,7 @@ import torch
 from pseudolab.clip.model import Clip
 from pseudolab.data.images import ImageSet
 from pseudolab.data.tasks import Task, load_task
-from pseudolab.experiments.runner import RESULTS, Experiment, read_frames, write_frames
+from pseudolab.experiments.runner import RESULTS, Experiment, made_frame, read_frames, write_frames
 from pseudolab.method.equity import bootstrap_interval, equity_table, share_harmed
 from pseudolab.method.linear_probe import by_threshold, fit_probe, probe_logits
 from pseudolab.method.prompts.base import TemplatePrompt
@@ -272,6 +272,7 @@ class MethodCell(Experiment):
             "supervised": encode_classes(self._learned(clip, task, two_shots)),
             "final": encode_classes(run.rounds[-1].predictions),
             "ideal": encode_classes(self._learned(clip, task, task.train)),
+            "certainty": run.certainty,
         }
 
     def _learned(self, clip: Clip, task: Task, images: ImageSet) -> np.ndarray:  # int64 (N,)
@@ -454,6 +455,7 @@ EQUITY_FILE = RESULTS / "equity.json"
 def write_equity(results: Sequence[dict[str, Any]], path: str | Path) -> None:
     "The figures of all results in one JSON file"
     frames = {
+        "made": made_frame(results),
         "measures": equity_frame(results),
         "classes": equity_frame(results, class_rows),
         "rounds": pd.DataFrame([row for result in results for row in round_rows(result)]),

@@ -48,6 +48,7 @@ from pseudolab.experiments.ablations import decode_classes, encode_classes, zero
 from pseudolab.experiments.runner import (
     RESULTS,
     Experiment,
+    made_frame,
     read_frames,
     run_experiments,
     write_frames,
@@ -134,6 +135,7 @@ class CausalCell(Experiment):
             "zero_shot": encode_classes(run.rounds[0].predictions),
             "grip": encode_classes(run.rounds[-1].predictions),
             "unshifted": encode_classes(in_style),
+            "certainty": run.certainty,
         }
 
 
@@ -491,7 +493,7 @@ CAUSAL_FILE = RESULTS / "causal.json"
 
 def write_causal(results: Sequence[dict[str, Any]], path: str | Path) -> None:
     "The rows of all classes in a JSON file; every table is made of them"
-    write_frames({"classes": causal_frame(results)}, path)
+    write_frames({"made": made_frame(results), "classes": causal_frame(results)}, path)
 
 
 def read_causal(

@@ -9,6 +9,7 @@ Docs: https://pseudolab.github.io/pseudolab/lab/experiments/grid.html
 # %% auto #0
 __all__ = [
     "SEEDS",
+    "IMAGE_SEEDS",
     "GRID_FILE",
     "CELL",
     "ORDER",
@@ -42,7 +43,7 @@ from pseudolab.io import read_json, write_atomically
 from pseudolab.method.pseudolabels import precision
 from pseudolab.method.recipe import Recipe
 from pseudolab.method.run import Run
-from pseudolab.method.tuner import PromptTuner
+from pseudolab.method.tuner import PROMPTS, PromptTuner
 from pseudolab.settings import PAPER_TASKS, POCKET_TASKS
 
 
@@ -69,7 +70,7 @@ class GridCell(Experiment):
     @property
     def recipe(self) -> Recipe:
         "How the prompt is trained"
-        return Recipe.named(self.recipe_name)
+        return Recipe.named(self.recipe_name, PROMPTS[self.prompt].needs_image_tower)
 
     def play(self, clip: Clip, task: Task) -> dict[str, Any]:
         "Fit; scores, K and precision by round, accuracies of the classes: shares from 0 to 1"
@@ -91,7 +92,7 @@ class GridCell(Experiment):
             "classes_after": class_accuracies(run, -1),
             "seconds": round(sum(r.seconds for r in run.rounds), 1),
             "recipe": self.recipe.name,
-            "versions": run.settings.versions,
+            "certainty": run.certainty,
         }
 
 
@@ -118,6 +119,8 @@ def class_accuracies(run: Run, number: int) -> list[float]:
 
 # %% ../../nbs/lab/experiments/grid.ipynb #c008b
 SEEDS = {"fpl": 3, "grip": 3, "labelled": 3, "ifpl": 1}  # how many, by strategy
+# and at most so many where each step goes through the image tower: it takes fifty times as long
+IMAGE_SEEDS = 2
 
 
 def grid_cells(
@@ -135,6 +138,8 @@ def grid_cells(
             if seed >= SEEDS[strategy]:
                 continue
             for prompt in prompts:
+                if seed >= IMAGE_SEEDS and PROMPTS[prompt].needs_image_tower:
+                    continue
                 for paradigm in paradigms:
                     if (paradigm, strategy) == ("ul", "labelled"):
                         continue  # nothing is labelled there

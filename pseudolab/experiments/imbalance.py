@@ -37,7 +37,7 @@ from pseudolab.clip.model import Clip
 from pseudolab.data.tasks import Task
 from pseudolab.experiments.grid import class_accuracies, scores_of
 from pseudolab.experiments.ladder import EvenShare
-from pseudolab.experiments.runner import RESULTS, Experiment, read_frames, write_frames
+from pseudolab.experiments.runner import RESULTS, Experiment, made_frame, read_frames, write_frames
 from pseudolab.method.prompts.base import TemplatePrompt
 from pseudolab.method.pseudolabels import PseudoLabels, audit_rounds
 from pseudolab.method.selectors import SELECTORS
@@ -133,6 +133,7 @@ class ImbalanceCell(Experiment):
             "k": [r.k for r in run.rounds[1:]],
             "tuned": _counts(by_prompt, task),
             "zero_shot": _counts(by_zero_shot, task),
+            "certainty": run.certainty,
         }
 
 
@@ -277,6 +278,7 @@ IMBALANCE_FILE = RESULTS / "imbalance.json"
 def write_imbalance(results: Sequence[dict[str, Any]], path: str | Path) -> None:
     "The three tables in one JSON file; the rounds as means over the seeds"
     frames = {
+        "made": made_frame(results),
         "runs": imbalance_frame(results),
         "rounds": _seed_means(round_frame(results)),
         "classes": class_frame(results),

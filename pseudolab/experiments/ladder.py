@@ -15,6 +15,7 @@ __all__ = [
     "SHORT_TASKS",
     "SHORT_SEEDS",
     "SHORT_WAYS",
+    "IMAGE_WAYS",
     "QUESTIONS",
     "LADDER_FILE",
     "EvenShare",
@@ -51,12 +52,13 @@ from pseudolab.experiments.ablations import (
     learn_prompt,
     zero_shot_logits,
 )
-from pseudolab.experiments.runner import RESULTS, Experiment, read_frames, write_frames
+from pseudolab.experiments.runner import RESULTS, Experiment, made_frame, read_frames, write_frames
 from pseudolab.method.pseudolabels import PseudoLabels, precision
+from pseudolab.method.recipe import Recipe
 from pseudolab.method.selectors import SELECTORS, log_probabilities, sinkhorn
 from pseudolab.method.splits import make_split, score
 from pseudolab.method.strategies import Constant, Growing, Strategy
-from pseudolab.method.tuner import PromptTuner
+from pseudolab.method.tuner import PROMPTS, PromptTuner
 from pseudolab.settings import POCKET_TASKS
 from pseudolab.views.format import verdict_of
 
@@ -146,6 +148,10 @@ WAYS = {
             10: "K=U/C, 10 rounds",
         },
     ),
+    "fixedall4": Way(
+        Strategy("K=U/C", 4, EvenShare()),
+        {1: "K=U/C, 1 round", 2: "K=U/C, 2 rounds", 4: "K=U/C, 4 rounds"},
+    ),
     "growing2": Way(Strategy("growing", 2, Growing(2)), {2: "growing, 2 rounds"}),
     "growing4": Way(Strategy("growing", 4, Growing(4)), {4: "growing, 4 rounds"}),
     "growing10": Way(Strategy("growing", 10, Growing(10)), {10: "growing, 10 rounds"}),
@@ -166,12 +172,18 @@ class LadderCell(Experiment):
 
     kind: ClassVar[str] = "ladder 1"
 
+    @property
+    def recipe(self) -> Recipe:
+        "How the prompt is trained"
+        return Recipe.pocket(PROMPTS[self.prompt].needs_image_tower)
+
     def play(self, clip: Clip, task: Task) -> dict[str, Any]:
         "For each rung: predictions of the test images, and the share of right labels"
-        rungs = self._tuned(clip, task) if self.way in WAYS else self._by_hand(clip, task)
-        return {"rungs": rungs}
+        if self.way in WAYS:
+            return self._tuned(clip, task)
+        return {"rungs": self._by_hand(clip, task)}
 
-    def _tuned(self, clip: Clip, task: Task) -> dict[str, dict[str, Any]]:
+    def _tuned(self, clip: Clip, task: Task) -> dict[str, Any]:
         "Zero-shot CLIP, and the rounds that are rungs"
         way = WAYS[self.way]
         tuner = PromptTuner(
@@ -183,13 +195,13 @@ class LadderCell(Experiment):
             recipe=self.recipe,
             seed=self.seed,
         )
-        rounds = tuner.fit(task, progress=False).rounds
-        rungs = {"zero-shot": _rung(rounds[0].predictions)}
+        run = tuner.fit(task, progress=False)
+        rungs = {"zero-shot": _rung(run.rounds[0].predictions)}
         for number, name in way.rungs.items():
-            played = rounds[number]
+            played = run.rounds[number]
             right = None if played.audit is None else precision(played.audit)
             rungs[name] = _rung(played.predictions, right)
-        return rungs
+        return {"rungs": rungs, "certainty": run.certainty}
 
     def _by_hand(self, clip: Clip, task: Task) -> dict[str, dict[str, Any]]:
         "The rungs without a tuner"
@@ -238,6 +250,7 @@ LADDER_SEEDS = (0, 1, 2, 3, 4)
 SHORT_TASKS = ("satellite", "digits", "flowers")  # for other prompts and paradigms
 SHORT_SEEDS = (0, 1)
 SHORT_WAYS = ("first16", "fixedall", "growing10")
+IMAGE_WAYS = ("first16", "fixedall4", "growing4")  # a step through the image tower is dear
 
 
 def ladder_cells(
@@ -245,7 +258,7 @@ def ladder_cells(
     seeds: Sequence[int] = LADDER_SEEDS,
 ) -> list[LadderCell]:
     "The ladder of text prompts, seed by seed; behind it the short ones of the other eight pairs"
-    ways = [*BY_HAND, *(way for way in WAYS if way != "first16")]
+    ways = [*BY_HAND, *(way for way in WAYS if way not in ("first16", "fixedall4"))]
     cells = [
         LadderCell(task, "text", "ul", way, seed)
         for seed in seeds
@@ -257,8 +270,10 @@ def ladder_cells(
             for paradigm in ("ul", "ssl", "trzsl"):
                 if (prompt, paradigm) == ("text", "ul"):
                     continue  # the long ladder
+                images = PROMPTS[prompt].needs_image_tower
                 for task in [task for task in tasks if task in SHORT_TASKS]:
-                    cells += [LadderCell(task, prompt, paradigm, way, seed) for way in SHORT_WAYS]
+                    for way in IMAGE_WAYS if images else SHORT_WAYS:
+                        cells.append(LadderCell(task, prompt, paradigm, way, seed))
     return cells
 
 
@@ -353,7 +368,10 @@ QUESTIONS = {
     "selecting beyond all argmax labels": ("K=U/C, 1 round", "argmax labels"),
     "K=U/C beyond K=16, one round": ("K=U/C, 1 round", "K=16, 1 round"),
     "iterating beyond one round": ("K=U/C, 10 rounds", "K=U/C, 1 round"),
+    "four rounds beyond one": ("K=U/C, 4 rounds", "K=U/C, 1 round"),
     "growing beyond a fixed K": ("growing, 10 rounds", "K=U/C, 10 rounds"),
+    "growing beyond a fixed K, 4 rounds": ("growing, 4 rounds", "K=U/C, 4 rounds"),
+    "growing in 4 rounds beyond zero-shot CLIP": ("growing, 4 rounds", "zero-shot"),
     "GRIP beyond zero-shot CLIP": ("growing, 10 rounds", "zero-shot"),
     "GRIP beyond one bias per class": ("growing, 10 rounds", "even bias"),
     "true labels beyond GRIP": ("true labels", "growing, 10 rounds"),
@@ -466,7 +484,12 @@ LADDER_FILE = RESULTS / "ladder.json"
 def write_ladder(results: Sequence[dict[str, Any]], path: str | Path) -> None:
     "The rungs and both tables in one JSON file"
     frame = ladder_frame(results)
-    frames = {"rungs": frame, "table": ladder_table(frame), "adds": what_each_adds(frame)}
+    frames = {
+        "made": made_frame(results),
+        "rungs": frame,
+        "table": ladder_table(frame),
+        "adds": what_each_adds(frame),
+    }
     write_frames(frames, path)
 
 

@@ -12,6 +12,7 @@ __all__ = [
     "keep_result",
     "run_experiment",
     "run_experiments",
+    "made_frame",
     "write_frames",
     "read_frames",
 ]
@@ -40,6 +41,7 @@ from pseudolab.clip.model import Clip
 from pseudolab.data.tasks import Task, load_task
 from pseudolab.io import digest, read_json, write_atomically, write_json
 from pseudolab.method.recipe import Recipe
+from pseudolab.method.tuner import versions
 from pseudolab.settings import PACKAGE
 
 
@@ -131,7 +133,13 @@ def run_experiment(
     task = experiment.load_task()
     path = Path(folder) / f"{experiment.name}.json"
     key = experiment.key(clip, task)
-    return keep_result(path, key, lambda: experiment.parameters | experiment.play(clip, task))
+
+    def make() -> dict[str, Any]:
+        found = experiment.play(clip, task)
+        about = {"run": experiment.name, "versions": versions()}
+        return about | experiment.parameters | found
+
+    return keep_result(path, key, make)
 
 
 # %% ../../nbs/lab/experiments/runner.ipynb #c015
@@ -211,6 +219,17 @@ def run_experiments(
 
 # %% ../../nbs/lab/experiments/runner.ipynb #c022
 RESULTS = PACKAGE / "experiments" / "results"  # in the package, whatever folder one works in
+
+
+def made_frame(
+    results: Sequence[dict[str, Any]],
+) -> pd.DataFrame:  # run, seed, certainty, and a column per package
+    "What each result was made with, and how far its nearest decision was from the noise"
+    rows: list[dict[str, Any]] = []
+    for result in results:
+        about = {name: result.get(name) for name in ("run", "seed", "certainty")}
+        rows.append(about | result["versions"])
+    return pd.DataFrame(rows)
 
 
 def write_frames(frames: dict[str, pd.DataFrame], path: str | Path) -> None:

@@ -28,7 +28,7 @@ import pandas as pd
 from pseudolab.clip.model import Clip
 from pseudolab.data.tasks import Task
 from pseudolab.experiments.grid import class_accuracies, scores_of
-from pseudolab.experiments.runner import RESULTS, Experiment, read_frames, write_frames
+from pseudolab.experiments.runner import RESULTS, Experiment, made_frame, read_frames, write_frames
 from pseudolab.method.recipe import Recipe
 from pseudolab.method.tuner import PromptTuner
 from pseudolab.settings import POCKET_TASKS
@@ -62,6 +62,7 @@ def stepwise_recipes(
         epochs=pocket.epochs,
         min_steps=pocket.min_steps,
         warmup_epochs=1,
+        learning_rate=pocket.learning_rate,
         max_grad_norm=pocket.max_grad_norm,
     )
     recipes = [recipe]
@@ -103,6 +104,7 @@ class StepwiseCell(Experiment):
             "switch": self.recipe.name,
             "scores": scores_of(run),
             "classes": class_accuracies(run, -1),
+            "certainty": run.certainty,
         }
 
 
@@ -138,7 +140,7 @@ def stepwise_frame(
 
 def write_stepwise(results: Sequence[dict[str, Any]], path: str | Path) -> None:
     "The table in one JSON file"
-    write_frames({"steps": stepwise_frame(results)}, path)
+    write_frames({"made": made_frame(results), "steps": stepwise_frame(results)}, path)
 
 
 def read_stepwise(

@@ -16,8 +16,7 @@ from math import inf
 from typing import Any
 
 # %% ../../nbs/lab/method/recipe.ipynb #c004
-# a budget: all cells of the table in five hours on two cores; the paper has 150 epochs, and
-# thousands of steps in a late round
+# a budget; the paper has 150 epochs, and thousands of steps in a late round
 POCKET_EPOCHS = 5
 POCKET_STEPS = 60
 SAMPLERS = ("shuffled", "balanced")
@@ -95,13 +94,18 @@ class Recipe:
             raise ValueError(f"sampler is {self.sampler!r}; choose one of {SAMPLERS}.")
 
     @staticmethod
-    def named(name: str) -> "Recipe":
-        "One of `RECIPES`: `paper`, `authors_code` or `pocket`"
+    def named(
+        name: str,
+        images: bool = False,  # is the prompt learned in the image tower?
+    ) -> "Recipe":
+        """One of `RECIPES`: `paper`, `authors_code`, `pocket` or `pocket_images`. With `images`
+        `pocket` is `pocket_images`.
+        """
         if name not in RECIPES:
             raise ValueError(
                 f"No recipe is called {name!r}; choose one of {sorted(RECIPES)}, or give a Recipe."
             )
-        return RECIPES[name]
+        return RECIPES["pocket_images" if images and name == "pocket" else name]
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Recipe":
@@ -127,9 +131,11 @@ class Recipe:
         return RECIPES["authors_code"]
 
     @staticmethod
-    def pocket() -> "Recipe":
-        "A short training for the pocket CLIP"
-        return RECIPES["pocket"]
+    def pocket(
+        images: bool = False,  # is the prompt learned in the image tower?
+    ) -> "Recipe":
+        "A short training for the pocket CLIP; through the image tower fewer and longer steps"
+        return Recipe.named("pocket", images)
 
     def replace(self, **changes: Any) -> "Recipe":
         "A copy with other values. Raises ValueError for a switch that a recipe does not have"
@@ -161,9 +167,19 @@ RECIPES = {
         name="pocket",
         epochs=POCKET_EPOCHS,
         warmup_epochs=0,
-        learning_rate=0.03,
-        max_grad_norm=0.5,
+        learning_rate=0.05,
+        max_grad_norm=0.1,
         sampler="balanced",
         min_steps=POCKET_STEPS,
+    ),
+    "pocket_images": Recipe(
+        name="pocket_images",
+        epochs=3,
+        warmup_epochs=0,
+        learning_rate=0.1,
+        learning_rate_multimodal=0.03,
+        max_grad_norm=0.5,
+        sampler="balanced",
+        min_steps=30,
     ),
 }

@@ -337,6 +337,12 @@ class Run:
     task: Task | None = field(default=None, repr=False, compare=False)
 
     @property
+    def certainty(self) -> float | None:
+        "How far its nearest decision was from the noise; None where no gap was noted"
+        noted = [round.certainty for round in self.rounds if round.certainty is not None]
+        return min(noted, default=None)
+
+    @property
     def score(self) -> float | None:
         "Of the last round; None where the test images have no labels"
         return self.rounds[-1].score

@@ -150,7 +150,9 @@ class PromptTuner:
         self.prompt = one_of("prompt", prompt, PROMPTS)
         self.paradigm = one_of("paradigm", paradigm, WEIGHTS)
         self.strategy = Strategy.named(strategy) if isinstance(strategy, str) else strategy
-        self.recipe = Recipe.named(recipe) if isinstance(recipe, str) else recipe
+        if isinstance(recipe, str):
+            recipe = Recipe.named(recipe, images=self._kind.needs_image_tower)
+        self.recipe = recipe
         self.selector = deviate("selector", one_of("selector", selector, SELECTORS), self.recipe)
         self.prior = None if prior is None else check_prior(self.selector, prior)
         self.prompt_options = self._kind.check_options(prompt_options or {})
@@ -468,7 +470,7 @@ class PromptTuner:
             task=task.describe(),
             clip=clip | {"digest": self.clip.digest},
             k=[] if self.strategy.k is None else [self._k(i, split) for i in rounds],
-            versions=_versions(),
+            versions=versions(),
             schedule=self.strategy.to_dict() if self.strategy.can_be_saved else None,
             **self._arguments(),
         )
@@ -597,7 +599,8 @@ def _audit(labels: PseudoLabels | None, split: Split, n_classes: int) -> Any:
     return audit(labels, split.answer_key, n_classes)
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    "Of the packages that decide the numbers, and of Python"
     packages = ("pseudolab", "torch", "open_clip_torch", "numpy")
     return {name: version(name) for name in packages} | {"python": platform.python_version()}
 

@@ -58,7 +58,7 @@ def small_task(name, n_train=12):
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     "Short training; a small task"
-    monkeypatch.setattr(Recipe, "pocket", staticmethod(lambda: QUICK))
+    monkeypatch.setattr(Recipe, "pocket", staticmethod(lambda *_: QUICK))
     monkeypatch.setattr(runner, "load_task", small_task)
     monkeypatch.setattr(ablations, "load_task", small_task)
 

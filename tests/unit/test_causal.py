@@ -55,7 +55,7 @@ def in_style(small):
 @pytest.fixture
 def quick(monkeypatch, small, in_style):
     "Short training; a small task, few unshifted pictures"
-    monkeypatch.setattr(Recipe, "pocket", staticmethod(lambda: QUICK))
+    monkeypatch.setattr(Recipe, "pocket", staticmethod(lambda *_: QUICK))
     monkeypatch.setattr(runner, "load_task", lambda name: small)
     monkeypatch.setattr(causal, "load_task", lambda name: small)
     monkeypatch.setattr(causal, "unshifted", lambda name: in_style)

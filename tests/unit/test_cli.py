@@ -308,7 +308,7 @@ def brief():
     from pseudolab.method.recipe import Recipe
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Recipe, "pocket", classmethod(lambda cls: cls(name="pocket", epochs=1)))
+        patch.setattr(Recipe, "pocket", classmethod(lambda cls, *_: cls(name="pocket", epochs=1)))
         yield
 
 

@@ -58,7 +58,7 @@ def small():
 @pytest.fixture(autouse=True)
 def quick(monkeypatch, small):
     "Short training; a small task"
-    monkeypatch.setattr(Recipe, "pocket", staticmethod(lambda: QUICK))
+    monkeypatch.setattr(Recipe, "pocket", staticmethod(lambda *_: QUICK))
     monkeypatch.setattr(runner, "load_task", lambda name: small)
     monkeypatch.setattr(ladder, "load_task", lambda name: small)
 
