@@ -236,13 +236,13 @@ def tuner_arguments(
 def _pick_recipe(settings: Settings, method: MethodOptions) -> "Recipe":
     "The recipe that is named, with fewer epochs and other switches where they are given"
     from pseudolab.method.recipe import Recipe
-    from pseudolab.method.tuner import PROMPTS
+    from pseudolab.method.tuner import PROMPTS, one_of
 
     changes: dict[str, Any] = {}
     if method.epochs is not None:
         changes = {"epochs": method.epochs, "min_steps": 0}
     changes |= read_switches(method.switch or [])
-    kind = PROMPTS[method.prompt]
+    kind = PROMPTS[one_of("prompt", method.prompt, PROMPTS)]
     recipe = Recipe.named(method.recipe or settings.recipe, images=kind.needs_image_tower)
     return recipe.replace(**changes) if changes else recipe
 

@@ -228,7 +228,7 @@ def made_frame(
     rows: list[dict[str, Any]] = []
     for result in results:
         about = {name: result.get(name) for name in ("run", "seed", "certainty")}
-        rows.append(about | result["versions"])
+        rows.append(about | result.get("versions", {}))
     return pd.DataFrame(rows)
 
 

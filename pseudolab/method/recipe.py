@@ -178,7 +178,7 @@ RECIPES = {
         warmup_epochs=0,
         learning_rate=0.1,
         learning_rate_multimodal=0.03,
-        max_grad_norm=0.5,
+        max_grad_norm=1.0,
         sampler="balanced",
         min_steps=30,
     ),

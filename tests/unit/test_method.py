@@ -50,8 +50,9 @@ def top_k_by_hand(logits, k, allowed):
     for c in allowed:
         scores = []
         for n, row in enumerate(logits):
-            top = max(row)
-            scores.append((-(row[c] - top - log(sum(exp(z - top) for z in row))), n))
+            others = [row[a] for a in allowed]
+            top = max(others)
+            scores.append((-(row[c] - top - log(sum(exp(z - top) for z in others))), n))
         chosen += [(n, c) for _, n in sorted(scores)[:k]]
     return chosen
 
@@ -69,7 +70,8 @@ def test_top_k_is_brute_force(data):
     )
     got = select_top_k(torch.tensor(logits), k, allowed=allowed)
     want = top_k_by_hand(logits, k, allowed)
-    probability = torch.tensor(logits).double().softmax(1).numpy()
+    probability = np.zeros((U, C))
+    probability[:, allowed] = torch.tensor(logits).double()[:, allowed].softmax(1).numpy()
     same_value = [
         np.isclose(probability[n, c], probability[m, c], rtol=1e-12)
         for (n, c), m in zip(want, got.index, strict=True)
@@ -91,7 +93,7 @@ def test_equal_rows_keep_the_order_of_the_pool():
 def test_order_survives_where_float32_probabilities_are_all_one():
     logits = torch.tensor([[18.0, 0.0], [30.0, 0.0], [24.0, 0.0]])
     assert logits.softmax(1)[:, 0].tolist() == [1.0, 1.0, 1.0]
-    assert select_top_k(logits, 2, allowed=[0]).index.tolist() == [1, 2]
+    assert select_top_k(logits, 2).index.tolist()[:2] == [1, 2]
 
 
 @settings(max_examples=40, deadline=None)

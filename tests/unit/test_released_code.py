@@ -310,7 +310,7 @@ def test_the_explorer_shows_the_pool_of_the_released_draw(clip, task):
     run = PromptTuner(
         clip, paradigm="ssl", strategy="zero_shot", recipe=SMALL, shots_draw="released"
     ).fit(task, progress=False)
-    found = explorer._split_of(run, task)
+    found = explorer._split_again(run, task)
     assert found.labelled.digest() == semi_supervised(task, draw="released").labelled.digest()
 
 
@@ -398,7 +398,7 @@ def test_k_of_ten_rounds(name):
 def test_a_round_is_labelled_by_the_prompt_of_the_round_before(clip, task, monkeypatch, paradigm):
     untrained(monkeypatch)
     tuner = PromptTuner(
-        clip, paradigm=paradigm, strategy=Strategy("ifpl", 3, Constant(4)), recipe=SMALL
+        clip, paradigm=paradigm, strategy=Strategy("ifpl", 3, Constant(8)), recipe=SMALL
     )
     split = tuner.split(task)
     labeller = []
@@ -406,7 +406,7 @@ def test_a_round_is_labelled_by_the_prompt_of_the_round_before(clip, task, monke
         if round.number:
             with torch.no_grad():
                 expected = [
-                    select_top_k(prompt.logits(split.pool.images), 4, allowed=split.allowed)
+                    select_top_k(prompt.logits(split.pool.images), 8, allowed=split.allowed)
                     for prompt in labeller
                 ]
             found = round.pseudolabels
