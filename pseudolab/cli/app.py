@@ -19,7 +19,15 @@ import typer
 import pseudolab
 from pseudolab.cli.command import command
 from pseudolab.cli.doctor import cache, doctor
-from pseudolab.cli.experiments import ablations, causal, grid, imbalance, ladder, stepwise
+from pseudolab.cli.experiments import (
+    ablations,
+    causal,
+    everything,
+    grid,
+    imbalance,
+    ladder,
+    stepwise,
+)
 from pseudolab.cli.predict import predict
 from pseudolab.cli.pretrain import pretrain
 from pseudolab.cli.run import demo, run
@@ -46,6 +54,7 @@ for function in (demo, run, predict, tasks, report, export, docs, doctor, cache,
 experiments = _group(help="Make the tables of the lessons again.")
 for function in (grid, ladder, ablations, stepwise, imbalance, causal):
     command(experiments, function)
+command(experiments, everything, name="all")
 app.add_typer(experiments, name="experiments")
 
 

@@ -126,6 +126,7 @@ DEBUG = inspect.Parameter(
 def command(
     app: typer.Typer,
     function: Callable[..., None],  # its parameters: options, and groups of options
+    name: str | None = None,  # None: the function's
 ) -> None:
     "Make a command of a function, called like it, with its docstring for a help text"
     parameters = list(inspect.signature(function).parameters.values())
@@ -141,4 +142,4 @@ def command(
     guarded.__signature__ = signature  # pyright: ignore[reportAttributeAccessIssue]
     guarded.__annotations__ = {name: p.annotation for name, p in signature.parameters.items()}
     # on one line, since a list of commands would break where the docstring does
-    app.command(help=" ".join((function.__doc__ or "").split()))(guarded)
+    app.command(name, help=" ".join((function.__doc__ or "").split()))(guarded)

@@ -16,11 +16,13 @@ __all__ = [
     "stepwise",
     "imbalance",
     "causal",
+    "everything",
 ]
 
 # %% ../../nbs/lab/cli/experiments.ipynb #c002
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -386,3 +388,35 @@ def _run(
     if write is not None:
         _write(write, results, path)
     return results
+
+
+# %% ../../nbs/lab/cli/experiments.ipynb #aaac77ec
+def everything(
+    out: Annotated[
+        Path, typer.Option(help="Folder of the results, a folder per experiment in it.")
+    ],
+    weights: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the CLIPs of `causal`.", show_default="`causal` is left out"),
+    ] = None,
+    workers: Workers = None,
+    collect: Annotated[
+        Path | None, typer.Option(help="A folder for the JSON files, one per experiment.")
+    ] = None,
+) -> None:
+    """Every experiment of the lessons, one after the other: some twelve hours on two cores. What
+    was stopped goes on.
+    """
+    if weights is None:
+        say("`causal` is left out: it needs --weights.", "dim")
+    parts = {"grid": partial(grid, chosen=GridOptions())}
+    parts |= {"ladder": ladder, "equity": ablations, "stepwise": stepwise, "imbalance": imbalance}
+    if weights is not None:
+        from pseudolab.experiments.causal import CLIPS, weights_of
+
+        for name in CLIPS:
+            weights_of(name, weights)  # what is missing is said before the twelve hours
+        parts["causal"] = partial(causal, weights=weights)
+    for name, make in parts.items():
+        file = None if collect is None else collect / f"{name}.json"
+        make(out / name, workers=workers, collect=file)

@@ -13,6 +13,7 @@ __all__ = [
     "GRID_FILE",
     "CELL",
     "ORDER",
+    "HEADLINE",
     "PAPER_FILE",
     "GridCell",
     "grid_cells",
@@ -21,6 +22,7 @@ __all__ = [
     "result_row",
     "grid_means",
     "grid_table",
+    "headline_table",
     "paper_scores",
     "paper_gains",
     "beside_the_paper",
@@ -45,6 +47,7 @@ from pseudolab.method.recipe import Recipe
 from pseudolab.method.run import Run
 from pseudolab.method.tuner import PROMPTS, PromptTuner
 from pseudolab.settings import PAPER_TASKS, POCKET_TASKS
+from pseudolab.views.format import compare, percent, points
 
 
 # %% ../../nbs/lab/experiments/grid.ipynb #c008
@@ -253,6 +256,34 @@ def _rows_in_order(found: set[Any]) -> list[tuple[str, str, str]]:
                 if (paradigm, prompt, strategy) in found:
                     rows.append((paradigm, prompt, strategy))
     return rows
+
+
+# %% ../../nbs/lab/experiments/grid.ipynb #f4a76931
+HEADLINE = {"prompt": "text", "paradigm": "ul", "strategy": "grip"}
+
+
+def headline_table(
+    runs: pd.DataFrame,  # from `read_grid`
+) -> pd.DataFrame:  # a row per task
+    "Unsupervised GRIP with a textual prompt as text: means over the seeds with their spreads"
+    chosen = runs[(runs[list(HEADLINE)] == pd.Series(HEADLINE)).all(axis=1)]
+    tasks = [task for task in POCKET_TASKS if task in set(chosen["task"])]
+    return pd.DataFrame([_headline_row(chosen[chosen["task"] == task]) for task in tasks])
+
+
+# %% ../../nbs/lab/experiments/grid.ipynb #5ffc60ad
+def _headline_row(runs: pd.DataFrame) -> dict[str, str]:
+    "The runs of one task"
+    spread = 100 * runs["score"].std()
+    return {
+        "task": runs["task"].iloc[0],
+        "zero-shot": percent(runs["zero_shot"].mean()),
+        "round 10": f"{100 * runs['score'].mean():.1f} \N{PLUS-MINUS SIGN} {spread:.1f} %",
+        "gain, points": points(runs["gain"].mean()),
+        "pseudolabels right": percent(runs["precision"].mean()),
+        "zero-shot's, at the same K": percent(runs["zero_shot_precision"].mean()),
+        "outcome": compare(runs["score"], runs["zero_shot"]),
+    }
 
 
 # %% ../../nbs/lab/experiments/grid.ipynb #c021

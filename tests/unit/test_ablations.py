@@ -41,7 +41,7 @@ from pseudolab.method.recipe import Recipe
 from pseudolab.method.splits import semi_supervised
 from pseudolab.settings import POCKET_TASKS
 
-QUICK = Recipe.pocket().replace(epochs=1, min_steps=0)
+QUICK = Recipe.pocket().replace(epochs=1, min_steps=0, learning_rate=0.1, max_grad_norm=1.0)
 RUN = ["task", "paradigm", "strategy", "seed"]
 
 
