@@ -24,17 +24,13 @@ pytestmark = [
 TOKEN = "only-here"
 PATIENCE = 240_000  # milliseconds; a busy machine is no failure
 
-A_RUN = """import torch
-from pseudolab import PromptTuner, load_clip, load_task
+A_RUN = """from pseudolab import PromptTuner, load_clip, load_task
 from pseudolab.method.strategies import Strategy
 
-torch.set_num_threads(1)
 tuner = PromptTuner(load_clip(), strategy=Strategy.named("grip", rounds=3), seed=0)
 run = tuner.fit(load_task("satellite"), progress=False)"""
-A_PLAYGROUND = """import torch
-from pseudolab.views.live import LivePlayground
+A_PLAYGROUND = """from pseudolab.views.live import LivePlayground
 
-torch.set_num_threads(1)
 playground = LivePlayground()
 playground"""
 SETTINGS = Path("lab", "user-settings", "@jupyterlab")

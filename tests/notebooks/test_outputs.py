@@ -8,8 +8,6 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pseudolab.settings import PACKAGE
 from pseudolab.views.html import Widget, module, styles
@@ -18,12 +16,10 @@ from support.notebooks import notebooks
 from support.outputs import (
     cleaned,
     differences,
-    gone_stale,
     joined,
     numbers,
     outputs,
     said,
-    words,
 )
 
 NOTEBOOKS = notebooks()
@@ -173,45 +169,20 @@ def test_streams_are_joined_and_tables_preferred():
     )
 
 
-@given(
-    st.lists(
-        st.tuples(
-            st.sampled_from(["score", "river", "K"]),
-            st.floats(-1e3, 1e3, allow_nan=False).map(lambda x: f"{x:.2f}"),
-        ),
-        min_size=1,
-        max_size=20,
-    )
-)
-def test_a_text_is_its_words_and_numbers(parts):
-    text = " ".join(f"{word} {number}" for word, number in parts)
-    assert numbers(text) == [number for _, number in parts] and words(text) == " ".join(
-        f"{word} #" for word, _ in parts
-    )
-
-
 TABLE = "".join(f"<td>0.{i}</td>" for i in range(10, 40))
 STORED = {"a": ["score 81.5 %, K 60"], "b": [TABLE], "c": ["river 7", "lake 8"], "d": []}
 change = partial(dict, STORED)
-CASES = {  # what comes out -> is it seen exactly, is it seen where the processor may be another
-    "nothing": (STORED, False, False),
-    "one digit": (change(b=[TABLE.replace("0.12", "0.13")]), True, False),
-    "the words of one cell": (change(c=["lake 7", "lake 8"]), True, False),
-    "the words of two cells": (
-        change(c=["lake 7", "lake 8"], a=["accuracy 81.5 %, K 60"]),
-        True,
-        True,
-    ),
-    "a third of the numbers": (change(b=[TABLE.replace("0.1", "0.5")]), True, False),
-    "most numbers": (change(b=[TABLE.replace("0.", "1.")]), True, True),
-    "an output too few": (change(c=["river 7"]), True, True),
-    "an output too many": (change(d=["1"]), True, True),
+CHANGES = {
+    "one digit": change(b=[TABLE.replace("0.12", "0.13")]),
+    "a word": change(c=["lake 7", "lake 8"]),
+    "an output too few": change(c=["river 7"]),
+    "an output too many": change(d=["1"]),
 }
 
 
-@pytest.mark.parametrize("now, exactly, at_all", CASES.values(), ids=CASES.keys())
-def test_a_change_is_seen(now, exactly, at_all):
-    assert bool(differences(STORED, now)) == exactly and bool(gone_stale(STORED, now)) == at_all
+@pytest.mark.parametrize("now", CHANGES.values(), ids=CHANGES.keys())
+def test_a_change_is_seen(now):
+    assert differences(STORED, now) and not differences(STORED, dict(STORED))
 
 
 def test_one_altered_digit_of_a_real_notebook_is_seen():
@@ -228,4 +199,4 @@ def test_one_altered_digit_of_a_real_notebook_is_seen():
         at: [text[: digit.start()] + str(9 - int(digit[0])) + text[digit.end() :], *stored[at][1:]]
     }
     (fault,) = differences(mutated, stored)
-    assert fault.startswith(f"{at}: stored ...") and not gone_stale(mutated, stored)
+    assert fault.startswith(f"{at}: stored ...")

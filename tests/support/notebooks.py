@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from support import NBS
-from support.outputs import differences, exact, execute, gone_stale, outputs
+from support.outputs import differences, execute, outputs
 
 
 def notebooks(folder: str = "") -> list[Path]:
@@ -63,6 +63,5 @@ def play(path: Path, folder: Path) -> None:
     "Run a notebook as nbdev-test does, and lay what it puts out beside what is stored"
     done = execute(path, folder / path.name, without_network())
     assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
-    compare = differences if exact() else gone_stale
-    wrong = compare(outputs(path), outputs(folder / path.name))
+    wrong = differences(outputs(path), outputs(folder / path.name))
     assert not wrong, "\n".join(wrong)

@@ -3,15 +3,6 @@
 Figures are left out. So is what says nothing and differs from run to run: addresses, temporary
 folders, names that pandas makes up, a terminal's colours; and the scripts of widgets, which
 test_outputs.py holds to their files.
-
-Numbers that were trained with a real CLIP do not survive a change of processor: ten rounds of
-learning from oneself amplify rounding. Hence two comparisons:
-
-- PSEUDOLAB_EXACT=1, for the kind of machine on which the outputs were stored (one thread): nothing
-  may differ, not a digit.
-- else: every cell puts out as many things as are stored, three cells of four (all but one) in the
-  same words, and half of the notebook's numbers (all but ten) are the same to the last digit. That
-  sees a page that was forgotten, not a digit.
 """
 
 import json
@@ -30,12 +21,6 @@ Outputs = dict[str, list[str]]
 
 SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 FLAGS = SETTINGS["tool"]["nbdev"]["tst_flags"].split()
-
-# Where the processor may be another: the shares that must be the same, and how many numbers may
-# differ in any case
-WORDS = 0.75
-NUMBERS = 0.5
-FEW = 10
 
 NUMBER = re.compile(r"[-+−]?\d+(?:,\d{3})*(?:\.\d+)?(?:e[-+]?\d+)?")
 PAYLOAD = re.compile(r'data-plab="\w+"')  # a digest of all numbers that a widget holds
@@ -63,11 +48,6 @@ sys.exit(not passed)
 
 
 # ---- running a notebook
-
-
-def exact() -> bool:
-    "Whether this machine is to give every stored digit again"
-    return os.environ.get("PSEUDOLAB_EXACT", "0") not in ("", "0")
 
 
 def execute(path: Path, out: Path, prefix: Iterable[str] = ()) -> subprocess.CompletedProcess:
@@ -125,18 +105,12 @@ def outputs(path: Path) -> Outputs:
     return {cell["id"]: said(cell) for cell in cells if cell["cell_type"] == "code"}
 
 
-def words(text: str) -> str:
-    "A text without its numbers, and without rules of tables, which are as long as their numbers"
-    without_numbers = NUMBER.sub("#", PAYLOAD.sub("", text))
-    return " ".join(re.sub(r"[-─═ ]{2,}", " ", without_numbers).split())
-
-
 def numbers(text: str) -> list[str]:
     "The numbers in a text, as they are written"
     return NUMBER.findall(PAYLOAD.sub("", text))
 
 
-# ---- the two comparisons
+# ---- the comparison
 
 
 def differences(stored: Outputs, now: Outputs) -> list[str]:
@@ -155,40 +129,3 @@ def _first_difference(stored: list[str], now: list[str]) -> str:
     at = len(os.path.commonprefix([before, after]))
     place = slice(max(0, at - 40), at + 60)
     return f"stored ...{before[place]!r}, now ...{after[place]!r}"
-
-
-def gone_stale(stored: Outputs, now: Outputs) -> list[str]:
-    "What differs by more than another processor can explain"
-    uneven = [
-        f"{cell} has {len(stored[cell])} outputs stored, and puts out {len(now[cell])}"
-        for cell in stored
-        if len(stored[cell]) != len(now[cell])
-    ]
-    if uneven:
-        return uneven
-    faults = _reworded(stored, now) + _moved(stored, now)
-    return faults + differences(stored, now) if faults else []
-
-
-def _reworded(stored: Outputs, now: Outputs) -> list[str]:
-    speaking = [cell for cell in stored if stored[cell]]
-    changed = [
-        cell
-        for cell in speaking
-        if [words(text) for text in stored[cell]] != [words(text) for text in now[cell]]
-    ]
-    if len(changed) <= max(1, (1 - WORDS) * len(speaking)):
-        return []
-    return [f"{len(changed)} of {len(speaking)} cells use other words"]
-
-
-def _moved(stored: Outputs, now: Outputs) -> list[str]:
-    pairs = []
-    for cell in stored:
-        for before, after in zip(stored[cell], now[cell], strict=True):
-            if len(numbers(before)) == len(numbers(after)):
-                pairs += zip(numbers(before), numbers(after), strict=True)
-    changed = sum(before != after for before, after in pairs)
-    if changed <= max(FEW, (1 - NUMBERS) * len(pairs)):
-        return []
-    return [f"{changed} of {len(pairs)} numbers are others"]

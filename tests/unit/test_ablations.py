@@ -6,7 +6,6 @@ from itertools import product
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -47,7 +46,6 @@ RUN = ["task", "paradigm", "strategy", "seed"]
 
 @pytest.fixture(scope="module")
 def clip():
-    torch.set_num_threads(1)
     return load_clip("pocket")
 
 

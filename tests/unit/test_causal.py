@@ -38,7 +38,6 @@ QUICK = Recipe.pocket().replace(epochs=1, min_steps=0)
 
 @pytest.fixture(scope="module")
 def clip():
-    torch.set_num_threads(1)
     return load_clip("pocket")
 
 
