@@ -107,7 +107,7 @@ def cell_of(result):
         result["paradigm"],
         result["strategy"],
         result["seed"],
-        result["recipe"],
+        result["recipe"].removesuffix("_images"),
     )
 
 
