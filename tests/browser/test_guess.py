@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import kendalltau, spearmanr
 
-from pseudolab.views.guess import guess_curve, guess_number, guess_order
+from pseudolab.views.guess import guess_curve, guess_number, guess_order, reveal
 from pseudolab.views.html import module
 from support.pages import opened
 
@@ -674,3 +674,25 @@ def test_correlations_are_those_of_scipy(browser):
 
     agree()
     page.close()
+
+
+# what waits for the answer
+
+
+def test_what_is_revealed_is_in_no_element_before(browser, tmp_path):
+    widget = reveal(number(), '<p class="secret">because of the river</p>')
+    with opened(browser, widget, tmp_path) as page:
+        assert page.locator(".secret").count() == 0
+        press(page, JUST_SHOW)
+        assert page.locator(".secret").inner_text() == "because of the river"
+        press(page, "Try again")
+        assert page.locator(".secret").count() == 0
+
+
+def test_without_a_script_it_stands_open(browser, tmp_path):
+    path = reveal(number(), "<p>because of the river</p>").save(tmp_path / "page.html")
+    context = browser.new_context(offline=True, java_script_enabled=False)
+    page = context.new_page()
+    page.goto(path.as_uri())
+    assert page.get_by_text("because of the river").is_visible()
+    context.close()

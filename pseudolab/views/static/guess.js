@@ -69,6 +69,11 @@ function mount(root, data) {
     again.focus({ preventScroll: true });
     say(lines);
     if (table) after.append(make("details", {}, make("summary", {}, "The numbers"), table));
+    if (data.then) {
+      const more = make("div", { class: "then" });
+      more.innerHTML = data.then; // as the lesson's author made it
+      after.append(more);
+    }
   };
   root.classList.add("guess"); // other figures on the page keep their own look
   root.append(
