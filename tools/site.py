@@ -434,6 +434,11 @@ def reference(
     )
 
 
+def _places(node: Definition) -> str:
+    "Where links to a definition and to its methods lead"
+    return f'<span class="symbol-place" id="{node.name.lower()}"></span>' + _method_places(node)
+
+
 def _method_places(node: Definition) -> str:
     if not isinstance(node, ast.ClassDef):
         return ""
@@ -480,6 +485,8 @@ def open_export(
     module: str,  # of the page, for cells that name none
     symbols: Symbols,
     project: Project,
+    *,
+    headed: bool = True,  # does each definition get a heading? In a lesson, just a place
 ) -> list[Cell]:
     """The cells that show one code cell: an exported one as a head and code for each definition,
     any other as it is
@@ -496,6 +503,10 @@ def open_export(
         return [{**cell, "source": _with_directives(code, directives)}]
     if target:  # a notebook may fill a module that another page opens
         module = f"{project.name}.{target}"
+    if not headed:
+        places = "".join(_places(node) for node in public_definitions(code))
+        plain = {**cell, "source": _with_directives(code, directives)}
+        return [prose(places), plain] if places else [plain]
     cells = []
     for piece in split_exports(code):
         node = definition(piece)
@@ -560,7 +571,8 @@ def prepare(
         if cell["cell_type"] == "markdown":
             shown.append(prose(link_names(relink(cell["source"]), symbols, module)))
         if cell["cell_type"] == "code":
-            shown += open_export(cell, module, symbols, project)
+            headed = PurePosixPath(source).parts[0] != "lessons"
+            shown += open_export(cell, module, symbols, project, headed=headed)
     kernel = {"name": "python3", "language": "python", "display_name": "Python 3"}
     metadata = {"kernelspec": kernel}
     return {"cells": shown, "nbformat": 4, "nbformat_minor": 5, "metadata": metadata}

@@ -40,7 +40,7 @@ def class_features(
     clip: Clip,
     class_names: list[str],  # C names
     template: str = TEMPLATE,
-) -> torch.Tensor:  # float32 (C, D), unit vectors
+) -> torch.Tensor:  # (C, D), unit vectors
     "The zero-shot classifier's weights: one encoded sentence per class."
     return clip.encode_texts(fill_template(template, class_names))
 
@@ -60,7 +60,7 @@ def zero_shot(
     images: Image.Image | Pictures,  # N of them
     class_names: list[str],  # C names
     template: str = TEMPLATE,
-) -> torch.Tensor:  # float32 (N, C)
+) -> torch.Tensor:  # (N, C)
     "Zero-shot logits of `images` for `class_names` (Radford et al., 2021, section 3.1)."
     weights = class_features(clip, class_names, template)
     return cosine_logits(clip, clip.image_features(images), weights)
