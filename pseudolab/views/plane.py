@@ -105,6 +105,7 @@ def plot_plane(
     vectors: np.ndarray | None = None,  # (C, D): of all classes; None: not shown
     *,
     names: list[str],  # of all classes
+    strong: np.ndarray | None = None,  # bool (N,): the others are faint; None: all are strong
     before: np.ndarray | None = None,  # (C, D): the class vectors as they were
     ax: "Axes | None" = None,
 ) -> "Axes":
@@ -118,11 +119,13 @@ def plot_plane(
     for c, (own, marker) in zip(plane.classes, LOOKS, strict=False):
         shown = labels == c
         takers = np.full(shown.sum(), c) if given is None else given[shown]
+        faint = np.zeros(shown.sum(), bool) if strong is None else ~strong[shown]
         ax.scatter(
             *places[shown].T,
             s=26,
             marker=marker,
             color=[colours.get(int(taker), OTHER) for taker in takers],
+            alpha=np.where(faint, 0.2, 1.0),
             edgecolor="white",
             linewidth=0.4,
         )
