@@ -1,4 +1,4 @@
-// The inner loops of the pocket CLIP on a page, in float64. AssemblyScript, compiled to WebAssembly:
+// The inner loops of the pocket CLIP on a page, in float64: AssemblyScript, compiled by
 //
 //     python tools/page_clip.py kernel
 //

@@ -62,6 +62,28 @@ function addTimes(out, i, factor, a, j, n) {
   for (let k = 0; k < n; k++) out[i + k] += factor * a[j + k];
 }
 
+// Four numbers of one row of a product, and of two: what is read of b serves both
+function oneRow(a, i, b, j, out, at, inner) {
+  let p = 0, q = 0, r = 0, s = 0;
+  for (const stop = i + inner; i < stop; i++, j += 4) {
+    const x = a[i];
+    p += x * b[j], q += x * b[j + 1], r += x * b[j + 2], s += x * b[j + 3];
+  }
+  out[at] += p, out[at + 1] += q, out[at + 2] += r, out[at + 3] += s;
+}
+
+function twoRows(a, i, b, j, out, at, inner, columns) {
+  let p = 0, q = 0, r = 0, s = 0, t = 0, u = 0, v = 0, w = 0;
+  for (const stop = i + inner; i < stop; i++, j += 4) {
+    const x = a[i], y = a[i + inner], k = b[j], l = b[j + 1], m = b[j + 2], n = b[j + 3];
+    p += x * k, q += x * l, r += x * m, s += x * n;
+    t += y * k, u += y * l, v += y * m, w += y * n;
+  }
+  out[at] += p, out[at + 1] += q, out[at + 2] += r, out[at + 3] += s;
+  at += columns;
+  out[at] += t, out[at + 1] += u, out[at + 2] += v, out[at + 3] += w;
+}
+
 const plainKernel = {
   name: "JavaScript",
   exp: Math.exp,
@@ -78,16 +100,12 @@ const plainKernel = {
   // out (rows, columns) = a (rows, inner) b (inner, columns), added to what is there if `add`;
   // b as `packed` gives it
   product(a, b, out, rows, inner, columns, add) {
+    if (!add) out.fill(0, 0, rows * columns);
     for (let column = 0; column < columns; column += 4)
-      for (let row = 0; row < rows; row++) {
-        let p = 0, q = 0, r = 0, s = 0, j = column * inner;
-        for (let i = row * inner, stop = i + inner; i < stop; i++, j += 4) {
-          const x = a[i];
-          p += x * b[j], q += x * b[j + 1], r += x * b[j + 2], s += x * b[j + 3];
-        }
-        const at = row * columns + column;
-        if (add) p += out[at], q += out[at + 1], r += out[at + 2], s += out[at + 3];
-        out[at] = p, out[at + 1] = q, out[at + 2] = r, out[at + 3] = s;
+      for (let row = 0; row < rows; row += 2) {
+        const from = row * inner, at = row * columns + column;
+        if (row + 1 < rows) twoRows(a, from, b, column * inner, out, at, inner, columns);
+        else oneRow(a, from, b, column * inner, out, at, inner);
       }
   },
 

@@ -37,7 +37,8 @@ function readSafetensors(bytes) {
   return (name) => {
     const { dtype, data_offsets: [from, until] } = header[name];
     const part = bytes.slice(8 + length + from, 8 + length + until).buffer;
-    return dtype === "I32" ? new Int32Array(part) : Float64Array.from(new Uint16Array(part), fromHalf);
+    if (dtype === "I32") return new Int32Array(part);
+    return Float64Array.from(new Uint16Array(part), fromHalf);
   };
 }
 

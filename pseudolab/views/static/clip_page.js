@@ -1,5 +1,5 @@
-// The page's end of the pocket CLIP, which runs in a worker (clip_worker.js). It works from file://:
-// weights and tasks are scripts that lie beside the page's, read when they are first needed.
+// The page's end of the pocket CLIP, which runs in a worker (clip_worker.js). It works from
+// file://: weights and tasks are scripts beside the page's, read when they are first needed.
 //
 //     const clip = await plabClip.start({ folder: "assets" });
 //     const task = await clip.openTask("satellite");

@@ -1,5 +1,5 @@
-// CLIP's tokenizer (byte pair encoding, Sennrich et al., 2016): the same ids as Python's for any text
-// that needs no mending of its letters (`ftfy`) beyond straight quotes.
+// CLIP's tokenizer (byte pair encoding, Sennrich et al., 2016): the same ids as Python's for any
+// text that needs no mending of its letters (`ftfy`) beyond straight quotes.
 
 const BYTES = 256; // ids 0 .. 255: a byte; 256 .. 511: the same at the end of a word
 const FIRST_MERGE = 2 * BYTES; // merge i makes the token FIRST_MERGE + i

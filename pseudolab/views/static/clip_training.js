@@ -168,7 +168,9 @@ class TextPromptTraining {
     this.random = random;
     this.sizes = terms.map(({ term }) => term.labels.length);
     this.rows = terms.flatMap(({ term, weight }, kind) =>
-      Array.from(term.labels, (label, i) => ({ label, weight, kind, row: rowOf(term.features, i) })),
+      Array.from(term.labels, (label, i) => {
+        return { label, weight, kind, row: rowOf(term.features, i) };
+      }),
     );
     this.epochs = epochsOf(this.rows.length, recipe);
     this.stepsPerEpoch = Math.ceil(this.rows.length / recipe.batch_size);

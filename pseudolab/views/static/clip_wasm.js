@@ -1,5 +1,5 @@
 // Made by `python tools/page_clip.py kernel` from tools/clip_kernel.ts. Do not edit.
-// source 83ba6bd11fbd6f5c505de669e08e39253246ed428aa53001dd81187a300f63a6
+// source d9bed0b775ff1763960f30acb1cbbe25cafa5293877d652ed1df30a51bc63267
 const CLIP_WASM = [
   "AGFzbQEAAAABNAZgAXwBfGAHf39/f39/fwBgAX4Bf2AEf39/fwBgBn9/f39/fABgDH9/f39/f39/f39/fwACDwEDZW",
   "52Bm1lbW9yeQIAAQMREAACAAAAAAEBAQADAAQABQEGHgN8AUQAAAAAAAAAAAt8AUQAAAAAAAAAAAt+AUIACwdvDAdw",

@@ -90,7 +90,8 @@ const CALLS = {
     if (open.running) throw new Error("a run is going on already: stop it first");
     const task = taskOf(given.task);
     const mark = open.clip.kernel.mark();
-    const options = { clip: open.clip, recipe: task.recipe, ...given, task, schedule, seed, nTokens };
+    const { clip } = open;
+    const options = { clip, recipe: task.recipe, ...given, task, schedule, seed, nTokens };
     Object.assign(open, { running: true, stopped: false });
     try {
       const tuning = new PromptTuning(options);
