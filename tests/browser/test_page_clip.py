@@ -28,6 +28,8 @@ from pseudolab.method.training import (
 )
 from pseudolab.method.tuner import PromptTuner
 from pseudolab.method.zero_shot import fill_template
+from pseudolab.views.page_clip import engine as engine_script
+from pseudolab.views.page_clip import weights_data, write_page_clip
 from support.pages import watched
 
 pytestmark = pytest.mark.slow
@@ -53,10 +55,10 @@ def task():
 
 
 @pytest.fixture(scope="module")
-def folder(page_clip, tmp_path_factory):
+def folder(tmp_path_factory):
     "The scripts that a page needs, and a page that includes the first of them"
     out = tmp_path_factory.mktemp("page")
-    page_clip.write(out, [TASK])
+    write_page_clip(out, [TASK])
     (out / "page.html").write_text('<!doctype html><title>.</title><script src="clip.js"></script>')
     return out
 
@@ -88,12 +90,12 @@ def on_page(browser, folder):
 
 
 @pytest.fixture(scope="module")
-def engine(page_clip, browser):
+def engine(browser):
     "Run JavaScript that sees every function of the engine"
     page = browser.new_page()
 
     def run(code, given=None):
-        return page.evaluate(f"given => {{\n{page_clip.engine()}\n{code}\n}}", given)
+        return page.evaluate(f"given => {{\n{engine_script()}\n{code}\n}}", given)
 
     yield run
     page.close()
@@ -261,7 +263,7 @@ MIXED = Recipe.pocket().replace(
 
 
 @pytest.mark.parametrize("sampler", ["balanced", "shuffled"])
-def test_a_round_of_two_kinds_of_images_is_pythons(engine, page_clip, clip, task, sampler):
+def test_a_round_of_two_kinds_of_images_is_pythons(engine, clip, task, sampler):
     recipe = MIXED.replace(sampler=sampler)
     features = clip.image_features(task.train.images)
     parts = [slice(0, 600, 60), slice(1, 600, 11)]
@@ -290,7 +292,7 @@ def test_a_round_of_two_kinds_of_images_is_pythons(engine, page_clip, clip, task
       while (!training.done) training.step();
       return { start: [...drawn], context: [...training.context], steps: training.steps };"""
     given = {
-        "weights": page_clip.weights_data(clip),
+        "weights": weights_data(clip),
         "names": task.class_names,
         "recipe": asdict(recipe),
         "terms": [
@@ -380,13 +382,13 @@ def test_schedules_are_pythons(engine):
     assert engine(code, cases) == [[k(*case) for k in schedules] for case in cases]
 
 
-def test_tokens_are_pythons(engine, page_clip, clip, task):
+def test_tokens_are_pythons(engine, clip, task):
     letters = np.random.default_rng(0).choice(list("aeinrst ouk'ly.32"), (400, 14))
     texts = [*TEXTS, *sentences(task), *("".join(row) for row in letters)]
     code = """
       const tokenizer = new ClipTokenizer(new Uint16Array(bytesOf(given.merges).buffer));
       return [tokenizer.start, tokenizer.end, given.texts.map((text) => tokenizer.encode(text))];"""
-    merges = page_clip.weights_data(clip)["merges"]
+    merges = weights_data(clip)["merges"]
     start, end, ids = engine(code, {"merges": merges, "texts": texts})
     assert ids == [clip.tokenizer.encode(text) for text in texts]
     assert [start, end] == clip.tokenizer.all_special_ids
@@ -426,12 +428,12 @@ def test_a_recipe_that_a_page_does_not_have_is_refused(on_page, change):
 # ---- files
 
 
-def test_files_are_small_and_always_the_same(page_clip, folder, tmp_path):
+def test_files_are_small_and_always_the_same(folder, tmp_path):
     names = sorted(path.name for path in folder.glob("*.js"))
     assert names == ["clip.js", f"clip_task_{TASK}.js", "clip_weights.js"]
     size = sum((folder / name).stat().st_size for name in names)
     assert size <= 6e6, f"{size:,} bytes"
-    again = {path.name: path.read_bytes() for path in page_clip.write(tmp_path, [TASK])}
+    again = {path.name: path.read_bytes() for path in write_page_clip(tmp_path, [TASK])}
     assert again == {name: (folder / name).read_bytes() for name in names}
 
 
@@ -463,17 +465,17 @@ process.stdout.write(JSON.stringify(answer));
 
 
 @by_kernel
-def test_node_computes_the_same(page_clip, clip, task, gradient_case, tmp_path, kernel):
+def test_node_computes_the_same(clip, task, gradient_case, tmp_path, kernel):
     node = shutil.which("node")
     if node is None:
         pytest.skip("no node on this machine")
     script = tmp_path / "check.js"
-    script.write_text(f"{page_clip.engine()}\n{NODE}", encoding="utf-8")
+    script.write_text(f"{engine_script()}\n{NODE}", encoding="utf-8")
     given = gradient_case["given"]
     features = clip.image_features(task.train.images)[given["index"]]
     question = {
         "given": given,
-        "weights": page_clip.weights_data(clip),
+        "weights": weights_data(clip),
         "task": {"names": task.class_names, "features": features.flatten().tolist()},
         "texts": sentences(task),
         "wasm": kernel == "WebAssembly",

@@ -1,7 +1,7 @@
 // The pocket CLIP on a page: text tower, image tower, and a learned textual prompt with its exact
 // gradient, from the weights that ship with pseudolab, in float64 as in Python.
 //
-//     const clip = new PocketClip(weights);     // what tools/page_clip.py writes
+//     const clip = new PocketClip(weights);     // what `weights_data` of Python gives
 //     clip.encodeTexts(["a photo of a forest"])       -> Float64Array (N * 128), unit vectors
 //     clip.encodeImages(rgba)                         -> the same, of Uint8 (N * 56 * 56 * 4)
 //     clip.logits(images, classes)                    -> Float64Array (N * C)

@@ -7,8 +7,8 @@
 //     await clip.train({ rounds: 10, schedule: { kind: "growing", rounds: 10 } }, show)
 //     await clip.stop(); clip.close();
 //
-// tools/page_clip.py writes the scripts: clip.js (this file and the worker's), clip_weights.js and
-// clip_task_NAME.js.
+// pseudolab.views.page_clip writes the scripts: clip.js (this file and the worker's),
+// clip_weights.js and clip_task_NAME.js.
 
 const plabClip = {
   waiting: new Map(), // name -> what a script that is being read will give
