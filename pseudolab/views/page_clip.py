@@ -13,6 +13,7 @@ __all__ = [
     "page_script",
     "weights_data",
     "pack_features",
+    "split_data",
     "task_data",
     "write_page_clip",
 ]
@@ -35,6 +36,7 @@ from pseudolab.data.images import ImageSet
 from pseudolab.data.tasks import Task, load_task
 from pseudolab.io import write_atomically
 from pseudolab.method.recipe import Recipe
+from pseudolab.method.splits import make_split
 from pseudolab.views.html import base64_text, static_text, to_json
 
 # %% ../../nbs/lab/views/page_clip.ipynb #def63050
@@ -111,12 +113,28 @@ def _merge_ids(tokenizer: SimpleTokenizer) -> np.ndarray:  # uint16 (merges, 2)
 
 
 # %% ../../nbs/lab/views/page_clip.ipynb #77d267d1
+def split_data(
+    task: Task,
+    paradigm: str,  # ssl or trzsl
+) -> dict[str, Any]:
+    "What `make_split` makes of a task, by positions in its training images."
+    split = make_split(task, paradigm)
+    place = {image: at for at, image in enumerate(task.train.images.positions.tolist())}
+    return {
+        "labelled": [place[image] for image in split.labelled.images.positions.tolist()],
+        "pool": [place[image] for image in split.pool.images.positions.tolist()],
+        "allowed": split.allowed.tolist(),
+        "seen": None if split.seen is None else split.seen.tolist(),
+    }
+
+
 def task_data(
     task: Task,
     clip: Clip,  # the pocket CLIP
     recipe: Recipe,  # that a page trains with
+    paradigms: Sequence[str] = (),  # whose splits a page gets; ul needs none
 ) -> dict[str, Any]:
-    "What a page knows of a task: names, template, recipe, features and labels."
+    "What a page knows of a task: names, template, recipe, features, labels and splits."
 
     def side(images: ImageSet) -> dict[str, Any]:
         features = clip.image_features(images.images).cpu().numpy()
@@ -129,6 +147,7 @@ def task_data(
         "recipe": asdict(recipe),
         "pool": side(task.train),
         "test": side(task.test),
+        "splits": {paradigm: split_data(task, paradigm) for paradigm in paradigms},
     }
 
 
@@ -140,7 +159,7 @@ def write_page_clip(
     clip = load_clip("pocket", device="cpu")
     texts = {"clip": page_script(), "clip_weights": _data_script("weights", weights_data(clip))}
     for name in tasks:
-        data = task_data(load_task(name), clip, Recipe.pocket())
+        data = task_data(load_task(name), clip, Recipe.pocket(), ("ssl", "trzsl"))
         texts[f"clip_task_{name}"] = _data_script(f"task_{name}", data)
     paths = [Path(out) / f"{name}.js" for name in texts]
     for path, text in zip(paths, texts.values(), strict=True):

@@ -16,7 +16,12 @@ from pseudolab.data.tasks import load_task
 from pseudolab.method.loss import unified_loss
 from pseudolab.method.prompts.text import TextPrompt
 from pseudolab.method.recipe import Recipe
-from pseudolab.method.selectors import log_probabilities, select_top_k
+from pseudolab.method.selectors import (
+    log_probabilities,
+    select_argmax_top_k,
+    select_threshold,
+    select_top_k,
+)
 from pseudolab.method.strategies import Strategy
 from pseudolab.method.training import (
     Term,
@@ -239,6 +244,34 @@ def test_grip_is_pythons(on_page, grip, kernel, rounds):
         assert np.abs(np.array(got["context"]) - context.flatten().numpy()).max() < 1e-9
 
 
+@pytest.mark.parametrize("paradigm", ["ssl", "trzsl"])
+def test_other_paradigms_are_pythons(on_page, clip, task, paradigm):
+    recipe = Recipe.pocket().replace(epochs=1, min_steps=6)
+    strategy = Strategy.named("ifpl", k=5, rounds=2)
+    options = {"paradigm": paradigm, "seed": 4, "selector": "argmax_top_k"}
+    tuner = PromptTuner(clip, prompt="text", strategy=strategy, recipe=recipe, **options)
+    run = tuner.fit(task, progress=False)
+    given = {"rounds": 2, "schedule": {"kind": "constant", "k": 5}, "recipe": asdict(recipe)}
+    got = on_page(TRAIN, given | options)
+    assert got["scores"] == pytest.approx([round.score for round in run.rounds], abs=1e-15)
+    positions = tuner.split(task).pool.images.positions
+    place = {image: at for at, image in enumerate(task.train.images.positions.tolist())}
+    pool = np.array([place[image] for image in positions.tolist()])
+    chosen = [round.pseudolabels for round in run.rounds[1:]]
+    assert got["chosen"] == [[pool[one.index].tolist(), one.label.tolist()] for one in chosen]
+
+
+def test_a_run_gives_its_memory_back(on_page):
+    code = """
+      const run = { rounds: 1, schedule: { kind: "constant", k: 1 }, seed: 0 };
+      const before = await clip.memory();
+      for (let i = 0; i < 3; i++) await clip.train(run, () => {});
+      await clip.measure(["a photo"]);
+      return [before, await clip.memory()];"""
+    before, after = on_page(code)
+    assert 0 < before == after
+
+
 def test_a_run_can_be_stopped_and_another_begun(on_page):
     code = """
       const run = { rounds: 3, schedule: { kind: "constant", k: 4 }, seed: 1 };
@@ -361,16 +394,24 @@ def test_rates_and_epochs_are_pythons(engine, name):
 
 
 def test_selections_are_pythons(engine):
-    rng = np.random.default_rng(4)
-    logits = rng.normal(size=(40, 5)).round(1)
+    logits = np.random.default_rng(4).normal(size=(40, 5), scale=3).round(1)
     logits[20:] = logits[:20]  # every image has an equal
     code = """
       const logits = Float64Array.from(given.logits);
-      return [null, [3, 0]].map((allowed) => selectTopK(logits, 5, 7, Math, allowed));"""
-    got = engine(code, {"logits": logits.flatten().tolist()})
-    for allowed, one in zip([None, [3, 0]], got, strict=True):
-        expected = select_top_k(logits, 7, allowed=allowed)
-        assert one == {"index": expected.index.tolist(), "label": expected.label.tolist()}
+      const options = { k: 7, threshold: 0.6 };
+      return given.allowed.map((classes) =>
+        Object.values(SELECTORS).map((select) => select(logits, 5, classes, Math, options)));"""
+    allowed = [[0, 1, 2, 3, 4], [3, 0]]
+    got = engine(code, {"logits": logits.flatten().tolist(), "allowed": allowed})
+    for classes, found in zip(allowed, got, strict=True):
+        expected = [
+            select_top_k(logits, 7, allowed=classes),
+            select_argmax_top_k(logits, 7, allowed=classes),
+            select_threshold(logits, 0.6, allowed=classes),
+        ]
+        assert found == [
+            {"index": one.index.tolist(), "label": one.label.tolist()} for one in expected
+        ]
 
 
 def test_schedules_are_pythons(engine):

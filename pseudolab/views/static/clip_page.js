@@ -118,6 +118,10 @@ class PageClip {
     return this.call("stop");
   }
 
+  memory() {
+    return this.call("memory");
+  }
+
   close() {
     this.worker.terminate();
   }

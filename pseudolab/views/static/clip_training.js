@@ -18,8 +18,11 @@ function likeliest(logits, nClasses) {
   });
 }
 
-// The share that is right, of all and of each class, among the images whose label is known
-function accuracies(predictions, labels, nClasses) {
+const total = (numbers) => numbers.reduce((all, number) => all + number, 0);
+
+// The share that is right, of all and of each class, among the images whose label is known. With
+// `seen` classes the score is the harmonic mean of the shares on seen and on unseen classes.
+function accuracies(predictions, labels, nClasses, seen = null) {
   const known = new Array(nClasses).fill(0);
   const right = new Array(nClasses).fill(0);
   predictions.forEach((predicted, i) => {
@@ -27,9 +30,18 @@ function accuracies(predictions, labels, nClasses) {
     known[labels[i]] += 1;
     right[labels[i]] += predicted === labels[i];
   });
-  const total = (numbers) => numbers.reduce((all, number) => all + number, 0);
+  const share = (holds) => {
+    const n = total(known.filter((_, c) => holds(c)));
+    return n ? total(right.filter((_, c) => holds(c))) / n : null;
+  };
+  const harmonic = (a, b) => {
+    if (a === null || b === null) return null;
+    return a === 0 || b === 0 ? 0 : 2 / (1 / a + 1 / b);
+  };
   return {
-    score: total(known) ? total(right) / total(known) : null,
+    score: seen
+      ? harmonic(share((c) => seen.includes(c)), share((c) => !seen.includes(c)))
+      : share(() => true),
     perClass: known.map((n, c) => (n ? right[c] / n : null)),
   };
 }
@@ -46,21 +58,54 @@ function logProbabilities(logits, nClasses, allowed, { exp, log }) {
   return out;
 }
 
-// The k surest images of each class: {index, label}, class by class, surest first; ties go to the
-// lowest index
-function selectTopK(logits, nClasses, k, maths, allowed = null) {
-  const classes = allowed ?? Array.from({ length: nClasses }, (_, c) => c);
-  const n = logits.length / nClasses;
-  if (!(Number.isInteger(k) && k >= 1 && k <= n))
-    throw new Error(`k is ${k}, but the pool has ${n} images: give a whole number from 1 to ${n}`);
+// Which images get which label: {index, label}, class by class, surest first; of equals the first.
+// logits (N, C); classes: those that may be given
+const SELECTORS = {
+  // the k surest images of each class: an image may be taken by several
+  top_k(logits, nClasses, classes, maths, { k }) {
+    const { sure, n, width } = confidences(logits, nClasses, classes, maths);
+    checkK(k, n);
+    const every = Array.from({ length: n }, (_, i) => i);
+    return chosenBy(classes, (a) => surest(every, (i) => sure[i * width + a]).slice(0, k));
+  },
+
+  // the same, but each image under its likeliest class alone
+  argmax_top_k(logits, nClasses, classes, maths, { k }) {
+    const { sure, n, width, first } = confidences(logits, nClasses, classes, maths);
+    checkK(k, n);
+    const own = (a) => surest(first[a], (i) => sure[i * width + a]);
+    return chosenBy(classes, (a) => own(a).slice(0, k));
+  },
+
+  // each image under its likeliest class, if its probability is high enough
+  threshold(logits, nClasses, classes, maths, { threshold = 0.95 }) {
+    const { sure, width, first } = confidences(logits, nClasses, classes, maths);
+    const bar = maths.log(threshold);
+    return chosenBy(classes, (a) =>
+      surest(first[a], (i) => sure[i * width + a]).filter((i) => sure[i * width + a] >= bar),
+    );
+  },
+};
+
+function confidences(logits, nClasses, classes, maths) {
   const width = classes.length;
   const sure = logProbabilities(logits, nClasses, classes, maths);
-  const index = classes.flatMap((_, a) => {
-    const order = Array.from({ length: n }, (_, i) => i);
-    order.sort((i, j) => sure[j * width + a] - sure[i * width + a] || i - j);
-    return order.slice(0, k);
-  });
-  return { index, label: classes.flatMap((c) => Array(k).fill(c)) };
+  const first = classes.map(() => []); // the images whose likeliest class it is
+  likeliest(sure, width).forEach((a, i) => first[a].push(i));
+  return { sure, width, first, n: sure.length / width };
+}
+
+function checkK(k, n) {
+  if (!(Number.isInteger(k) && k >= 1 && k <= n))
+    throw new Error(`k is ${k}, but the pool has ${n} images: give a whole number from 1 to ${n}`);
+}
+
+const surest = (images, value) =>
+  [...images].sort((i, j) => value(j) - value(i) || i - j);
+
+function chosenBy(classes, imagesOf) {
+  const taken = classes.map((_, a) => imagesOf(a));
+  return { index: taken.flat(), label: taken.flatMap((some, a) => some.map(() => classes[a])) };
 }
 
 // Images per class in round i (from 1), for a pool of n images and C classes that may be given
@@ -69,19 +114,33 @@ const SCHEDULES = {
   growing: ({ rounds }) => (i, n, C) => Math.max(1, Math.floor((i * n) / (rounds * C))),
 };
 
-function scheduled({ kind, ...rest }) {
-  if (!SCHEDULES[kind])
-    throw new Error(`no schedule is called ${kind}; choose one of ${Object.keys(SCHEDULES)}`);
-  return SCHEDULES[kind](rest);
+const scheduled = ({ kind, ...rest }) => named(SCHEDULES, kind, "schedule")(rest);
+
+// gamma and lambda for what a round trains on: L labelled and P pseudolabelled images
+const WEIGHTS = {
+  ssl: (L, P) => [P / L, 1],
+  trzsl: (L, P) => [1, L / P],
+  ul: () => [0, 1],
+};
+
+function termWeights(paradigm, L, P) {
+  if (P === 0) return [1, 0];
+  return L === 0 ? [0, 1] : named(WEIGHTS, paradigm, "paradigm")(L, P);
+}
+
+function named(table, name, what) {
+  if (!Object.hasOwn(table, name))
+    throw new Error(`no ${what} is called ${name}; choose one of ${Object.keys(table)}`);
+  return table[name];
 }
 
 // ---- batches and rates
 
 // Which images an epoch meets, and when: `pseudolab.method.training.batch_order`
 function batchOrder(sizes, sampler, random) {
-  const total = sizes.reduce((sum, size) => sum + size, 0);
-  if (sampler === "shuffled" || sizes.length === 1) return random.permutation(total);
-  const length = Math.ceil(total / sizes.length);
+  const count = total(sizes);
+  if (sampler === "shuffled" || sizes.length === 1) return random.permutation(count);
+  const length = Math.ceil(count / sizes.length);
   let start = 0;
   const turns = sizes.map((size) => {
     const passes = Array.from({ length: Math.ceil(length / size) }, () => random.permutation(size));
@@ -89,7 +148,7 @@ function batchOrder(sizes, sampler, random) {
     start += size;
     return turn;
   });
-  return Array.from({ length }, (_, i) => turns.map((turn) => turn[i])).flat().slice(0, total);
+  return Array.from({ length }, (_, i) => turns.map((turn) => turn[i])).flat().slice(0, count);
 }
 
 function epochsOf(nImages, recipe) {
@@ -227,18 +286,20 @@ class TextPromptTraining {
 
 // ---- rounds
 
-// GRIP and its relatives on a task whose pool has no labels (paradigm UL), or beside `labelled`
-// images {features, labels}. task: {classNames, template, pool: {features}, test: {features,
-// labels}}; gamma and lam: numbers, or null for those of the paradigm.
+// GRIP and its relatives. task: {classNames, template, pool: {features, labels}, test: {features,
+// labels}, splits}. A split says, by their positions in `pool`, which images are `labelled` and
+// which are the `pool` that gets pseudolabels; which classes are `allowed` in those; and in trzsl
+// which are `seen`. gamma and lam: numbers, or null for those of the paradigm.
 class PromptTuning {
   constructor({
-    clip, task, recipe, schedule, seed = 0, nTokens = 16,
-    labelled = null, gamma = 1, lam = 1, allowed = null,
+    clip, task, recipe, schedule, seed = 0, nTokens = 16, paradigm = "ul", split = null,
+    selector = "top_k", threshold = 0.95, gamma = null, lam = null,
   }) {
-    Object.assign(this, { clip, task, recipe, seed, labelled, gamma, lam });
+    Object.assign(this, { clip, task, recipe, seed, paradigm, selector, threshold, gamma, lam });
     checkRecipe(recipe);
+    named(SELECTORS, selector, "selector");
     this.nClasses = task.classNames.length;
-    this.allowed = allowed ?? task.classNames.map((_, c) => c);
+    this.split = split ?? splitOf(task, paradigm);
     this.schedule = scheduled(schedule);
     this.prompt = new TextPrompt(clip, task.classNames, nTokens);
     this.number = 0;
@@ -248,28 +309,46 @@ class PromptTuning {
 
   // Labels the pool by what the last round learned, and makes the training of the next
   begin() {
-    const { clip, task, recipe, nClasses, allowed, prompt } = this;
-    const { kernel } = clip;
+    const { clip, task, recipe, prompt, split } = this;
     this.number += 1;
-    const nPool = task.pool.features.length / WIDTH;
-    const k = this.schedule(this.number, nPool, allowed.length);
-    const chosen = selectTopK(this.record.poolLogits, nClasses, k, kernel, allowed);
+    this.k = this.schedule(this.number, split.pool.length, split.allowed.length);
+    this.chosen = this.select();
+    const labels = split.labelled.map((image) => task.pool.labels[image]);
+    const [gamma, lam] = termWeights(this.paradigm, labels.length, this.chosen.index.length);
     const drawn = randomFor(this.seed, this.number, START);
-    const features = new Float64Array(chosen.index.length * WIDTH);
-    chosen.index.forEach((image, i) => features.set(rowOf(task.pool.features, image), i * WIDTH));
-    this.k = k;
-    this.chosen = chosen;
     this.training = new TextPromptTraining({
       prompt,
       recipe,
-      start: drawn.normal(prompt.nTokens * WIDTH, 0.02, kernel).map(Math.fround),
+      start: drawn.normal(prompt.nTokens * WIDTH, 0.02, clip.kernel).map(Math.fround),
       random: randomFor(this.seed, this.number, ORDER),
-      labelled: this.labelled,
-      pseudolabelled: { features, labels: chosen.label },
-      gamma: this.gamma,
-      lam: this.lam,
+      labelled: { features: this.featuresOf(split.labelled), labels },
+      pseudolabelled: {
+        features: this.featuresOf(this.chosen.index),
+        labels: this.chosen.label,
+      },
+      gamma: this.gamma ?? gamma,
+      lam: this.lam ?? lam,
     });
     return this.training;
+  }
+
+  // The pseudolabels of a round: positions in the task's pool, and classes
+  select() {
+    const { clip, nClasses, split, k, threshold } = this;
+    const { poolLogits } = this.record;
+    const logits = new Float64Array(split.pool.length * nClasses);
+    split.pool.forEach((image, i) => {
+      logits.set(poolLogits.subarray(image * nClasses, (image + 1) * nClasses), i * nClasses);
+    });
+    const choose = SELECTORS[this.selector];
+    const { index, label } = choose(logits, nClasses, split.allowed, clip.kernel, { k, threshold });
+    return { index: index.map((i) => split.pool[i]), label };
+  }
+
+  featuresOf(images) {
+    const rows = new Float64Array(images.length * WIDTH);
+    images.forEach((image, i) => rows.set(rowOf(this.task.pool.features, image), i * WIDTH));
+    return rows;
   }
 
   // Measures what the round learned; the record is that of `measured`
@@ -281,7 +360,7 @@ class PromptTuning {
 
   // Everything known after a round; predictions are of the test images
   measured(classes, chosen, k) {
-    const { clip, task, nClasses } = this;
+    const { clip, task, nClasses, split } = this;
     const predictions = likeliest(clip.logits(task.test.features, classes), nClasses);
     const poolLogits = clip.logits(task.pool.features, classes);
     return {
@@ -291,7 +370,15 @@ class PromptTuning {
       predictions,
       poolLogits,
       poolPredictions: likeliest(poolLogits, nClasses),
-      ...accuracies(predictions, task.test.labels, nClasses),
+      ...accuracies(predictions, task.test.labels, nClasses, split.seen),
     };
   }
+}
+
+// Of a paradigm: the task's own, and in ul every image is in the pool
+function splitOf(task, paradigm) {
+  named(WEIGHTS, paradigm, "paradigm");
+  if (paradigm !== "ul") return named(task.splits ?? {}, paradigm, "split of this task");
+  const pool = Array.from(task.pool.labels, (_, i) => i);
+  return { labelled: [], pool, allowed: task.classNames.map((_, c) => c), seen: null };
 }

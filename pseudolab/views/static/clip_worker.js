@@ -111,6 +111,9 @@ const CALLS = {
   stop() {
     open.stopped = true;
   },
+
+  // Bytes of the kernel's memory in use; plain JavaScript has none of its own
+  memory: () => open.clip.kernel.mark(),
 };
 
 // The steps of a round, with a look at the mail after each frame
