@@ -84,6 +84,12 @@ def architect() -> ModuleType:
     return _load_tool("architecture")
 
 
+@pytest.fixture(scope="session")
+def page_clip() -> ModuleType:
+    "tools/page_clip.py"
+    return _load_tool("page_clip")
+
+
 def _load_tool(name: str) -> ModuleType:
     "A script of tools/, found by its path"
     module_name = f"tools_{name}"

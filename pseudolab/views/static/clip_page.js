@@ -1,0 +1,130 @@
+// The page's end of the pocket CLIP, which runs in a worker (clip_worker.js). It works from
+// file://: weights and tasks are scripts beside the page's, read when they are first needed.
+//
+//     const clip = await plabClip.start({ folder: "assets" });
+//     const task = await clip.openTask("satellite");
+//     await clip.measure(["a photo of a forest", ...])    -> {predictions, score, perClass}
+//     await clip.train({ rounds: 10, schedule: { kind: "growing", rounds: 10 } }, show)
+//     await clip.stop(); clip.close();
+//
+// pseudolab.views.page_clip writes the scripts: clip.js (this file and the worker's),
+// clip_weights.js and clip_task_NAME.js.
+
+const plabClip = {
+  waiting: new Map(), // name -> what a script that is being read will give
+
+  // What a data script calls
+  deliver(name, data) {
+    plabClip.waiting.get(name)?.resolve(data);
+  },
+
+  // The data of FOLDER/clip_NAME.js
+  read(folder, name) {
+    const known = plabClip.waiting.get(name);
+    if (known) return known.data;
+    const entry = {};
+    entry.data = new Promise((resolve, reject) => {
+      const script = document.createElement("script");
+      const path = `${folder}/clip_${name}.js`;
+      const fail = () => {
+        plabClip.waiting.delete(name); // it may be asked for again
+        reject(new Error(`${path} could not be read: does it lie beside this page?`));
+      };
+      entry.resolve = resolve;
+      script.onerror = fail;
+      script.src = path;
+      document.head.append(script);
+    });
+    plabClip.waiting.set(name, entry);
+    return entry.data;
+  },
+
+  // A CLIP of one's own, in a worker of its own
+  async start({ folder = ".", useWasm = true } = {}) {
+    const weights = await plabClip.read(folder, "weights");
+    const clip = new PageClip(folder);
+    clip.kernel = (await clip.call("start", { weights, useWasm })).kernel;
+    return clip;
+  },
+};
+
+class PageClip {
+  constructor(folder) {
+    const source = new Blob([CLIP_WORKER], { type: "text/javascript" });
+    const address = URL.createObjectURL(source);
+    this.folder = folder;
+    this.worker = new Worker(address);
+    URL.revokeObjectURL(address);
+    this.calls = new Map();
+    this.count = 0;
+    this.worker.onmessage = ({ data }) => this.receive(data);
+    this.worker.onerror = ({ message }) => {
+      for (const { reject } of this.calls.values()) reject(new Error(message));
+      this.calls.clear();
+    };
+  }
+
+  receive({ id, value, error, progress }) {
+    const { resolve, reject, show } = this.calls.get(id);
+    if (progress !== undefined) return show?.(progress);
+    this.calls.delete(id);
+    return error === undefined ? resolve(value) : reject(new Error(error));
+  }
+
+  call(call, given, show = null) {
+    this.count += 1;
+    const id = this.count;
+    return new Promise((resolve, reject) => {
+      this.calls.set(id, { resolve, reject, show });
+      this.worker.postMessage({ id, call, given });
+    });
+  }
+
+  // {name, classNames, template, recipe, nPool, nTest}
+  async openTask(name) {
+    return this.call("openTask", await plabClip.read(this.folder, `task_${name}`));
+  }
+
+  encodeTexts(texts) {
+    return this.call("encodeTexts", { texts });
+  }
+
+  encodeImages(rgba) {
+    return this.call("encodeImages", { rgba });
+  }
+
+  unseenWords(texts) {
+    return this.call("unseenWords", { texts });
+  }
+
+  measure(sentences) {
+    return this.call("measure", { sentences });
+  }
+
+  classify(rgba, sentences) {
+    return this.call("classify", { rgba, sentences });
+  }
+
+  gradient(given) {
+    return this.call("gradient", given);
+  }
+
+  // `show` is called with each {round, step, steps, loss} and with each {record, context}
+  train(given, show) {
+    return this.call("train", given, show);
+  }
+
+  stop() {
+    return this.call("stop");
+  }
+
+  memory() {
+    return this.call("memory");
+  }
+
+  close() {
+    this.worker.terminate();
+  }
+}
+
+globalThis.plabClip = plabClip;
