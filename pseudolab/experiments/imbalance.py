@@ -39,10 +39,11 @@ from pseudolab.experiments.grid import class_accuracies, scores_of
 from pseudolab.experiments.ladder import EvenShare
 from pseudolab.experiments.runner import RESULTS, Experiment, made_frame, read_frames, write_frames
 from pseudolab.method.prompts.base import TemplatePrompt
-from pseudolab.method.pseudolabels import PseudoLabels, audit_rounds
+from pseudolab.method.pseudolabels import PseudoLabels
 from pseudolab.method.selectors import SELECTORS
 from pseudolab.method.strategies import Strategy
 from pseudolab.method.tuner import PromptTuner
+from pseudolab.method.turnover import audit_rounds
 from pseudolab.settings import POCKET_TASKS
 from pseudolab.views.format import compare
 

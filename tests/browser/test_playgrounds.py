@@ -15,7 +15,7 @@ from pseudolab.data.images import Images
 from pseudolab.data.tasks import long_tail
 from pseudolab.method.equity import quarter_changes, split_half
 from pseudolab.method.loss import term_weights
-from pseudolab.method.pseudolabels import audit, audit_rounds, precision
+from pseudolab.method.pseudolabels import audit, precision
 from pseudolab.method.selectors import (
     log_probabilities,
     select_argmax_top_k,
@@ -25,6 +25,7 @@ from pseudolab.method.selectors import (
 )
 from pseudolab.method.splits import score
 from pseudolab.method.strategies import Constant, Growing
+from pseudolab.method.turnover import audit_rounds
 from pseudolab.settings import PACKAGE
 from pseudolab.views.html import module
 from pseudolab.views.playgrounds import (

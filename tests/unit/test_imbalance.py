@@ -28,7 +28,7 @@ from pseudolab.experiments.runner import run_experiment
 from pseudolab.method.loss import unified_loss
 from pseudolab.method.prompts.base import TemplatePrompt
 from pseudolab.method.prompts.text import TextPrompt
-from pseudolab.method.pseudolabels import PseudoLabels, audit_rounds
+from pseudolab.method.pseudolabels import PseudoLabels
 from pseudolab.method.recipe import Recipe
 from pseudolab.method.run import Run
 from pseudolab.method.selectors import (
@@ -41,6 +41,7 @@ from pseudolab.method.splits import unsupervised
 from pseudolab.method.strategies import Strategy
 from pseudolab.method.training import Term, fit_prompt
 from pseudolab.method.tuner import PromptTuner
+from pseudolab.method.turnover import audit_rounds
 from pseudolab.settings import POCKET_TASKS
 
 pytestmark = pytest.mark.slow
