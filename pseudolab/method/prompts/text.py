@@ -1,5 +1,4 @@
-"""Nobody knows the best sentence. Can we learn one from two pictures per class, without touching
-CLIP?
+"""Other words hardly change what CLIP says. What can vectors do that are no words at all?
 
 Docs: https://pseudolab.github.io/pseudolab/lessons/text_prompts.html
 """
