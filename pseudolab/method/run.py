@@ -16,6 +16,7 @@ __all__ = [
     "save_settings",
     "load_settings",
     "Run",
+    "new_run",
 ]
 
 # %% ../../nbs/lab/method/run.ipynb #c002
@@ -488,3 +489,21 @@ class Run:
         from pseudolab.views.report import write_report
 
         return write_report([self], path)
+
+
+# %% ../../nbs/lab/method/run.ipynb #8c8269f2
+def new_run(folder: Path, settings: RunSettings) -> Run:
+    "Begin a run in a folder that has none. Raises ValueError if another process is faster"
+    if round_numbers(folder):
+        raise ValueError(
+            f"{folder} holds rounds and no run.json, so nobody knows what they belong to. Give"
+            " another folder, or remove it."
+        )
+    try:
+        save_settings(folder, settings, exclusive=True)
+    except FileExistsError as error:
+        raise ValueError(
+            f"{folder} holds a run already: another process has just started it. Give another"
+            " folder."
+        ) from error
+    return Run(settings)

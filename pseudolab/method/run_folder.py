@@ -405,7 +405,7 @@ def round_rules(n_classes: int) -> Record:
             "chosen": counts,
             "right": counts,
             "precision": shares,
-            "recall": shares,
+            "recall": Items(Maybe(Number(0)), n_classes),
             "mean_confidence": Items(Maybe(Number(0, 1 + ROUNDING)), n_classes),
         },
         is_open=True,
@@ -679,7 +679,8 @@ def read_round_files(
     except FileNotFoundError as error:
         raise ValueError(f"{now} is missing. {REMEDY}") from error
     except (ValueError, OSError) as error:
-        raise ValueError(f"{now} is damaged ({error}). {REMEDY}") from error
+        said = str(error).removeprefix(f"{now} is damaged (").removesuffix(").")
+        raise ValueError(f"{now} is damaged ({said}). {REMEDY}") from error
     return numbers, arrays
 
 

@@ -41,13 +41,12 @@ from pseudolab.method.run import (
     Run,
     RunSettings,
     load_settings,
+    new_run,
     save_round,
-    save_settings,
 )
 from pseudolab.method.run_folder import (
     SCHEMA,
     read_tuner_file,
-    round_numbers,
     run_seal,
     write_sealed,
 )
@@ -421,7 +420,7 @@ class PromptTuner:
             return Run(settings)
         self.strategy.to_dict()  # refuses a schedule that cannot be saved
         if not (Path(out) / "run.json").exists():
-            return _new_run(Path(out), settings)
+            return new_run(Path(out), settings)
         if not resume:
             raise ValueError(
                 f"{out} holds a run already. Give another folder, remove it, or resume it "
@@ -650,20 +649,3 @@ def _read_method(arguments: dict[str, Any]) -> dict[str, Any]:
     except TypeError as error:
         raise ValueError(f"The saved recipe has a value of another kind ({error}).") from error
     return {"recipe": recipe, "strategy": Strategy.from_dict(arguments["strategy"])}
-
-
-def _new_run(folder: Path, settings: RunSettings) -> Run:
-    "A run in a folder that has none. Raises ValueError if another process is faster"
-    if round_numbers(folder):
-        raise ValueError(
-            f"{folder} holds rounds and no run.json, so nobody knows what they belong to. Give"
-            " another folder, or remove it."
-        )
-    try:
-        save_settings(folder, settings, exclusive=True)
-    except FileExistsError as error:
-        raise ValueError(
-            f"{folder} holds a run already: another process has just started it. Give another"
-            " folder."
-        ) from error
-    return Run(settings)

@@ -34,7 +34,7 @@ def write(path: Path, values: dict[str, Any]) -> None:
 def rebind(folder: Path) -> None:
     "Have all files carry the digest of the run.json that is there, as a forger would"
     own = run_seal(folder)
-    for path in [folder / "tuner.json", *(folder / "rounds").glob("*.json")]:
+    for path in [*folder.glob("tuner.json"), *(folder / "rounds").glob("*.json")]:
         write(path, read(path) | {"run": own})
 
 
@@ -299,7 +299,7 @@ def impossible_number(folder: Path, rng: np.random.Generator) -> str:
             ("rounds/01.json", ("audit", "chosen", 0), 10_000),
             ("rounds/01.json", ("audit", "right", 0), 10_000),
             ("rounds/01.json", ("audit", "precision", 0), 0.123),
-            ("rounds/01.json", ("audit", "recall", 0), 2),
+            ("rounds/01.json", ("audit", "recall", 0), -2),
             ("rounds/02.json", ("audit_zero_shot", "right", 0), 10_000),
             ("tuner.json", ("arguments", "strategy", "rounds"), -1),
             ("tuner.json", ("arguments", "strategy", "k", "kind"), "secret"),
