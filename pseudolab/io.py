@@ -188,7 +188,9 @@ def explain_unwritable(
         found = _as_os_error(error)
         if found is None or found.errno not in UNWRITABLE and str(found.filename) not in ours:
             raise
-        if isinstance(found, (FileExistsError, IsADirectoryError)):
+        if isinstance(found, (FileExistsError, IsADirectoryError)) and found.filename != str(
+            path.parent
+        ):
             raise
         why = "the disk is full" if found.errno in FULL else "nothing may be written there"
         raise ValueError(f"{path} cannot be written: {why} ({found}). {advice}") from error
