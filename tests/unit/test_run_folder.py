@@ -11,11 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pseudolab import io
 from pseudolab.cli.results import write_rows
+from pseudolab.clip.model import GRID
 from pseudolab.data.tasks import load_task
 from pseudolab.method import run_folder
 from pseudolab.method.run import (
@@ -28,6 +30,8 @@ from pseudolab.method.run import (
     save_settings,
 )
 from pseudolab.method.run_folder import ARRAYS, SCHEMA, SETTINGS, round_rules
+from pseudolab.method.splits import seen_classes
+from pseudolab.method.training import rng_for
 from pseudolab.views import explorer
 from support.bench import SENTENCE, bench, play
 from support.damage import DAMAGES, put, read, rebind, write
@@ -450,3 +454,46 @@ def test_a_limit_of_the_size_of_files_is_told_in_a_sentence(folder, tmp_path, si
         assert caught is not None and first in caught.split(" cannot be written: ")[0]
         assert "the disk is full ([Errno 27]" in caught and "\n" not in caught
     assert not list(out.rglob(".*.part"))
+
+
+# ---- what a run is made of, where a slip would stay unseen
+
+
+def test_the_labels_of_a_round_come_from_the_round_before(made):
+    tuner = made.tuner()
+    asked = []
+    select = tuner._select
+
+    def watched(fit, labeller, logits, k):
+        asked.append(logits)
+        return select(fit, labeller, logits, k)
+
+    tuner._select = watched
+    tuner.recipe = tuner.recipe.replace(min_steps=5)
+    run = tuner.fit(made.task, progress=False)
+    zero, first = (run.rounds[number].pool_logits for number in (0, 1))
+    assert not np.array_equal(zero, first)
+    # of round 0; then of each round its own, and zero-shot CLIP's beside them
+    expected = [zero, zero, zero, first, zero]
+    given = [logits.detach().numpy().astype(np.float16) for logits in asked]
+    assert [np.array_equal(*pair) for pair in zip(given, expected, strict=True)] == [True] * 5
+
+
+def test_seed_and_round_are_two_numbers():
+    seeds = {(s, i): rng_for(s, i, 0).initial_seed() for s in range(4) for i in range(4)}
+    assert len(set(seeds.values())) == 16
+
+
+def test_the_seen_classes_are_cut_to_a_whole_number():
+    "0.62 of 45 is 27.9, and the published split has 27"
+    counts = {n: len(seen_classes(n)) for n in (10, 45, 47, 100, 102)}
+    assert counts == {10: 6, 45: 27, 47: 29, 100: 62, 102: 63}
+
+
+def test_class_vectors_are_rounded_to_the_nearest_place_of_the_grid(made):
+    names = ["a photo of a forest", "a photo of a lake"]
+    with torch.no_grad():
+        want = made.clip.model.encode_text(made.clip.tokenizer(names))
+    want = torch.nn.functional.normalize(want.double(), dim=-1)
+    off = (made.clip.encode_texts(names) - want).abs().max()
+    assert GRID / 4 < off <= GRID / 2 * 1.001
