@@ -120,6 +120,18 @@ def _check_key(key: str, path: Path) -> None:
     )
 
 
+# %% ../nbs/lab/settings.ipynb #60ae7cb3
+def _expanded(named: str, key: str, path: Path) -> Path:
+    "A path of the file, with ~ filled in. Raises ValueError if that home folder is not known"
+    try:
+        return Path(named).expanduser()
+    except RuntimeError as error:
+        raise ValueError(
+            f'{path}, section [pseudolab]: {key} = "{named}" names a home folder that is not known'
+            f" ({error}); write the whole path."
+        ) from error
+
+
 # %% ../nbs/lab/settings.ipynb #c011
 @dataclass(frozen=True)
 class Settings:
@@ -172,17 +184,6 @@ def _decode(data: bytes, path: Path) -> str:
             f"{path} is neither in UTF-8 nor in UTF-16 with a mark at its start; save it as UTF-8."
         )
     return text
-
-
-def _expanded(named: str, key: str, path: Path) -> Path:
-    "A path of the file, with ~ filled in. Raises ValueError if that home folder is not known"
-    try:
-        return Path(named).expanduser()
-    except RuntimeError as error:
-        raise ValueError(
-            f'{path}, section [pseudolab]: {key} = "{named}" names a home folder that is not known'
-            f" ({error}); write the whole path."
-        ) from error
 
 
 def _read_section(path: Path) -> dict[str, str] | None:
