@@ -8,10 +8,10 @@ Docs: https://pseudolab.github.io/pseudolab/lab/io.html
 
 # %% auto #0
 __all__ = [
-    "STALE",
     "cache_folder",
     "digest",
     "write_atomically",
+    "remove_dead_parts",
     "write_json",
     "read_json",
     "cached_arrays",
@@ -23,8 +23,10 @@ __all__ = [
 ]
 
 # %% ../nbs/lab/io.ipynb #c002
+import errno
 import json
 import os
+import platform
 import re
 import secrets
 import struct
@@ -40,6 +42,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 from platformdirs import user_cache_path
+from safetensors import SafetensorError
 
 from pseudolab.settings import read_settings
 
@@ -153,24 +156,134 @@ def digest(*parts: Any) -> str:  # 32 hexadecimal digits
     return blake2b(_nested_frame("l", parts), digest_size=16).hexdigest()
 
 
+# %% ../nbs/lab/io.ipynb #c014a
+MAKE_ROOM = (
+    "Make room there or name another place, and do it again. Every file that was whole before is"
+    " whole."
+)
+# errors that say that a file system takes nothing more, or nothing at all
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+UNWRITABLE = FULL | {errno.EROFS, errno.EIO}
+
+
+def _as_os_error(error: OSError | SafetensorError) -> OSError | None:
+    "The error of the file system that is behind an error; None if there is none"
+    if isinstance(error, OSError):
+        return error
+    found = re.search(r"os error ([0-9]+)", str(error))
+    return None if found is None else OSError(int(found[1]), os.strerror(int(found[1])))
+
+
+@contextmanager
+def explain_unwritable(
+    path: Path,  # that is to be written
+    advice: str,
+    names: Iterable[Path] = (),  # other paths that are written on the way
+) -> Iterator[None]:
+    "An error of writing becomes a ValueError that names the file; any other error passes."
+    ours = {str(name) for name in (path, path.parent, *names)}
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        found = _as_os_error(error)
+        if found is None or found.errno not in UNWRITABLE and str(found.filename) not in ours:
+            raise
+        if isinstance(found, (FileExistsError, IsADirectoryError)) and found.filename != str(
+            path.parent
+        ):
+            raise
+        why = "the disk is full" if found.errno in FULL else "nothing may be written there"
+        raise ValueError(f"{path} cannot be written: {why} ({found}). {advice}") from error
+
+
+# %% ../nbs/lab/io.ipynb #c014b
+def _part_name() -> str:
+    "A temporary name that says which process of which machine writes to it"
+    machine = blake2b(platform.node().encode(), digest_size=4).hexdigest()
+    return f".{machine}-{os.getpid()}-{secrets.token_hex(8)}.part"
+
+
+def _mode_of_new_files(part: Path) -> int:
+    "The rights that a new file has here, by the user's umask; some libraries give fewer"
+    part.touch(exist_ok=False)
+    mode = part.stat().st_mode & 0o777
+    part.unlink()
+    return mode
+
+
+def _put(part: Path, path: Path, exclusive: bool) -> None:
+    "Give a whole file its name; FileExistsError if it must be a new one and is none"
+    if not exclusive:
+        os.replace(part, path)
+        return
+    try:
+        os.link(part, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
+        path.open("xb").close()
+        os.replace(part, path)
+
+
 # %% ../nbs/lab/io.ipynb #c014
 @contextmanager
 def write_atomically(
     path: Path | str,  # the file to write; its folder is made if it is missing
+    *,
+    exclusive: bool = False,  # FileExistsError if the file is there already
+    advice: str = MAKE_ROOM,  # what to do where the disk is full
 ) -> Iterator[Path]:  # the temporary path to write to, in the same folder
-    "A temporary path that becomes `path` if the block ends well, and vanishes if it does not."
+    """A temporary path that becomes `path` if the block ends well, and vanishes if it does not.
+
+    Raises ValueError, with the name of the file, if the disk is full or may not be written to.
+    """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.parent / f".{secrets.token_hex(8)}.part"
+    part = path.parent / _part_name()
+    with explain_unwritable(path, advice, [part]):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        mode = _mode_of_new_files(part)
+        try:
+            yield part
+            if not part.is_file():
+                raise FileNotFoundError(
+                    f"Nothing was written to {part}, which was to become {path}."
+                )
+            part.chmod(mode)
+            with part.open("r+b") as file:
+                os.fsync(file.fileno())
+            _put(part, path, exclusive)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+# %% ../nbs/lab/io.ipynb #f016
+STALE = 24 * 3600  # seconds after which a half-written file belongs to nobody
+
+
+def _is_dead(part: Path) -> bool:
+    "Has the process ended that wrote to this temporary file?"
+    if time.time() - part.stat().st_mtime > STALE:
+        return True
+    machine, pid, *_ = [*part.name.removeprefix(".").split("-"), "", ""]
+    ours = _part_name().removeprefix(".").split("-")[0]
+    if machine != ours or not pid.isdigit() or os.name != "posix":
+        return False
     try:
-        yield part
-        if not part.is_file():
-            raise FileNotFoundError(f"Nothing was written to {part}, which was to become {path}.")
-        with part.open("r+b") as file:
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+        os.kill(int(pid), 0)  # sends nothing, asks whether it is there
+    except (ProcessLookupError, OverflowError):
+        return True
+    except OSError:  # it is there, and somebody else's
+        return False
+    return False
+
+
+# %% ../nbs/lab/io.ipynb #f017
+def remove_dead_parts(folder: Path | str) -> None:
+    "Delete the half-written files of processes that have ended, in this folder alone."
+    for part in Path(folder).glob(".*.part"):
+        with suppress(OSError):
+            if _is_dead(part):
+                part.unlink()
 
 
 # %% ../nbs/lab/io.ipynb #j014
@@ -179,10 +292,11 @@ def write_json(
     value: Any,  # what JSON can hold
     *,
     indent: int | None = None,
+    exclusive: bool = False,  # FileExistsError if the file is there already
 ) -> None:
     "Write a value as JSON, whole or not at all."
     text = json.dumps(value, indent=indent, ensure_ascii=False)
-    with write_atomically(path) as part:
+    with write_atomically(path, exclusive=exclusive) as part:
         part.write_text(text, encoding="utf-8")
 
 
@@ -193,7 +307,9 @@ def read_json(path: Path | str) -> Any:
     """
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except RecursionError:
+        raise ValueError(f"{path} is damaged (it is nested too deeply).") from None
+    except ValueError as error:  # of JSON, of UTF-8, or of a number with thousands of digits
         raise ValueError(f"{path} is damaged ({error}).") from error
 
 
@@ -202,22 +318,16 @@ SEAL = 32  # bytes at the end of a file: the digest of all bytes before them, in
 CHUNK = 2**20  # bytes that are read at a time
 
 
-@contextmanager
-def explain_full_disk(path: Path) -> Iterator[None]:
-    "Turn an error of the file system into a ValueError that says how to make room."
-    try:
-        yield
-    except OSError as error:
-        raise ValueError(
-            f"{path} cannot be written ({error}). Is the disk full? `pseudolab cache --prune 1GB`"
-            " makes room; another folder can be named as `cache` in settings.ini."
-        ) from error
+PRUNE = (
+    "`pseudolab cache --prune 1GB` makes room; another folder can be named as `cache` in"
+    " settings.ini."
+)
 
 
 @contextmanager
 def _sealed_file(path: Path) -> Iterator[BinaryIO]:
     "A file to write to that is sealed at the end; whole or not at all."
-    with explain_full_disk(path), write_atomically(path) as part, part.open("w+b") as file:
+    with write_atomically(path, advice=PRUNE) as part, part.open("w+b") as file:
         yield file
         file.seek(0)
         contents = file_digest(file, lambda: blake2b(digest_size=16))
@@ -264,6 +374,11 @@ def _kept(path: Path, read: Callable[[Path], Any]) -> Any | None:
             return read(path)
     except FileNotFoundError:
         return None  # never there, or pruned a moment ago
+    except PermissionError as error:
+        raise ValueError(
+            f"{path} may not be read by you ({error.strerror}). It may be whole: ask its owner for"
+            " the right to read it, or name a folder of your own as `cache` in settings.ini."
+        ) from error
     warnings.warn(
         f"{path} is damaged (its contents are not those that were written); it is made again.",
         stacklevel=3,
@@ -388,9 +503,6 @@ def cached_rows(
 
 
 # %% ../nbs/lab/io.ipynb #c027
-STALE = 24 * 3600  # seconds after which a half-written file belongs to nobody
-
-
 class CacheFile(NamedTuple):
     "One file of the cache."
 
@@ -436,7 +548,7 @@ def prune(
     """
     if most < 0:
         raise ValueError(f"{most} bytes cannot be a bound; expected 0 or more.")
-    _delete_stale_parts(cache_folder(folder))
+    remove_dead_parts(cache_folder(folder))
     files = cache_files(folder)
     total = sum(file.bytes for file in files)
     deleted = []
@@ -449,12 +561,3 @@ def prune(
         if is_deleted or not file.path.exists():
             total -= file.bytes
     return deleted
-
-
-# %% ../nbs/lab/io.ipynb #f012
-def _delete_stale_parts(folder: Path) -> None:
-    "Delete half-written files that nobody is writing to any more."
-    for part in folder.glob(".*.part"):
-        with suppress(OSError):
-            if time.time() - part.stat().st_mtime > STALE:
-                part.unlink()

@@ -22,6 +22,7 @@ __all__ = [
 # %% ../nbs/lab/settings.ipynb #c002
 import os
 import re
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Callable
 from configparser import ConfigParser
 from configparser import Error as IniError
@@ -119,6 +120,18 @@ def _check_key(key: str, path: Path) -> None:
     )
 
 
+# %% ../nbs/lab/settings.ipynb #60ae7cb3
+def _expanded(named: str, key: str, path: Path) -> Path:
+    "A path of the file, with ~ filled in. Raises ValueError if that home folder is not known"
+    try:
+        return Path(named).expanduser()
+    except RuntimeError as error:
+        raise ValueError(
+            f'{path}, section [pseudolab]: {key} = "{named}" names a home folder that is not known'
+            f" ({error}); write the whole path."
+        ) from error
+
+
 # %% ../nbs/lab/settings.ipynb #c011
 @dataclass(frozen=True)
 class Settings:
@@ -157,14 +170,25 @@ class Settings:
         if not named:
             return None
         folder = self.path.parent if self.path else Path()
-        beside = folder / Path(named[0]).expanduser()
+        beside = folder / _expanded(named[0], "backbone", self.path or Path("settings.ini"))
         return str(beside) if beside.is_file() else named[0].strip()
 
 
 # %% ../nbs/lab/settings.ipynb #c017
+def _decode(data: bytes, path: Path) -> str:
+    "The text of a file in UTF-8, or in UTF-16 with a mark at its start, as Windows writes it"
+    encoding = "utf-16" if data[:2] in (BOM_UTF16_LE, BOM_UTF16_BE) else "utf-8-sig"
+    text = data.decode(encoding, errors="replace")
+    if "\0" in text and re.search(r"(?i)pseudolab", text.replace("\0", "")):
+        raise ValueError(
+            f"{path} is neither in UTF-8 nor in UTF-16 with a mark at its start; save it as UTF-8."
+        )
+    return text
+
+
 def _read_section(path: Path) -> dict[str, str] | None:
     "The section [pseudolab] of one file as text, or None if it has none."
-    text = path.read_bytes().decode("utf-8-sig", errors="replace")
+    text = _decode(path.read_bytes(), path)
     if not re.search(r"(?mi)^\s*\[\s*pseudolab\s*\]", text):
         return None
     parser = ConfigParser(interpolation=None, default_section="")
@@ -193,7 +217,7 @@ def _from_section(section: dict[str, str], path: Path) -> Settings:
         values["seed"] = int(values["seed"])
     if "cache" in values:
         named = values["cache"]
-        values["cache"] = path.parent / Path(named).expanduser() if named else None
+        values["cache"] = path.parent / _expanded(named, "cache", path) if named else None
     return Settings(**values, path=path)
 
 

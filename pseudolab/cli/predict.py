@@ -124,15 +124,16 @@ def predict(
     check_file("--out", out)
     from pseudolab.method.run import load_settings
 
-    about = load_settings(folder).clip
+    settings = load_settings(folder)
+    about = settings.clip
     files = readable_images(photos, strict)
     model = ModelOptions(
         clip=about["name"],
-        pretrained=pretrained or about["pretrained"],
+        pretrained=pretrained or about.get("pretrained"),
         device=device,
         precision=precision,
     )
-    predictions = _predict(folder, files, model)
+    predictions = _predict(folder, settings.task["class_names"], files, model)
     if out is not None:
         rows = [(image, name, f"{sure:.4f}") for image, name, sure in predictions]
         write_rows(out, ["image", "class", "probability"], rows)
@@ -144,7 +145,12 @@ def predict(
         _print_predictions(predictions, out)
 
 
-def _predict(folder: Path, files: Sequence[Path], model: ModelOptions) -> list[_Prediction]:
+def _predict(
+    folder: Path,
+    class_names: Sequence[str],  # of the run
+    files: Sequence[Path],
+    model: ModelOptions,
+) -> list[_Prediction]:
     "The likeliest class of each file, by the tuner that was kept in `folder`"
     from pseudolab.data.images import Images
     from pseudolab.method.tuner import PromptTuner
@@ -152,6 +158,11 @@ def _predict(folder: Path, files: Sequence[Path], model: ModelOptions) -> list[_
     tuner = PromptTuner.load(folder, pick_clip(read_settings(), model))
     probabilities = tuner.predict_proba(Images(files))
     names = tuner.prompt_.class_names
+    if names != list(class_names):
+        raise ValueError(
+            f"{folder} holds a prompt for the classes {', '.join(names)}, and its run.json names"
+            " others. Take the folder anew from where it was copied."
+        )
     return [
         _Prediction(str(path), names[row.argmax()], float(row.max()))
         for path, row in zip(files, probabilities, strict=True)

@@ -13,6 +13,7 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ import open_clip
 import torch
 import torch.nn.functional as F
 from open_clip.constants import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from tqdm.auto import tqdm
 
@@ -36,7 +37,7 @@ from pseudolab.clip.pocket import (
 )
 from pseudolab.data.worlds.brush import World, drawing_digest, likeness
 from pseudolab.data.worlds.corpus import PRETRAIN_STREAM, WORLDS, Captions, draw_corpus
-from pseudolab.io import cached_arrays, digest, write_atomically, write_json
+from pseudolab.io import cached_arrays, digest, remove_dead_parts, write_atomically, write_json
 
 # %% ../../nbs/pocket/08_pretrain.ipynb #c006
 OPENINGS = (
@@ -356,32 +357,129 @@ def _save_checkpoint(
     clip: Clip,
     optimizer: torch.optim.Optimizer,
     seen: set[int],
-    epoch: int,
+    log: list[dict[str, Any]],  # a record per whole epoch
     identity: str,
 ) -> None:
-    "Model, optimiser and the tokens read so far, after `epoch` whole epochs"
+    "Model, optimiser, the tokens read so far and the log, in one file that is written whole"
     state = {"seen": torch.tensor(sorted(seen))}
     for name, value in clip.model.state_dict().items():
         state[f"model.{name}"] = value.contiguous()
     for i, moments in optimizer.state_dict()["state"].items():
         for name, value in moments.items():
             state[f"optimizer.{i}.{name}"] = value.contiguous()
-    with write_atomically(path) as temporary:
-        save_file(state, temporary, metadata={"epoch": str(epoch), "identity": identity})
+    about = {"identity": identity, "log": json.dumps(log), "digest": _digest_of(state)}
+    with write_atomically(path, advice=_advice(path, len(log) - 1)) as temporary:
+        save_file(state, temporary, metadata=about)
 
 
+def _advice(path: Path, epochs: int) -> str:
+    "What to do where the disk is full"
+    if epochs == 0:
+        return "Make room there, or name another file."
+    return f"Make room, then resume: the epochs up to {epochs} are safe in {path}."
+
+
+def _digest_of(state: dict[str, torch.Tensor]) -> str:
+    return digest({name: value.cpu().numpy() for name, value in state.items()})
+
+
+# %% ../../nbs/pocket/08_pretrain.ipynb #cf460272
+def _read_checkpoint(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
+    "The notes and the tensors of a checkpoint. Raises ValueError if it is no whole file"
+    try:
+        with path.open("rb"):
+            pass  # safetensors does not say why it cannot open a file
+        # safe_open is no class to a type checker
+        opened: Any = safe_open(path, framework="pt")
+        with opened as file:
+            about = file.metadata() or {}
+            state = {name: file.get_tensor(name) for name in file.keys()}
+    except PermissionError as error:
+        raise ValueError(
+            f"{path} may not be read by you ({error.strerror}). It may be whole: ask its owner for"
+            " the right to read it."
+        ) from error
+    except (SafetensorError, OSError) as error:
+        raise _damaged(path, str(error)) from error
+    missing = [name for name in ("identity", "log", "digest") if name not in about]
+    if missing:
+        raise _damaged(path, f"its notes lack {missing[0]}")
+    return about, state
+
+
+def _damaged(path: Path, why: str) -> ValueError:
+    return ValueError(
+        f"{path} is damaged or no checkpoint ({why}). Remove it, and training starts anew."
+    )
+
+
+def _read_log(text: str, epochs: int) -> list[dict[str, Any]]:
+    "The record of each whole epoch. Raises ValueError if they are not those of 1, 2, 3 ..."
+    try:
+        log = json.loads(text)
+    except RecursionError as error:
+        raise ValueError("its log is nested too deeply") from error
+    if not isinstance(log, list) or not 1 <= len(log) <= epochs:
+        raise ValueError(f"its log is no list of 1 to {epochs} epochs")
+    for number, record in enumerate(log, 1):
+        if not isinstance(record, dict) or record.get("epoch") != number:
+            raise ValueError(f"its log lacks epoch {number}")
+        for name in ("loss", "logit_scale", "seconds"):
+            value: Any = record.get(name)
+            if type(value) not in (int, float) or not isfinite(value):
+                raise ValueError(f"its log has no {name} of epoch {number}")
+    return log
+
+
+def _check_tensors(
+    state: dict[str, torch.Tensor], model: torch.nn.Module, optimizer: torch.optim.Optimizer
+) -> None:
+    "Raise ValueError unless there is every tensor, in its shape and finite"
+    parameters = [one for group in optimizer.param_groups for one in group["params"]]
+    shapes = {f"model.{name}": value.shape for name, value in model.state_dict().items()}
+    for i, parameter in enumerate(parameters):
+        shapes[f"optimizer.{i}.step"] = torch.Size([])
+        for moment in ("exp_avg", "exp_avg_sq"):
+            shapes[f"optimizer.{i}.{moment}"] = parameter.shape
+    different = sorted(shapes.keys() ^ (state.keys() - {"seen"}))
+    if different or "seen" not in state:
+        raise ValueError(f"{(different or ['seen'])[0]} is missing, or there is one too many")
+    for name, shape in shapes.items():
+        if state[name].shape != shape:
+            raise ValueError(f"{name} is {tuple(state[name].shape)}; expected {tuple(shape)}")
+        if not torch.isfinite(state[name]).all():
+            raise ValueError(f"{name} has values that are NaN or infinite")
+    words = len(state["model.token_embedding.weight"])
+    seen = state["seen"]
+    if seen.ndim != 1 or seen.dtype != torch.int64 or not ((seen >= 0) & (seen < words)).all():
+        raise ValueError(f"seen does not name tokens from 0 to {words - 1}")
+
+
+# %% ../../nbs/pocket/08_pretrain.ipynb #8f44f19b
 def _load_checkpoint(
-    path: Path, clip: Clip, optimizer: torch.optim.Optimizer, identity: str
-) -> tuple[int, set[int]]:  # whole epochs done, tokens read
-    "The opposite of `_save_checkpoint`; raises ValueError if it is of other settings"
-    with safe_open(path, framework="pt") as file:
-        meta = file.metadata()
-        state = {name: file.get_tensor(name) for name in file.keys()}
-    if meta["identity"] != identity:
+    path: Path,
+    clip: Clip,
+    optimizer: torch.optim.Optimizer,
+    config: PretrainConfig,
+    identity: str,
+) -> tuple[list[dict[str, Any]], set[int]]:  # a record per whole epoch, tokens read
+    """The opposite of `_save_checkpoint`; model and optimiser stay as they are if it fails.
+
+    Raises ValueError if the file is damaged or of other settings.
+    """
+    about, state = _read_checkpoint(path)
+    if about["identity"] != identity:
         raise ValueError(
             f"{path} belongs to a run with other settings. Give those settings again, another"
             " output file, or remove it."
         )
+    try:
+        log = _read_log(about["log"], config.epochs)
+        _check_tensors(state, clip.model, optimizer)
+        if about["digest"] != _digest_of(state):
+            raise ValueError("its tensors are not those that were written")
+    except ValueError as error:
+        raise _damaged(path, str(error)) from error
     weights: dict[str, torch.Tensor] = {}
     moments: dict[int, dict[str, torch.Tensor]] = {}
     for key, value in state.items():
@@ -393,7 +491,7 @@ def _load_checkpoint(
             moments.setdefault(int(i), {})[moment] = value
     clip.model.load_state_dict(weights)
     optimizer.load_state_dict(optimizer.state_dict() | {"state": moments})
-    return int(meta["epoch"]), set(state["seen"].tolist())
+    return log, set(state["seen"].tolist())
 
 
 # %% ../../nbs/pocket/08_pretrain.ipynb #c023
@@ -438,16 +536,36 @@ def _untrained(config: PretrainConfig, device: str, precision: str) -> Clip:
     return clip
 
 
-def _log_epoch(log: Path, epoch: int, losses: list[float], clip: Clip, started: float) -> None:
-    "One line of JSON per epoch"
-    record = {
+def _record(epoch: int, losses: list[float], clip: Clip, started: float) -> dict[str, Any]:
+    "What is noted of an epoch"
+    return {
         "epoch": epoch,
         "loss": float(np.mean(losses)),
         "logit_scale": clip.logit_scale.exp().item(),
         "seconds": round(time.perf_counter() - started, 1),
     }
-    with log.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(record) + "\n")
+
+
+def _write_log(path: Path, log: list[dict[str, Any]]) -> None:
+    "A line of JSON per epoch, for people: it is never read"
+    with write_atomically(path) as temporary:
+        lines = [json.dumps(record) + "\n" for record in log]
+        temporary.write_text("".join(lines), encoding="utf-8")
+
+
+def _check_place(out: Path, checkpoint: Path, resume: bool) -> None:
+    "Raise ValueError if nothing can be written there, or a training that was stopped would be lost"
+    if out.is_dir():
+        raise ValueError(f"{out} is a folder; give the name of a file, such as pocket.safetensors.")
+    if checkpoint.exists() and not resume:
+        raise ValueError(
+            f"{checkpoint} holds the epochs of a training. Go on with them (resume=True, or"
+            " --resume), give another file, or remove it."
+        )
+    with write_atomically(out.with_suffix(".probe")) as temporary:
+        temporary.touch()
+    out.with_suffix(".probe").unlink()
+    remove_dead_parts(out.parent)
 
 
 def _identity(config: PretrainConfig) -> str:
@@ -462,13 +580,12 @@ def _finish(
     config: PretrainConfig,
     clip: Clip,
     seen: set[int],
-    log: Path,
+    log: list[dict[str, Any]],
 ) -> dict[str, Any]:  # the card
     "Write weights and card"
-    lines = log.read_text(encoding="utf-8").splitlines()
     card = {
         "config": asdict(config),
-        "log": [json.loads(line) for line in lines],
+        "log": log,
         "drawings": {world.name: drawing_digest(world) for world in WORLDS},
         "likeness": {world.name: likeness(world).tobytes().hex() for world in WORLDS},
         "versions": {"torch": torch.__version__, "open_clip": open_clip.__version__},
@@ -495,26 +612,29 @@ def pretrain(
 ) -> dict[str, Any]:  # the card: settings, log, versions, digests
     """Train a pocket CLIP from scratch and write its weights.
 
-    Raises ValueError if the checkpoint to resume from belongs to a run with other settings.
+    Everything that can be wrong is looked for before the first picture is drawn. Raises ValueError
+    if the files cannot be written, if there is a checkpoint and `resume` is not asked for, or if it
+    is damaged or of other settings.
     """
     out = Path(out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    checkpoint, log = out.with_suffix(".checkpoint.safetensors"), out.with_suffix(".log.jsonl")
+    checkpoint = out.with_suffix(".checkpoint.safetensors")
+    _check_place(out, checkpoint, resume)
     identity = _identity(config)
-    data = training_pictures(config, workers, progress)
     clip = _untrained(config, device, precision)
     captioner = Captioner(config.captions)
     optimizer = _optimizer(clip.model, config)
-    done = 0
-    seen = set()
+    log: list[dict[str, Any]] = []
+    seen: set[int] = set()
     if resume and checkpoint.exists():
-        done, seen = _load_checkpoint(checkpoint, clip, optimizer, identity)
-    if done == 0:
-        log.unlink(missing_ok=True)
-    for epoch in range(done, config.epochs):
+        log, seen = _load_checkpoint(checkpoint, clip, optimizer, config, identity)
+    data = training_pictures(config, workers, progress)
+    log_file = out.with_suffix(".log.jsonl")
+    _write_log(log_file, log)
+    for epoch in range(len(log), config.epochs):
         started = time.perf_counter()
         losses, read = _train_epoch(clip, optimizer, data, config, epoch, captioner, progress)
         seen |= read
-        _log_epoch(log, epoch + 1, losses, clip, started)
-        _save_checkpoint(checkpoint, clip, optimizer, seen, epoch + 1, identity)
+        log.append(_record(epoch + 1, losses, clip, started))
+        _save_checkpoint(checkpoint, clip, optimizer, seen, log, identity)
+        _write_log(log_file, log)
     return _finish(out, config, clip, seen, log)

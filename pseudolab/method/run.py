@@ -9,8 +9,6 @@ Docs: https://pseudolab.github.io/pseudolab/lab/method/run.html
 # %% auto #0
 __all__ = [
     "NOISE",
-    "AUDIT_COLUMNS",
-    "SCHEMA",
     "Round",
     "save_round",
     "load_round",
@@ -18,6 +16,7 @@ __all__ = [
     "save_settings",
     "load_settings",
     "Run",
+    "new_run",
 ]
 
 # %% ../../nbs/lab/method/run.ipynb #c002
@@ -28,12 +27,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from pseudolab.data.tasks import Task
-from pseudolab.io import read_json, write_atomically, write_json
+from pseudolab.io import write_atomically
 from pseudolab.method.pseudolabels import PseudoLabels, precision
+from pseudolab.method.run_folder import (
+    AUDIT_COLUMNS,
+    SCHEMA,
+    digests,
+    read_plain,
+    read_round_files,
+    read_settings_file,
+    round_numbers,
+    run_seal,
+    write_sealed,
+)
 
 # %% ../../nbs/lab/method/run.ipynb #c002a
 if TYPE_CHECKING:
@@ -120,9 +129,6 @@ class Round:
         return class_names[c], float(self.per_class_accuracy[c])
 
 
-AUDIT_COLUMNS = ("chosen", "right", "precision", "recall", "mean_confidence")
-
-
 def _precision(table: pd.DataFrame | None) -> float | None:
     return None if table is None else precision(table)
 
@@ -168,8 +174,9 @@ def _under(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
 
 def _arrays(round: Round) -> dict[str, np.ndarray]:
     "The arrays of a round under the names they have on disk"
+    many = round.predictions.size and round.predictions.max() > np.iinfo(np.int16).max
     arrays = {
-        "predictions": round.predictions.astype(np.int16),
+        "predictions": round.predictions.astype(np.int32 if many else np.int16),
         "pool_logits": round.pool_logits.astype(np.float16),
     }
     if round.pseudolabels is not None:
@@ -181,8 +188,12 @@ def _arrays(round: Round) -> dict[str, np.ndarray]:
 
 # %% ../../nbs/lab/method/run.ipynb #c010
 def save_round(folder: str | Path, round: Round) -> None:
-    "Write rounds/NN.safetensors, then rounds/NN.json"
+    """Write rounds/NN.safetensors, then rounds/NN.json.
+
+    Raises ValueError if they cannot be written; the rounds before stay whole.
+    """
     stem = Path(folder) / "rounds" / f"{round.number:02d}"
+    arrays = _arrays(round)
     numbers = {
         "number": round.number,
         "k": round.k,
@@ -192,28 +203,23 @@ def save_round(folder: str | Path, round: Round) -> None:
         "audit_zero_shot": _to_json(round.audit_zero_shot),
         "seconds": float(round.seconds),
         "gap": round.gap,
+        "arrays": digests(arrays),
+        "run": run_seal(Path(folder)),
     }
     with write_atomically(stem.with_suffix(".safetensors")) as part:
-        save_file(_arrays(round), part)
-    write_json(stem.with_suffix(".json"), numbers)
+        save_file(arrays, part)
+    # last: where it is, the round is whole
+    write_sealed(stem.with_suffix(".json"), numbers)
 
 
-def _read_round(stem: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:  # numbers, arrays
-    try:
-        with safe_open(stem.with_suffix(".safetensors"), framework="np") as file:
-            arrays = {name: file.get_tensor(name) for name in file.keys()}
-        numbers = read_json(stem.with_suffix(".json"))
-    except (SafetensorError, ValueError, OSError) as error:
-        raise ValueError(
-            f"{stem}.* is damaged or missing ({error}). Remove it and what comes after it, "
-            "then resume the run."
-        ) from error
-    return numbers, arrays
-
-
-def load_round(folder: str | Path, number: int) -> Round:
+def load_round(
+    folder: str | Path,
+    number: int,
+    about: dict[str, Any] | None = None,  # of the run, as for `read_round_files`
+) -> Round:
     "Read what `save_round` wrote; ValueError if a file is damaged or missing"
-    numbers, arrays = _read_round(Path(folder) / "rounds" / f"{number:02d}")
+    stem = Path(folder) / "rounds" / f"{number:02d}"
+    numbers, arrays = read_round_files(stem, number, about)
     labels = _under(arrays, "pseudolabels.")
     return Round(
         number=numbers["number"],
@@ -229,6 +235,19 @@ def load_round(folder: str | Path, number: int) -> Round:
         pool_logits=arrays["pool_logits"],
         prompt_state=_under(arrays, "prompt."),
     )
+
+
+def _rounds_are_alike(folder: Path, before: Round, round: Round) -> None:
+    "Raise ValueError if two rounds learned prompts of different shapes"
+    first, second = (
+        {name: (value.shape, value.dtype) for name, value in one.prompt_state.items()}
+        for one in (before, round)
+    )
+    if first != second:
+        raise ValueError(
+            f"{folder} holds rounds of two runs: the prompts of rounds {before.number} and"
+            f" {round.number} have other shapes. Take the folder anew from where it was copied."
+        )
 
 
 # %% ../../nbs/lab/method/run.ipynb #c015
@@ -280,12 +299,15 @@ class RunSettings:
 
 
 # %% ../../nbs/lab/method/run.ipynb #c015a
-SCHEMA = 1  # version of the run folder's format
-
-
-def save_settings(folder: str | Path, settings: RunSettings) -> None:
+def save_settings(
+    folder: str | Path,
+    settings: RunSettings,
+    *,
+    exclusive: bool = False,  # FileExistsError if there is one already
+) -> None:
     "Write run.json"
-    write_json(Path(folder) / "run.json", {"schema": SCHEMA} | settings.to_dict(), indent=1)
+    values = {"schema": SCHEMA} | settings.to_dict()
+    write_sealed(Path(folder) / "run.json", values, indent=1, exclusive=exclusive)
 
 
 def load_settings(folder: str | Path) -> RunSettings:
@@ -294,21 +316,12 @@ def load_settings(folder: str | Path) -> RunSettings:
     Raises FileNotFoundError if there is none, ValueError if it is damaged or has another format.
     """
     path = Path(folder) / "run.json"
-    if not path.is_file():
+    if not path.exists():
         raise FileNotFoundError(
             f"{folder} is not a run folder: it has no run.json. Give the folder that a run was "
             "saved to."
         )
-    values = read_json(path)
-    schema = values.pop("schema", None) if isinstance(values, dict) else None
-    if schema != SCHEMA:
-        raise ValueError(
-            f"{path} has format {schema}; this version of pseudolab reads format {SCHEMA}."
-        )
-    try:
-        return RunSettings.from_dict(values)
-    except ValueError as error:
-        raise ValueError(f"{path} is damaged ({error}).") from error
+    return RunSettings.from_dict(read_settings_file(path))
 
 
 # %% ../../nbs/lab/method/run.ipynb #c018
@@ -324,6 +337,24 @@ PARADIGM_TITLES = {
     "ssl": "semi-supervised",
     "trzsl": "transductive zero-shot",
 }
+
+
+# %% ../../nbs/lab/method/run.ipynb #97607791
+def _about(settings: RunSettings, folder: Path) -> dict[str, Any]:
+    "What the settings say of the rounds, as `read_round_files` wants to know it"
+    task = settings.task
+    return {
+        "n_classes": len(task["class_names"]),
+        "n_test": task["n_test"],
+        # unsupervised, every training image is in the pool
+        "n_pool": task["n_train"] if settings.paradigm == "ul" else None,
+        "n_rounds": settings.n_rounds,
+        "k": settings.k,
+        "test_counts": task.get("test_counts"),
+        "paradigm": settings.paradigm,
+        "run": run_seal(folder),
+        "sealed": read_plain(folder / "run.json")["schema"] >= 2,
+    }
 
 
 # %% ../../nbs/lab/method/run.ipynb #c019
@@ -401,19 +432,32 @@ class Run:
         return pd.DataFrame(rows).set_index("round")
 
     def save(self, folder: str | Path) -> None:
-        "Write run.json and every round"
+        "Write run.json and every round. Raises ValueError where a longer run stands already"
+        longer = [n for n in round_numbers(Path(folder)) if n >= len(self.rounds)]
+        if longer:
+            raise ValueError(
+                f"{folder} holds a run with more rounds, up to {longer[-1]}. Give another folder,"
+                " or remove it."
+            )
         save_settings(folder, self.settings)
         for round in self.rounds:
             save_round(folder, round)
 
     @staticmethod
     def load(folder: str | Path) -> "Run":
-        "Read a run folder: its whole rounds, from 0 on. Errors as of `load_settings`"
+        """Read a run folder: its whole rounds, from 0 on, each checked.
+
+        Raises FileNotFoundError if it is none, ValueError if a file breaks a rule.
+        """
+        folder = Path(folder)
         settings = load_settings(folder)
-        numbers = {int(path.stem) for path in (Path(folder) / "rounds").glob("[0-9]*.json")}
+        about = _about(settings, folder)
         rounds: list[Round] = []
-        while len(rounds) in numbers:
-            rounds.append(load_round(folder, len(rounds)))
+        for number in round_numbers(folder):
+            rounds.append(load_round(folder, number, about))
+            about["n_pool"] = len(rounds[0].pool_logits)
+            if number > 1:
+                _rounds_are_alike(folder, rounds[1], rounds[-1])
         return Run(settings, rounds)
 
     def explore(
@@ -445,3 +489,21 @@ class Run:
         from pseudolab.views.report import write_report
 
         return write_report([self], path)
+
+
+# %% ../../nbs/lab/method/run.ipynb #8c8269f2
+def new_run(folder: Path, settings: RunSettings) -> Run:
+    "Begin a run in a folder that has none. Raises ValueError if another process is faster"
+    if round_numbers(folder):
+        raise ValueError(
+            f"{folder} holds rounds and no run.json, so nobody knows what they belong to. Give"
+            " another folder, or remove it."
+        )
+    try:
+        save_settings(folder, settings, exclusive=True)
+    except FileExistsError as error:
+        raise ValueError(
+            f"{folder} holds a run already: another process has just started it. Give another"
+            " folder."
+        ) from error
+    return Run(settings)

@@ -27,7 +27,7 @@ from tqdm.auto import tqdm
 from pseudolab.clip.loading import load_clip
 from pseudolab.clip.model import Clip, PatchRows
 from pseudolab.data.tasks import Task
-from pseudolab.io import read_json, write_json
+from pseudolab.io import digest, remove_dead_parts
 from pseudolab.method.deviations import HOLD_OUT_SEED, deviate
 from pseudolab.method.loss import WEIGHTS, term_weights
 from pseudolab.method.prompts.base import Prompt, TemplatePrompt
@@ -41,8 +41,14 @@ from pseudolab.method.run import (
     Run,
     RunSettings,
     load_settings,
+    new_run,
     save_round,
-    save_settings,
+)
+from pseudolab.method.run_folder import (
+    SCHEMA,
+    read_tuner_file,
+    run_seal,
+    write_sealed,
 )
 from pseudolab.method.selectors import (
     NEEDS_FEATURES,
@@ -397,6 +403,11 @@ class PromptTuner:
     def _open_run(self, task: Task, split: Split, out: str | Path | None, resume: bool) -> Run:
         "A new run, or the whole rounds of the one in `out`"
         run = self._find_run(self._settings(task, split), out, resume)
+        if run.rounds and len(run.rounds[0].pool_logits) != len(split.pool):
+            raise ValueError(
+                f"{out} holds a run with {len(run.rounds[0].pool_logits)} images in the pool, and"
+                f" this task has {len(split.pool)}. Give another folder."
+            )
         run.task = task
         self.run_, self.task_ = run, task
         return run
@@ -409,8 +420,7 @@ class PromptTuner:
             return Run(settings)
         self.strategy.to_dict()  # refuses a schedule that cannot be saved
         if not (Path(out) / "run.json").exists():
-            save_settings(out, settings)
-            return Run(settings)
+            return new_run(Path(out), settings)
         if not resume:
             raise ValueError(
                 f"{out} holds a run already. Give another folder, remove it, or resume it "
@@ -422,6 +432,8 @@ class PromptTuner:
                 f"{out} holds a run with another {', '.join(different)}. Resume it with its own "
                 "settings, or give another folder."
             )
+        for folder in (Path(out), Path(out) / "rounds"):
+            remove_dead_parts(folder)
         return Run.load(out)
 
     @torch.no_grad()
@@ -433,7 +445,7 @@ class PromptTuner:
             return prompt, deviate("first logits", fit.zero_shot, self.recipe, **about)
         learned = self._new_prompt(fit.task, 0, before=prompt)
         state = run.rounds[-1].prompt_state
-        learned.load_state_dict({name: torch.from_numpy(value) for name, value in state.items()})
+        learned.load_learned({name: torch.from_numpy(value) for name, value in state.items()})
         self.prompt_ = learned
         return learned, learned.logits(fit.split.pool.images)
 
@@ -441,8 +453,15 @@ class PromptTuner:
         "Add the round to the run, and to its folder if it has one"
         self.prompt_ = prompt
         run.rounds.append(round)
-        if out is not None:
+        if out is None:
+            return round
+        try:
             save_round(out, round)
+        except ValueError as error:
+            kept = f"rounds 0 to {round.number - 1} are" if round.number else "run.json is"
+            raise ValueError(
+                f"{error} In {out} {kept} safe: resume the run, and it goes on from there."
+            ) from error
         return round
 
     def _arguments(self) -> dict[str, Any]:
@@ -539,11 +558,14 @@ class PromptTuner:
         arguments = self._arguments() | {"strategy": self.strategy.to_dict()}
         prompt.save(Path(folder) / "prompt.safetensors")
         about = {
+            "schema": SCHEMA,
             "arguments": arguments,
             "learned": type(prompt).__name__,
             "clip": {"name": self.clip.name, "pretrained": self.clip.pretrained},
+            "prompt_digest": digest(Path(folder) / "prompt.safetensors"),
+            "run": run_seal(Path(folder)),
         }
-        write_json(Path(folder) / "tuner.json", about, indent=1)
+        write_sealed(Path(folder) / "tuner.json", about, indent=1)
 
     @staticmethod
     def load(
@@ -556,14 +578,12 @@ class PromptTuner:
         learned with another CLIP.
         """
         about = _read_saved(Path(folder))
-        arguments = about["arguments"]
-        arguments["recipe"] = Recipe.from_dict(arguments["recipe"])
-        arguments["strategy"] = Strategy.from_dict(arguments["strategy"])
-        if clip is None:
-            clip = load_clip(about["clip"]["name"], about["clip"]["pretrained"])
-        tuner = PromptTuner(clip, **arguments)
+        arguments = about["arguments"] | _read_method(about["arguments"])
         kinds = {kind.__name__: kind for kind in (TemplatePrompt, *PROMPTS.values())}
-        kind = kinds[about["learned"]]
+        kind = kinds[one_of("the kind of the learned prompt", about["learned"], kinds)]
+        if clip is None:
+            clip = load_clip(about["clip"]["name"], about["clip"].get("pretrained"))
+        tuner = PromptTuner(clip, **arguments)
         tuner.prompt_ = kind.load(Path(folder) / "prompt.safetensors", clip)
         return tuner
 
@@ -619,4 +639,13 @@ def _read_saved(folder: Path) -> dict[str, Any]:
         raise FileNotFoundError(
             f"{folder} holds no tuner.json. Give a folder that PromptTuner.save wrote."
         )
-    return read_json(path)
+    return read_tuner_file(path)
+
+
+def _read_method(arguments: dict[str, Any]) -> dict[str, Any]:
+    "The recipe and the strategy that were saved"
+    try:
+        recipe = Recipe.from_dict(arguments["recipe"])
+    except TypeError as error:
+        raise ValueError(f"The saved recipe has a value of another kind ({error}).") from error
+    return {"recipe": recipe, "strategy": Strategy.from_dict(arguments["strategy"])}

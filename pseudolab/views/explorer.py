@@ -8,6 +8,7 @@ Docs: https://pseudolab.github.io/pseudolab/lab/views/explorer.html
 
 # %% auto #0
 __all__ = [
+    "MOST_DRAWN",
     "MOST_CONFUSED",
     "MOST_PICTURES",
     "SPRITE_BYTES",
@@ -43,7 +44,8 @@ import pandas as pd
 from PIL import Image, ImageOps
 
 from pseudolab.data.images import Images
-from pseudolab.data.tasks import Task, load_task
+from pseudolab.data.pocket import N_TEST, N_TRAIN
+from pseudolab.data.tasks import Task, load_task, task_info
 from pseudolab.io import write_atomically
 from pseudolab.method.equity import class_ranks, quarter_changes, split_half
 from pseudolab.method.run import Round, Run
@@ -63,8 +65,10 @@ from pseudolab.views.html import (
 )
 from pseudolab.views.plots import plot_per_class
 
-
 # %% ../../nbs/lab/views/explorer.ipynb #c008
+MOST_DRAWN = 20_000  # images: a run may come from anybody, and must not keep this machine busy
+
+
 def task_of(
     run: Run,
     task: Task | None = None,  # None: the one it was fitted to, or a pocket task drawn again
@@ -99,11 +103,20 @@ def _drawn_again(
 ) -> Task | None:
     "The pocket task of these settings"
     source = dict(about.get("source") or {})
-    if source.get("name") not in POCKET_TASKS:
+    if source.get("name") not in POCKET_TASKS or _images_of(source) > MOST_DRAWN:
         return None
     tail = source.pop("imbalanced", None)
     task = load_task(**source)
     return task if tail is None else task.imbalanced(**tail)
+
+
+def _images_of(source: dict[str, Any]) -> int:
+    "How many pictures it takes to draw a pocket task"
+    usual = task_info(source["name"])
+    if usual.classes is None or not {"n_train", "n_test"} & source.keys():
+        return 0
+    per_class = source.get("n_train", N_TRAIN) + source.get("n_test", N_TEST)
+    return usual.classes * per_class
 
 
 # %% ../../nbs/lab/views/explorer.ipynb #c011

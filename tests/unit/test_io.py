@@ -23,6 +23,7 @@ from pseudolab.io import (
     digest,
     prune,
     read_json,
+    remove_dead_parts,
     write_atomically,
     write_json,
 )
@@ -333,6 +334,92 @@ def test_what_json_cannot_hold_leaves_the_old_file(tmp_path):
     with pytest.raises(TypeError):
         write_json(path, {1, 2})
     assert read_json(path) == [1] and os.listdir(tmp_path) == ["x.json"]
+
+
+def test_deep_json_and_endless_numbers_are_damaged(tmp_path):
+    for text in ("[" * 100_000, '{"a":' * 100_000, "9" * 10_000):
+        (tmp_path / "x.json").write_text(text)
+        with pytest.raises(ValueError, match="x.json is damaged") as caught:
+            read_json(tmp_path / "x.json")
+        assert "\n" not in str(caught.value) and len(str(caught.value)) < 300
+
+
+def test_a_new_file_is_new(tmp_path):
+    path = tmp_path / "x.json"
+    write_json(path, [1], exclusive=True)
+    with pytest.raises(FileExistsError):
+        write_json(path, [2], exclusive=True)
+    assert read_json(path) == [1] and os.listdir(tmp_path) == ["x.json"]
+
+
+def test_a_new_file_is_new_without_hard_links_too(tmp_path, monkeypatch):
+    def refuse(*arguments):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(io.os, "link", refuse)
+    test_a_new_file_is_new(tmp_path)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="rights are those of POSIX")
+@pytest.mark.parametrize("umask, mode", [(0o022, 0o644), (0o027, 0o640), (0o077, 0o600)])
+def test_the_rights_of_a_file_are_those_of_the_umask(tmp_path, umask, mode):
+    before = os.umask(umask)
+    try:
+        with write_atomically(tmp_path / "x") as part:
+            part.touch(mode=0o600)  # as safetensors does
+    finally:
+        os.umask(before)
+    assert (tmp_path / "x").stat().st_mode & 0o777 == mode
+
+
+def test_only_parts_of_dead_processes_are_removed(tmp_path):
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    own = io._part_name()
+    parts = {
+        "dead": own.replace(f"-{os.getpid()}-", f"-{ended.pid}-"),
+        "own": own,
+        "of the first process": own.replace(f"-{os.getpid()}-", "-1-"),
+        "of another machine": ".00000000-" + own.split("-", 1)[1],
+        "of no machine": ".0123.part",
+        "no part": "x.json",
+    }
+    for name in parts.values():
+        (tmp_path / name).touch()
+    remove_dead_parts(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {*parts.values()} - {parts["dead"]}
+    remove_dead_parts(tmp_path / "gone")
+
+
+@pytest.mark.parametrize("number", [27, 28, 30])
+def test_what_cannot_be_written_is_named_with_what_is_safe(tmp_path, number):
+    from safetensors import SafetensorError
+
+    (tmp_path / "x").write_text("old")
+    for error in (OSError(number, "no"), SafetensorError(f"I/O error: no (os error {number})")):
+        with pytest.raises(ValueError, match=r"/x cannot be written: .* Every file .* is whole"):
+            with write_atomically(tmp_path / "x") as part:
+                part.write_text("half")
+                raise error
+    assert (tmp_path / "x").read_text() == "old" and os.listdir(tmp_path) == ["x"]
+
+
+def test_other_errors_pass_as_they_are(tmp_path):
+    from safetensors import SafetensorError
+
+    missing = FileNotFoundError(2, "No such file", "photo.jpg")
+    for error in (missing, OSError("cannot identify image"), SafetensorError("wrong type")):
+        with pytest.raises(type(error)) as caught:
+            with write_atomically(tmp_path / "x"):
+                raise error
+        assert caught.value is error
+        with pytest.raises(type(error)):
+            cached_rows("k", (3,), float, lambda error=error: fail_with(error), tmp_path)
+
+
+def fail_with(error):
+    yield np.zeros(1)
+    raise error
 
 
 # --- arrays that are made once
@@ -767,6 +854,24 @@ def test_a_cache_that_may_only_be_read_still_serves(tmp_path, monkeypatch):
 
     monkeypatch.setattr(io.os, "utime", refuse)
     assert cached_array(f"a-{digest('a')}", never, tmp_path).sum() == 0
+
+
+def test_a_file_that_may_not_be_read_is_neither_made_again_nor_taken_over(tmp_path, monkeypatch):
+    fill(tmp_path, "a")
+    key = f"a-{digest('a')}"
+    before = (tmp_path / f"{key}.npy").read_bytes()
+    opened = Path.open
+
+    def denied(path, mode="r", *arguments, **options):
+        if path.suffix == ".npy":
+            raise PermissionError(13, "Permission denied", str(path))
+        return opened(path, mode, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", denied)
+    with pytest.raises(ValueError, match=r"may not be read by you .*ask its owner.*settings.ini"):
+        cached_array(key, never, tmp_path)
+    monkeypatch.undo()
+    assert (tmp_path / f"{key}.npy").read_bytes() == before
 
 
 # --- the command

@@ -235,3 +235,29 @@ def test_the_names_of_the_tasks_agree():
     from pseudolab.data.tasks import task_names
 
     assert task_names() == list(TASK_NAMES)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_file_of_any_windows_editor_is_read(tmp_path, encoding):
+    write(tmp_path, "[pseudolab]\ntask = digits\nseed = 7\n", encoding)
+    assert (read_settings(tmp_path).task, read_settings(tmp_path).seed) == ("digits", 7)
+
+
+@pytest.mark.parametrize("order", ["le", "be"])
+def test_utf_16_with_a_mark_in_either_order_and_without_one(tmp_path, order):
+    text = "[pseudolab]\nseed = 7\n"
+    mark = {"le": b"\xff\xfe", "be": b"\xfe\xff"}[order]
+    (tmp_path / "settings.ini").write_bytes(mark + text.encode(f"utf-16-{order}"))
+    assert read_settings(tmp_path).seed == 7
+    write(tmp_path, text, f"utf-16-{order}")
+    with pytest.raises(ValueError, match=r"settings.ini is neither in UTF-8 .* save it as UTF-8"):
+        read_settings(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "key, named", [("cache", "~nobody9/c"), ("backbone", "ViT-B-32 ~nobody9/w")]
+)
+def test_a_home_folder_that_nobody_has_is_named(tmp_path, key, named):
+    write(tmp_path, f"[pseudolab]\n{key} = {named}\n")
+    with pytest.raises(ValueError, match=rf"{key} = \"~nobody9/.\" .*; write the whole path"):
+        assert read_settings(tmp_path).pretrained

@@ -25,6 +25,7 @@ from pseudolab.method.prompts.text import TextPrompt
 from pseudolab.method.prompts.visual import VisualPrompt
 from pseudolab.method.recipe import Recipe
 from pseudolab.method.run import Run, RunSettings, load_settings
+from pseudolab.method.run_folder import write_sealed
 from pseudolab.method.strategies import SCHEDULES, STRATEGIES, Constant, Growing, Strategy
 from pseudolab.method.tuner import PromptTuner
 from support.runs import noise_task
@@ -185,7 +186,7 @@ def test_a_tuner_of_another_format_is_refused(clip, tmp_path):
     learned(clip, "grip").save(tmp_path)
     about = json.loads((tmp_path / "tuner.json").read_text())
     about["arguments"]["strategy"] = "grip"
-    (tmp_path / "tuner.json").write_text(json.dumps(about))
+    write_sealed(tmp_path / "tuner.json", about)
     with pytest.raises(ValueError, match="'grip' is no strategy"):
         PromptTuner.load(tmp_path, clip)
 

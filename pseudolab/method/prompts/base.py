@@ -44,11 +44,32 @@ def _read_prompt(
         with opened as file:
             about = json.loads((file.metadata() or {})["pseudolab"])
             state = {name: file.get_tensor(name) for name in file.keys()}
-    except (SafetensorError, KeyError, json.JSONDecodeError) as error:
+        _check_saved(about, state)
+    except (SafetensorError, KeyError, RecursionError, ValueError) as error:
         raise ValueError(
             f"{path} is not a prompt that `save` wrote, or is damaged ({error})."
         ) from error
     return about, state
+
+
+def _check_saved(about: Any, state: dict[str, torch.Tensor]) -> None:
+    "Raise ValueError unless this is what `Prompt.save` notes; nothing is made of it before"
+    kinds = {"prompt": str, "clip": str, "clip_digest": str, "options": dict}
+    for name, kind in kinds.items():
+        if not isinstance(about, dict) or not isinstance(about.get(name), kind):
+            raise ValueError(f"its notes have no {name}")
+    names = about["options"].get("class_names")
+    if not isinstance(names, list):
+        raise ValueError("its notes have no class names")
+    check_class_names(names)
+    # a number of tokens that no tensor has could ask for any amount of memory
+    tokens = about["options"].get("n_tokens")
+    lengths = {length for value in state.values() for length in value.shape}
+    if tokens is not None and (type(tokens) is not int or tokens not in lengths):
+        raise ValueError(f"its notes say n_tokens = {tokens!r:.40}, and no tensor has that length")
+    for name, value in state.items():
+        if not torch.isfinite(value).all():
+            raise ValueError(f"{name} has values that are NaN or infinite")
 
 
 # %% ../../../nbs/lab/method/prompts/base.ipynb #06c6d9fa
@@ -222,9 +243,25 @@ class Prompt(nn.Module):
                 f"{path} was learned with {about['clip']}; {clip!r} has other weights, another"
                 " context or another tokenizer. Load that CLIP."
             )
-        prompt = cls(clip, **about["options"])
-        prompt.load_state_dict(state)
+        try:
+            prompt = cls(clip, **about["options"])
+        except TypeError as error:
+            raise ValueError(f"{path} has other options than a {cls.kind} prompt ({error}).") from (
+                error
+            )
+        prompt.load_learned(state)
         return prompt
+
+    def load_learned(self, state: dict[str, torch.Tensor]) -> None:
+        "Take over what was learned; raises ValueError if it is of another prompt."
+        try:
+            self.load_state_dict(state)
+        except RuntimeError as error:
+            said = " ".join(str(error).split())
+            raise ValueError(
+                f"What was learned does not fit this {self.kind} prompt ({said}). Load it with the"
+                " CLIP and the options that it was learned with."
+            ) from error
 
 
 # %% ../../../nbs/lab/method/prompts/base.ipynb #c018
