@@ -152,6 +152,7 @@ def pick_task(settings: Settings, options: TaskOptions) -> "Task":
         template=options.template,
         seed=options.task_seed,
         strict=options.strict,
+        names_as_they_are=options.names_as_they_are,
     )
 
 

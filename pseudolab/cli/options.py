@@ -14,6 +14,7 @@ __all__ = [
     "Template",
     "TaskSeed",
     "Strict",
+    "NamesAsTheyAre",
     "PromptChoice",
     "ParadigmChoice",
     "StrategyChoice",
@@ -180,6 +181,14 @@ Strict = Annotated[
     typer.Option("--strict", help="A file that is not an image is an error; else it is skipped."),
 ]
 
+NamesAsTheyAre = Annotated[
+    bool,
+    typer.Option(
+        "--names-as-they-are",
+        help="Take folders' names for class names; else golden_retriever becomes golden retriever.",
+    ),
+]
+
 
 @dataclass(frozen=True)
 class TaskOptions:
@@ -191,6 +200,7 @@ class TaskOptions:
     template: Template = None
     task_seed: TaskSeed = 0
     strict: Strict = False
+    names_as_they_are: NamesAsTheyAre = False
 
 
 # %% ../../nbs/lab/cli/options.ipynb #c011

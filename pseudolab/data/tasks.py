@@ -102,6 +102,7 @@ class Task:
     train: ImageSet  # the training pool
     test: ImageSet  # may be empty or unlabelled
     source: dict = field(default_factory=dict)  # what `load_task` was asked for, in plain values
+    validation: ImageSet | None = None  # images to choose a round by; None: there are none
 
     def __post_init__(self):
         "Raise ValueError about names, a template or labels that will not do"
@@ -109,6 +110,8 @@ class Task:
         check_template(self.template)
         check_labels(self.train.labels, len(self.class_names))
         check_labels(self.test.labels, len(self.class_names))
+        if self.validation is not None:
+            check_labels(self.validation.labels, len(self.class_names))
 
     def __repr__(self) -> str:
         sets = f"train {self.train}, test {self.test}"
@@ -192,9 +195,12 @@ def _folder_task(
     template: str,
     seed: int,
     strict: bool,
+    names_as_they_are: bool,
 ) -> Task:
     "A task from a folder of images, as `load_task` describes it"
-    found = read_folder(root, class_names, seed=seed, strict=strict)
+    found = read_folder(
+        root, class_names, seed=seed, strict=strict, names_as_they_are=names_as_they_are
+    )
     if found.notes:
         warnings.warn(f"{found.root}: {'. '.join(found.notes)}.", stacklevel=3)
     source = {
@@ -205,7 +211,11 @@ def _folder_task(
         "seed": seed,
     }
     name = found.root.name or str(found.root)
-    return Task(name, list(found.names.values()), template, found.train, found.test, source)
+    validation = (
+        found.validation if found.validation is not None and len(found.validation) else None
+    )
+    names = list(found.names.values())
+    return Task(name, names, template, found.train, found.test, source, validation)
 
 
 def _paper_task(name: str, root: Path | str | None, template: str, seed: int, strict: bool) -> Task:
@@ -276,6 +286,8 @@ def load_task(
     # make it an error, not a warning, if a file is not an image, or if a copy of a data set is not
     # as in the paper
     strict: bool = False,
+    # of a folder task: do not make words of names such as golden_retriever or AnnualCrop
+    names_as_they_are: bool = False,
     # of a drawn task: n_train, n_test (images per class), shift (0: the style of pretraining)
     **options: Any,
 ) -> Task:
@@ -290,7 +302,7 @@ def load_task(
     template = check_template(TEMPLATE if template is None else template)
     seed = check_seed(seed)
     if name == "folder":
-        return _folder_task(root, class_names, template, seed, strict)
+        return _folder_task(root, class_names, template, seed, strict, names_as_they_are)
     if name in PAPER_TASKS:
         return _paper_task(name, root, template, seed, strict)
     if name == "digits":
