@@ -167,7 +167,8 @@ Root = Annotated[
 ClassNames = Annotated[
     str | None,
     typer.Option(
-        help="Names with commas, FOLDER=NAME to rename folders, or a text file with one per line."
+        help="Names with commas, FOLDER=NAME to rename folders, or a text, CSV or JSON file of"
+        " them."
     ),
 ]
 Template = Annotated[

@@ -343,7 +343,9 @@ def _from_array(images: np.ndarray | torch.Tensor) -> Any:
         return as_pictures(images.ravel().tolist())
     if _is_preprocessed(images):
         return _preprocessed([images])
-    is_stack = images.ndim == 3 and not {images.shape[0], images.shape[2]} & set(CHANNELS)
+    # grey pictures one behind the other, if neither end can be colours
+    no_colours = images.ndim == 3 and images.shape[0] not in CHANNELS
+    is_stack = no_colours and min(images.shape[1:]) > max(CHANNELS)
     return Rows(images) if images.ndim == 4 or is_stack else [_pixels_of(images)]
 
 

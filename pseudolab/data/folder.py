@@ -14,6 +14,7 @@ __all__ = [
     "without_twins",
     "list_folder",
     "images_below",
+    "find_pictures",
     "Part",
     "read_part",
     "find_parts",
@@ -39,11 +40,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zlib import crc32
 
 import numpy as np
 
+from pseudolab.clip.pictures import Rows, as_pictures
 from pseudolab.data.checks import (
     check_class_name,
     check_class_names,
@@ -142,6 +144,23 @@ def images_below(
     yield from listing.images
     for inner in listing.folders:
         yield from images_below(inner, seen)
+
+
+# %% ../../nbs/lab/data/folder.ipynb #c895877c
+def find_pictures(
+    images: Any,  # a folder, or what `as_pictures` accepts
+) -> Any:  # pictures in the order given; those of a folder in natural order
+    "The pictures that were given. Raises ValueError for a folder without any, and for other kinds."
+    if isinstance(images, (str, Path)) and Path(images).expanduser().is_dir():
+        files = without_twins(list(images_below(Path(images).expanduser())))
+        if not files:
+            raise ValueError(f"There is no image in the folder {images}; give one that has some.")
+        return Images(files)
+    found = as_pictures(images)
+    things = found.things if isinstance(found, Rows) else None
+    if isinstance(things, (list, tuple)) and all(isinstance(one, (str, Path)) for one in things):
+        return Images([Path(one).expanduser() for one in things])
+    return found
 
 
 # %% ../../nbs/lab/data/folder.ipynb #2ed54d25
@@ -431,10 +450,13 @@ def _other_endings(parts: Sequence[Part]) -> str:  # with a space before it
 
 def _images_deeper_down(parts: Sequence[Part]) -> str:  # with a space before it
     "A question about the folder that was probably meant, if there is one"
-    folders = [path for part in parts for path in part.passed if path.is_dir()]
-    for folder in folders:
-        if list_folder(folder).images:
-            return f" There are images deeper down; did you mean root={str(folder.parent)!r}?"
+    for folder in (path for part in parts for path in part.passed if path.is_dir()):
+        first = next(images_below(folder), None)
+        if first is not None:
+            above = first.parent.parent
+            is_part = above.name.casefold() in ("train", "test", *VALIDATION)
+            meant = str(above.parent if is_part else above)
+            return f" There are images deeper down; did you mean --root {meant}, root={meant!r}?"
     return ""
 
 

@@ -1,20 +1,30 @@
 """Real photos, real habits: whatever pictures come as, and however folders are kept, the answer is
 the right one or a sentence that says what to do."""
 
+import csv
+import json
 import os
 import shutil
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
+from typer.testing import CliRunner
 
 import pseudolab
+from pseudolab.cli.app import app
+from pseudolab.cli.inputs import check_file, pick_task, read_class_names
+from pseudolab.cli.options import TaskOptions
 from pseudolab.cli.predict import find_images
+from pseudolab.cli.results import write_predictions, write_rows
 from pseudolab.clip import pictures
 from pseudolab.clip.pictures import THINNEST, read_image, upright_rgb
 from pseudolab.data import images as images_module
@@ -25,6 +35,8 @@ from pseudolab.method.prompts.base import TemplatePrompt
 from pseudolab.method.prompts.multimodal import MultimodalPrompt
 from pseudolab.method.prompts.text import TextPrompt
 from pseudolab.method.prompts.visual import VisualPrompt
+from pseudolab.method.run import load_round, save_round
+from pseudolab.settings import read_settings
 from support import ROOT
 from support.photos import folder_of, picture, quietly
 
@@ -43,6 +55,11 @@ def failing(name: str) -> Path:
     if not (FAILING / name).exists():
         pytest.skip(f"needs {FAILING / name}")
     return FAILING / name
+
+
+def said_by(answer: Any) -> str:
+    "What a command printed or raised, in one line"
+    return f"{answer.output} {answer.exception}".replace("\n", "")
 
 
 def noise(seed: int = 0, size: tuple[int, int] = (40, 30)) -> np.ndarray:
@@ -587,3 +604,404 @@ def test_the_same_texts_that_people_brought(clip):
     task = quietly(load_task, "folder", root=failing("same_text"))
     with pytest.raises(ValueError, match="'River' and 'river'"):
         pseudolab.PromptTuner(clip, strategy="zero_shot").fit(task, progress=False)
+
+
+# --- whatever is given, in the order given
+
+
+@pytest.fixture(scope="module")
+def tuner(clip):
+    "Zero-shot CLIP on two of the pocket tasks' classes"
+    task = load_task("satellite", n_train=2, n_test=3)
+    tuner = pseudolab.PromptTuner(clip, strategy="zero_shot")
+    tuner.fit(task, progress=False)
+    return tuner
+
+
+@pytest.fixture(scope="module")
+def shots(tuner):
+    "PIL images, of different classes"
+    return list(tuner.task_.test.images[:7])
+
+
+class Pairs(torch.utils.data.Dataset):
+    "A dataset of torch: it has no end but its length"
+
+    def __init__(self, rows):
+        self.rows = rows
+
+    def __len__(self):
+        return len(self.rows)
+
+    def __getitem__(self, at):
+        return self.rows[at % len(self.rows)], at
+
+
+class Column:
+    "A column of Hugging Face's datasets"
+
+    def __init__(self, rows):
+        self.rows = rows
+
+    def __len__(self):
+        return len(self.rows)
+
+    def __getitem__(self, at):
+        if not isinstance(at, int):
+            raise TypeError("a column is asked for numbers")
+        return self.rows[at]
+
+
+def kinds_of(shots: list[Image.Image], folder: Path, clip: Any) -> dict[str, Any]:
+    "The same pictures in every way that they may come"
+    files = [folder / f"{at}.png" for at in range(len(shots))]
+    for path, shot in zip(files, shots, strict=True):
+        path.parent.mkdir(exist_ok=True)
+        shot.save(path)
+    arrays = np.stack([np.asarray(shot) for shot in shots])
+    ready = [clip.preprocess(shot) for shot in shots]
+    shuffled = np.random.default_rng(0).permutation(len(shots))
+    as_bytes = [{"bytes": path.read_bytes(), "path": None} for path in files]
+    return {
+        "list": shots,
+        "tuple": tuple(shots),
+        "generator": (shot for shot in shots),
+        "series": pd.Series(shots, index=shuffled),
+        "series of paths": pd.Series([str(path) for path in files], index=shuffled),
+        "column of a frame": pd.DataFrame({"image": files}, index=shuffled)["image"],
+        "array of objects": np.array([str(path) for path in files]),
+        "paths": files,
+        "texts": [str(path) for path in files],
+        "folder": folder,
+        "folder as text": str(folder),
+        "NHWC": arrays,
+        "list of HWC": list(arrays),
+        "NCHW": arrays.transpose(0, 3, 1, 2),
+        "bytes in torch": torch.from_numpy(arrays.transpose(0, 3, 1, 2).copy()),
+        "rows of torch": [torch.from_numpy(one.transpose(2, 0, 1).copy()) for one in arrays],
+        "Images": Images(arrays),
+        "ImageSet": ImageSet(Images(arrays), np.full(len(shots), -1)),
+        "ImageSet of files": ImageSet(Images(files), np.full(len(shots), -1)),
+        "preprocessed": torch.stack(ready),
+        "list of preprocessed": ready,
+        "list of batches": [torch.stack(ready[:3]), torch.stack(ready[3:])],
+        "preprocessed in numpy": torch.stack(ready).numpy(),
+        "in 64 bits": torch.stack(ready).double(),
+        "torch dataset": Pairs(shots),
+        "torch dataset, ready": Pairs(ready),
+        "loader": torch.utils.data.DataLoader(Pairs(ready), batch_size=3),
+        "hf column": Column(shots),
+        "hf rows": Column([{"image": shot, "label": 0} for shot in shots]),
+        "hf bytes": Column(as_bytes),
+        "map": map(Image.Image.copy, shots),
+        "dict values": dict(enumerate(shots)).values(),
+        "mixed": [shots[0], files[1], str(files[2]), arrays[3], *shots[4:]],
+    }
+
+
+@pytest.mark.parametrize("prompt", ["text", "visual"])
+def test_every_kind_of_pictures_gets_its_answers_in_order(tmp_path, clip, shots, tuner, prompt):
+    if prompt == "visual":
+        kind = VisualPrompt(clip, tuner.prompt_.class_names, n_tokens=2)
+        tuner = pseudolab.PromptTuner(clip, prompt="visual", strategy="zero_shot")
+        tuner.prompt_ = kind
+    wanted = tuner.predict_proba(shots)
+    assert len({tuple(row) for row in wanted.round(6).tolist()}) == len(shots)
+    names = tuner.predict(shots).tolist()
+    for way, given in kinds_of(shots, tmp_path / "photos", clip).items():
+        if way in ("generator", "map"):
+            given = list(given)
+        assert np.abs(tuner.predict_proba(given) - wanted).max() < 1e-6, way
+        assert tuner.predict(given).tolist() == names, way
+
+
+def test_a_generator_is_read_once(shots, tuner):
+    assert tuner.predict(shot for shot in shots).tolist() == tuner.predict(shots).tolist()
+    assert tuner.predict(iter([])).shape == (0,) and tuner.predict_proba([]).shape[0] == 0
+
+
+def test_one_picture_is_one_row(tmp_path, clip, shots, tuner):
+    shots[2].save(tmp_path / "one.png")
+    wanted = tuner.predict_proba([shots[2]])
+    array = np.asarray(shots[2])
+    for given in (
+        shots[2],
+        tmp_path / "one.png",
+        str(tmp_path / "one.png"),
+        array,
+        torch.from_numpy(array.transpose(2, 0, 1).copy()),
+        clip.preprocess(shots[2]),
+        (tmp_path / "one.png").read_bytes(),
+        {"image": shots[2]},
+    ):
+        assert np.abs(tuner.predict_proba(given) - wanted).max() < 1e-6
+    half = tuner.predict_proba(clip.preprocess(shots[2]).half())
+    assert half.shape == wanted.shape and np.abs(half - wanted).max() < 0.05
+
+
+def test_score_takes_pictures_with_labels_in_any_form(tuner):
+    test = tuner.task_.test
+    names = [tuner.task_.class_names[label] for label in test.labels]
+    wanted = tuner.score()
+    order = np.random.default_rng(0).permutation(len(test))
+    assert wanted is not None and 0 < wanted < 1
+    assert tuner.score(test) == tuner.score(test.images, test.labels) == wanted
+    shuffled = pd.DataFrame({"image": list(test.images), "label": names}).iloc[order]
+    assert tuner.score(shuffled["image"], shuffled["label"]) == wanted
+    assert tuner.score(list(test.images), [None] * len(test)) is None
+    for wrong, said in (
+        ((list(test.images), ["no such class"] * len(test)), "no class"),
+        ((list(test.images), names[:-1]), "one for each"),
+        ((list(test.images),), "labels="),
+    ):
+        with pytest.raises(ValueError, match=said):
+            tuner.score(*wrong)
+
+
+WRONG = {
+    "None": None,
+    "number": 3,
+    "numbers": [1, 2],
+    "set": {1, 2},
+    "frame": pd.DataFrame({"image": [1], "label": [2]}),
+    "float picture": np.zeros((9, 9, 3)),
+    "five dimensions": np.zeros((1, 1, 9, 9, 3), np.uint8),
+    "another size": torch.zeros(2, 3, 9, 9),
+    "whole numbers": torch.zeros(2, 3, 56, 56, dtype=torch.int64),
+    "two colours": np.zeros((9, 9, 2), np.uint8),
+    "shapes": [torch.zeros(3, 56, 56), torch.zeros(3, 9, 9)],
+    "kinds": [torch.zeros(3, 56, 56), "a.png"],
+    "no file": "nothing/there.png",
+    "no image": b"no image",
+    "row": {"text": "a cat"},
+}
+
+
+@pytest.mark.parametrize("kind", WRONG)
+def test_what_is_no_picture_is_refused_in_a_sentence(tuner, kind):
+    with pytest.raises(ValueError) as caught:
+        tuner.predict(WRONG[kind])
+    assert (
+        "expected" in str(caught.value)
+        or "give" in str(caught.value).lower()
+        or ("cannot be read" in str(caught.value) or "no image file" in str(caught.value))
+    )
+
+
+def test_a_task_an_empty_folder_and_numbers_that_are_none_are_refused(tmp_path, tuner):
+    with pytest.raises(ValueError, match="task.test"):
+        tuner.predict(tuner.task_)
+    with pytest.raises(ValueError, match="no image in the folder"):
+        tuner.predict(tmp_path)
+    with pytest.raises(ValueError, match="NaN"):
+        tuner.predict(torch.full((1, 3, 56, 56), float("nan")))
+
+
+# --- the classes of the pool
+
+
+class NearTies(pseudolab.PromptTuner):
+    "A tuner whose logits differ in what 16 bits cannot hold"
+
+    def _logits(self, fit, prompt):
+        n = len(fit.split.pool)
+        logits = torch.full((n, len(fit.task.class_names)), 20.0, dtype=torch.float64)
+        logits[torch.arange(n), torch.arange(n) % logits.shape[1]] += 1e-4
+        return logits, super()._logits(fit, prompt)[1]
+
+
+def test_the_classes_of_the_pool_are_those_of_the_run(tmp_path, clip):
+    task = load_task("satellite", n_train=2, n_test=1)
+    tuner = NearTies(clip, strategy="zero_shot")
+    run = tuner.fit(task, out=tmp_path / "run", progress=False)
+    n, n_classes = len(task.train), len(task.class_names)
+    wanted = [at % n_classes for at in range(n)]
+    assert len(set(run.rounds[0].pool_logits.argmax(1).tolist())) == 1  # what 16 bits say
+    for found in (run, pseudolab.Run.load(tmp_path / "run")):
+        assert found.rounds[0].pool_predictions.tolist() == wanted
+        assert found.rounds[0].pool_predictions.dtype == np.int64
+        assert found.rounds[0].given_to(n_classes).tolist() == [n // n_classes] * n_classes
+
+
+def test_a_round_of_before_is_read_by_its_logits(tmp_path, clip):
+    run = pseudolab.PromptTuner(clip, strategy="zero_shot").fit(
+        load_task("satellite", n_train=2, n_test=1), progress=False
+    )
+    old = replace(run.rounds[0], pool_classes=None)
+    save_round(tmp_path, old)
+    again = load_round(tmp_path, 0)
+    assert again.pool_classes is None
+    assert (again.pool_predictions == old.pool_logits.argmax(1)).all()
+    nothing = replace(old, pool_logits=old.pool_logits[:0])
+    assert nothing.given_to(3).tolist() == [0, 0, 0]
+
+
+# --- what fit left
+
+
+@pytest.mark.parametrize("prompt", ["text", "visual"])
+@pytest.mark.parametrize("rounds", [0, 1])
+def test_what_fit_left_predicts(tmp_path, clip, prompt, rounds):
+    task = load_task("satellite", n_train=2, n_test=2)
+    strategy = "fpl" if rounds else "zero_shot"
+    recipe = pseudolab.Recipe.pocket().replace(epochs=1, min_steps=0)
+    options: dict[str, Any] = {"prompt_options": {"n_tokens": 2}, "recipe": recipe, "seed": 3}
+    tuner = pseudolab.PromptTuner(clip, prompt=prompt, strategy=strategy, **options)
+    tuner.fit(task, out=tmp_path, progress=False)
+    again = pseudolab.PromptTuner.load(tmp_path, clip)
+    wanted = tuner.predict_proba(task.test.images)
+    assert np.array_equal(again.predict_proba(task.test.images), wanted)
+    assert again._arguments() == tuner._arguments() and again.score(task) == tuner.score()
+    picture(tmp_path / "photos" / "1.png")
+    answer = CliRunner().invoke(app, ["predict", str(tmp_path), str(tmp_path / "photos"), "--json"])
+    assert answer.exit_code == 0 and json.loads(answer.stdout)[0]["class"] in task.class_names
+
+
+def test_a_run_of_another_clip_or_without_a_round_is_refused(tmp_path, clip):
+    task = load_task("satellite", n_train=2, n_test=1)
+    pseudolab.PromptTuner(clip, strategy="zero_shot").fit(task, out=tmp_path, progress=False)
+    about = json.loads((tmp_path / "run.json").read_text())
+    about["clip"]["digest"] = "0" * 32
+    (tmp_path / "run.json").write_text(json.dumps(about))
+    with pytest.raises(ValueError, match="Load that CLIP"):
+        pseudolab.PromptTuner.load(tmp_path, clip)
+    for path in (tmp_path / "rounds").iterdir():
+        path.unlink()
+    with pytest.raises(ValueError, match="0 rounds"):
+        pseudolab.PromptTuner.load(tmp_path, clip)
+    with pytest.raises(FileNotFoundError, match="run.json"):
+        pseudolab.PromptTuner.load(tmp_path / "rounds", clip)
+
+
+# --- predictions in a file
+
+
+ZERO_SHOT = ["run", "--task", "satellite", "--strategy", "zero_shot", "--device", "cpu"]
+
+
+def test_predictions_that_cannot_be_written_are_refused_before_anything_is_done(
+    tmp_path, monkeypatch
+):
+    def too_late(*given, **options):
+        raise AssertionError("the run began")
+
+    monkeypatch.setattr("pseudolab.cli.run.pick_task", too_late)
+    picture(tmp_path / "a.png")
+    impossible = [tmp_path, tmp_path / "a.png" / "b.csv"]
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0o500)
+    if not os.access(locked, os.W_OK):
+        impossible.append(locked / "new" / "b.csv")
+    for place in impossible:
+        answer = CliRunner().invoke(app, [*ZERO_SHOT, "--predictions", str(place)])
+        assert answer.exit_code != 0 and not isinstance(answer.exception, AssertionError)
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(ValueError, match="cannot be written to"):
+        check_file("--predictions", tmp_path / "b.csv")
+
+
+def test_rows_are_written_into_what_is_there(tmp_path):
+    real, link = tmp_path / "real" / "b.csv", tmp_path / "link.csv"
+    real.parent.mkdir()
+    real.write_text("old")
+    link.symlink_to(real)
+    write_rows(link, ["a"], [["b"]])
+    assert link.is_symlink() and real.read_text().split() == ["a", "b"]
+    write_rows(Path(os.devnull), ["a"], [["b"]])
+    assert Path(os.devnull).is_char_device()
+    os.mkfifo(tmp_path / "pipe")
+    reader = ThreadPoolExecutor(1)
+    read = reader.submit((tmp_path / "pipe").read_text)
+    write_rows(tmp_path / "pipe", ["a"], [["b"]])
+    assert read.result(timeout=10).split() == ["a", "b"] and (tmp_path / "pipe").is_fifo()
+    reader.shutdown()
+
+
+FORMULAS = ["=cmd()", "+1", "@sum", "-2+3", "\tx", "\rx"]
+
+
+def test_formulas_are_shown_and_not_computed(tmp_path):
+    plain = ["cat", "a=b", "0.5", "1+1"]
+    write_rows(tmp_path / "a.csv", ["x"], [[cell] for cell in (*FORMULAS, *plain)])
+    with (tmp_path / "a.csv").open(newline="") as file:
+        cells = [row[0] for row in csv.reader(file)][1:]
+    assert cells == [*(f"'{cell}" for cell in FORMULAS), *plain]
+
+
+def test_paths_are_listed_once_and_not_for_each_row(tmp_path, clip, monkeypatch):
+    folder_of(tmp_path, forest=6, river=6)
+    task = load_task("folder", root=tmp_path)
+    tuner = pseudolab.PromptTuner(clip, strategy="zero_shot")
+    tuner.fit(task, progress=False)
+    listed = []
+    known = Images.paths.fget
+    assert known is not None
+    monkeypatch.setattr(Images, "paths", property(lambda self: listed.append(1) or known(self)))
+    write_predictions(tmp_path / "a.csv", tuner, task)
+    assert len(listed) <= 4
+    assert len((tmp_path / "a.csv").read_text().splitlines()) == 13
+
+
+# --- names and folders on the command line
+
+
+def test_class_names_of_any_length_and_from_files(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    many = [f"class number {at}" for at in range(500)]
+    assert read_class_names(", ".join(many)) == many
+    assert read_class_names("x" * 300) == ["x" * 300]
+    assert read_class_names("a\0b, c") == ["a\0b", "c"]
+    files = {
+        "a.txt": ("# pets\ncat\n\n dog, big \n", ["cat", "dog, big"]),
+        "b.txt": ("3=three\n4=four", {"3": "three", "4": "four"}),
+        "a.csv": ("river,lake\n", ["river", "lake"]),
+        "b.csv": ("# comment\nname\nriver\nlake\n", ["river", "lake"]),
+        "c.csv": ('folder,name\n3,"three, or III"\n4,four\n', {"3": "three, or III", "4": "four"}),
+        "a.json": ('["river", "lake"]', ["river", "lake"]),
+        "b.json": ('{"3": "three"}', {"3": "three"}),
+    }
+    for name, (text, wanted) in files.items():
+        (tmp_path / name).write_text(text)
+        assert read_class_names(name) == read_class_names(str(tmp_path / name)) == wanted
+    for missing in ("gone.txt", "gone.csv", "no/gone.json"):
+        with pytest.raises(FileNotFoundError, match="no such file"):
+            read_class_names(missing)
+    for wrong in ("{", '"river"'):
+        (tmp_path / "wrong.json").write_text(wrong)
+        with pytest.raises(ValueError, match=r"wrong.json.*expected"):
+            read_class_names("wrong.json")
+
+
+def test_the_names_that_people_brought():
+    assert read_class_names(str(failing("names.csv"))) == ["river", "lake"]
+
+
+def test_a_folder_as_task_and_a_root_too_high_answer_with_the_option(tmp_path):
+    folder_of(tmp_path / "photos" / "animals", cat=2, dog=2)
+    answer = CliRunner().invoke(app, ["run", "--task", str(tmp_path / "photos")])
+    assert answer.exit_code != 0 and f"--root {tmp_path / 'photos'}" in said_by(answer)
+    for root in (tmp_path, tmp_path / "photos"):
+        answer = CliRunner().invoke(app, ["run", "--root", str(root)])
+        assert answer.exit_code != 0
+        assert f"--root {tmp_path / 'photos' / 'animals'}" in said_by(answer)
+
+
+def test_a_folder_that_is_called_like_a_task_does_not_hide_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "digits").mkdir()
+    assert pick_task(read_settings(), TaskOptions(task="digits")).name == "digits"
+
+
+@pytest.mark.parametrize("as_they_are", [False, True])
+def test_export_finds_the_pictures_of_a_run_with_a_task_seed(tmp_path, as_they_are):
+    root = folder_of(tmp_path / "photos", dark_forest=6, river=6)
+    options = ["--names-as-they-are"] if as_they_are else []
+    run = ["run", "--root", str(root), "--strategy", "zero_shot", "--task-seed", "4", *options]
+    out = str(tmp_path / "run")
+    answer = quietly(CliRunner().invoke, app, [*run, "--out", out, "--device", "cpu"])
+    assert answer.exit_code == 0, answer.output
+    export = ["export", out, "--root", str(root)]
+    answer = quietly(CliRunner().invoke, app, [*export, "--task-seed", "4"])
+    assert answer.exit_code == 0 and "left out" not in answer.output, answer.output
+    answer = quietly(CliRunner().invoke, app, export)
+    assert answer.exit_code != 0 and "--task-seed" in said_by(answer)
