@@ -138,8 +138,8 @@ def _images_of(
     digests = (about["train_digest"], about["test_digest"])
     if digests != (found.train.digest(), found.test.digest()):
         raise ValueError(
-            f"The images in {root} are not divided as those of this run. Give --task-seed and"
-            " --class-names as they were, and the folder as it was."
+            f"The folder {root} is not the one of this run, or was divided otherwise. Give"
+            " --task-seed and --class-names as they were, and the folder as it was."
         )
     return found
 
