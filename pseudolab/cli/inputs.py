@@ -213,6 +213,7 @@ def pick_task(settings: Settings, options: TaskOptions) -> "Task":
         seed=options.task_seed,
         strict=options.strict,
         names_as_they_are=options.names_as_they_are,
+        label_pattern=options.label_pattern,
     )
 
 

@@ -15,6 +15,7 @@ __all__ = [
     "TaskSeed",
     "Strict",
     "NamesAsTheyAre",
+    "LabelPattern",
     "PromptChoice",
     "ParadigmChoice",
     "StrategyChoice",
@@ -190,6 +191,15 @@ NamesAsTheyAre = Annotated[
     ),
 ]
 
+LabelPattern = Annotated[
+    str | None,
+    typer.Option(
+        help="A regular expression with one group: the class in the name of a file that lies in no"
+        " class folder, such as '([a-z]+)_[0-9]+'.",
+        metavar="REGEX",
+    ),
+]
+
 
 @dataclass(frozen=True)
 class TaskOptions:
@@ -202,6 +212,7 @@ class TaskOptions:
     task_seed: TaskSeed = 0
     strict: Strict = False
     names_as_they_are: NamesAsTheyAre = False
+    label_pattern: LabelPattern = None
 
 
 # %% ../../nbs/lab/cli/options.ipynb #c011

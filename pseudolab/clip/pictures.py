@@ -23,10 +23,12 @@ import struct
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from hashlib import blake2b
 from importlib import import_module
 from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -276,6 +278,8 @@ class Rows(Sequence[Image.Image]):
 
     def __init__(self, things: Any):  # has a length, and a row for each number
         self.things = things
+        self._lock = Lock()
+        self._contents: dict[int, bytes] = {}
 
     def __len__(self) -> int:
         return len(self.things)
@@ -285,6 +289,21 @@ class Rows(Sequence[Image.Image]):
             return [self[at] for at in range(len(self))[which]]
         at = range(len(self))[operator.index(which)]
         return picture_of(self.things[at])
+
+    def upright(self, at: int) -> Image.Image:  # RGB
+        "One picture, ready to look at; one thread at a time, since a row may open a file."
+        with self._lock:
+            picture = upright_rgb(self[at])
+            picture.load()
+        return picture
+
+    def content(self, at: int) -> bytes:
+        "A digest of one picture, made when it is first asked for."
+        if at not in self._contents:
+            picture = self.upright(at)
+            head = repr(picture.size).encode()
+            self._contents[at] = blake2b(head + picture.tobytes(), digest_size=16).digest()
+        return self._contents[at]
 
 
 def _is_preprocessed(thing: Any) -> bool:

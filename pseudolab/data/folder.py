@@ -25,6 +25,7 @@ __all__ = [
     "readable_names",
     "folder_names",
     "check_folders",
+    "label_by_name",
     "split_classes",
     "part_set",
     "check_not_empty",
@@ -389,8 +390,35 @@ def _lacking(part: Part, names: Mapping[str, str], where: Path) -> list[str]:
     ]
 
 
+# %% ../../nbs/lab/data/folder.ipynb #caaa4b4c
+def label_by_name(
+    part: Part,  # its loose images that match become images of a class
+    pattern: str,  # a regular expression with one group, the class
+) -> None:
+    "Take labels from the names of loose files. Raises ValueError for a pattern that will not do."
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise ValueError(
+            f"The label pattern {pattern!r} is no regular expression: {error}."
+        ) from error
+    if compiled.groups != 1:
+        raise ValueError(
+            f"The label pattern {pattern!r} has {compiled.groups} groups; expected one, round what"
+            " stands for the class, such as ([a-z]+)_[0-9]+."
+        )
+    left = []
+    for path in part.loose:
+        match = compiled.search(path.name)
+        if match and match[1] and match[1].strip():
+            part.by_class.setdefault(check_class_name(match[1]), []).append(path)
+        else:
+            left.append(path)
+    part.loose = left
+
+
 # %% ../../nbs/lab/data/folder.ipynb #54a94be7
-def _training_positions(name: str, n: int, share: float, seed: int) -> set[int]:
+def training_positions(name: str, n: int, share: float, seed: int) -> set[int]:
     "Which of a class's `n` images are trained on: `share` of them, and at least one on each side"
     order = np.random.default_rng([seed, crc32(name.encode())]).permutation(n)
     wanted = max(1, round(share * n))
@@ -413,7 +441,7 @@ def split_classes(
                 f'The class "{name}" has one image ({paths[0]}), which cannot be split; add'
                 f" another, or use train/ and test/ folders. {'. '.join(notes)}".rstrip()
             )
-        chosen = _training_positions(name, len(paths), share, seed)
+        chosen = training_positions(name, len(paths), share, seed)
         train.by_class[name] = [path for at, path in enumerate(paths) if at in chosen]
         test.by_class[name] = [path for at, path in enumerate(paths) if at not in chosen]
     return train, test
@@ -592,6 +620,7 @@ def read_folder(
     seed: int = 0,  # of the 60/40 split
     strict: bool = False,  # a file that is not an image is an error
     names_as_they_are: bool = False,  # do not make folders' names readable
+    label_pattern: str | None = None,  # as for `label_by_name`
 ) -> FolderContents:
     "The labelled and unlabelled images of a folder; raises ValueError or FileNotFoundError."
     root = check_root(
@@ -604,6 +633,9 @@ def read_folder(
     validation = Part({}, [], []) if test is None else find_validation(root)
     parts = [train] if test is None else [train, test]
     every = [*parts, validation]
+    if label_pattern is not None:
+        for part in every:
+            label_by_name(part, label_pattern)
     check_not_empty(parts, root, _not_read(every))
     found = list(dict.fromkeys(name for part in parts for name in part.by_class))
     names = folder_names(pairs, found, root, names_as_they_are)

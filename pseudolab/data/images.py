@@ -31,7 +31,7 @@ from typing import Any, NamedTuple, overload
 import numpy as np
 from PIL import Image
 
-from pseudolab.clip.pictures import READ_ERRORS, open_rgb, read_image, readable_formats
+from pseudolab.clip.pictures import READ_ERRORS, Rows, open_rgb, read_image, readable_formats
 from pseudolab.io import digest
 
 # %% ../../nbs/lab/data/images.ipynb #00194063
@@ -148,8 +148,9 @@ class Images(Sequence[Image.Image]):
 
     def __init__(
         self,
-        # uint8 (n, height, width, 3) or, in grey, (n, height, width); or n paths
-        source: np.ndarray | Sequence[Path],
+        # uint8 (n, height, width, 3) or, in grey, (n, height, width); or n paths; or rows of
+        # anything, as `as_pictures` makes them
+        source: np.ndarray | Sequence[Path] | Rows,
         positions: np.ndarray | None = None,  # (N,) in `source`; None: all of them
     ):
         "The pictures of `source` at `positions`"
@@ -178,6 +179,8 @@ class Images(Sequence[Image.Image]):
         "The picture at a position of `source`"
         if isinstance(self.source, np.ndarray):
             return Image.fromarray(self.source[at]).convert("RGB")
+        if isinstance(self.source, Rows):
+            return self.source.upright(at)
         return read_image(self.source[at])
 
     def __repr__(self) -> str:
@@ -186,7 +189,7 @@ class Images(Sequence[Image.Image]):
     @property
     def paths(self) -> list[Path] | None:
         "The files, or None if the pictures were drawn"
-        if isinstance(self.source, np.ndarray):
+        if isinstance(self.source, (np.ndarray, Rows)):
             return None
         return [self.source[at] for at in self.positions.tolist()]
 
@@ -194,6 +197,8 @@ class Images(Sequence[Image.Image]):
         "A name for the pictures and their order, whatever they are called and wherever they stand"
         if isinstance(self.source, np.ndarray):
             return digest("pixels", self.source[self.positions])
+        if isinstance(self.source, Rows):
+            return digest("rows", [self.source.content(at) for at in self.positions.tolist()])
         contents = [file_content(self.source[at]) for at in self.positions.tolist()]
         return digest("files, read as in version 2", contents)
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -1005,3 +1006,142 @@ def test_export_finds_the_pictures_of_a_run_with_a_task_seed(tmp_path, as_they_a
     assert answer.exit_code == 0 and "left out" not in answer.output, answer.output
     answer = quietly(CliRunner().invoke, app, export)
     assert answer.exit_code != 0 and "--task-seed" in said_by(answer)
+
+
+# --- tasks from lists, tables, datasets, and names of files
+
+
+def shades(n: int) -> list[Image.Image]:
+    "Pictures of different colours"
+    return [Image.new("RGB", (9, 7), (20 * at, 100, 30)) for at in range(n)]
+
+
+LABELS = ["sky", "sea", "sky", "sea", "sky", "sea", None, "sky"]
+
+
+def test_a_task_from_lists_is_split_as_a_folder_is(tmp_path, clip):
+    for at, (shade, label) in enumerate(zip(shades(8), LABELS, strict=True)):
+        path = tmp_path / (label or ".") / f"{at}.png"
+        path.parent.mkdir(exist_ok=True)
+        shade.save(path)
+    folder = load_task("folder", root=tmp_path)
+    files = [tmp_path / (label or ".") / f"{at}.png" for at, label in enumerate(LABELS)]
+    listed = pseudolab.Task.from_lists(files, LABELS)
+    assert listed.class_names == folder.class_names == ["sea", "sky"]
+    for part in ("train", "test"):
+        one, other = getattr(listed, part), getattr(folder, part)
+        facts = [set(zip(some.paths, some.labels.tolist(), strict=True)) for some in (one, other)]
+        assert facts[0] == facts[1]
+    numbers = [None if label is None else ["sea", "sky"].index(label) for label in LABELS]
+    again = pseudolab.Task.from_lists(map(str, files), numbers, class_names=["sea", "sky"])
+    assert again.train.digest() == listed.train.digest()
+    seeds = {pseudolab.Task.from_lists(files, LABELS, seed=s).test.digest() for s in range(5)}
+    assert len(seeds) > 1
+
+
+@pytest.mark.parametrize("way", ["pil", "arrays", "frame", "torch", "hf"])
+def test_a_task_of_pictures_in_memory_is_fitted(tmp_path, clip, way):
+    pictures_, labels = shades(6), [0, 1, 0, 1, 0, 1]
+    names = ["sea", "sky"]
+    if way == "pil":
+        task = pseudolab.Task.from_lists(pictures_, labels, class_names=names)
+    elif way == "arrays":
+        arrays = np.stack([np.asarray(one) for one in pictures_])
+        task = pseudolab.Task.from_lists(arrays, labels, class_names=names)
+    elif way == "frame":
+        words = [names[label] for label in labels]
+        index = [5, 3, 1, 0, 2, 4]
+        frame = pd.DataFrame({"photo": pictures_, "kind": words}, index=index)
+        task = pseudolab.Task.from_frame(frame, image="photo", label="kind")
+    elif way == "torch":
+        rows: Any = Pairs(pictures_)
+        rows.targets, rows.classes = torch.tensor(labels), names
+        task = pseudolab.Task.from_dataset(rows)
+    else:
+        task = pseudolab.Task.from_dataset(hugging_face(pictures_, labels, names))
+    known = pseudolab.Task.from_lists(pictures_, labels, class_names=names)
+    assert task.class_names == names and task.train.paths is None
+    assert task.train.labels.tolist() == known.train.labels.tolist()
+    assert (task.train.digest(), task.test.digest()) == (known.train.digest(), known.test.digest())
+    assert task.train.digest() != task.test.digest()
+    run = pseudolab.PromptTuner(clip, strategy="zero_shot").fit(task, progress=False)
+    assert run.score is not None and len(run.rounds[0].predictions) == len(task.test)
+
+
+def hugging_face(rows: list, labels: list[int], names: list[str]) -> Any:
+    "What a dataset of Hugging Face looks like from outside"
+
+    class Dataset(Column):
+        features = {"image": None, "label": SimpleNamespace(names=names)}
+
+        def __getitem__(self, at):
+            return {"image": Column(rows), "label": Column(labels)}[at]
+
+    return Dataset(rows)
+
+
+def test_a_table_may_say_what_to_test_on_and_where_its_files_lie(tmp_path):
+    for at, shade in enumerate(shades(4)):
+        shade.save(tmp_path / f"{at}.png")
+    frame = pd.DataFrame(
+        {
+            "image": [f"{at}.png" for at in range(4)],
+            "label": ["sea", "sky", "sky", np.nan],
+            "part": ["train", "Test", "train", "train"],
+        },
+        index=[3, 2, 1, 0],
+    )
+    task = pseudolab.Task.from_frame(frame, split="part", root=tmp_path)
+    assert [path.name for path in task.train.paths] == ["0.png", "2.png", "3.png"]
+    assert task.train.labels.tolist() == [0, 1, -1] and task.test.labels.tolist() == [1]
+    for options, said in (
+        ({"image": "photo"}, "no column 'photo'"),
+        ({"split": "label"}, "expected 'train' or 'test'"),
+        ({"label": None}, "class_names"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            pseudolab.Task.from_frame(frame, root=tmp_path, **options)
+
+
+def test_lists_that_do_not_fit_are_refused_and_broken_files_are_left_out(tmp_path):
+    pictures_ = shades(4)
+    for labels, options, said in (
+        (["a", "b"], {}, "one label per image"),
+        (["a", "b", "b", "b"], {}, "one image"),
+        (["a", "b", "a", "c"], {"class_names": ["a", "b"]}, "no class"),
+        ([0, 0, 1, 2], {"class_names": ["a", "b"]}, "labels from"),
+        ([0, 0, 1, 1], {}, "class_names"),
+        (["a", "a", "a", "a"], {}, "two or more"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            pseudolab.Task.from_lists(pictures_, labels, **options)
+    with pytest.raises(ValueError, match="Preprocessed"):
+        pseudolab.Task.from_lists(torch.zeros(2, 3, 8, 8), ["a", "b"])
+    for at, shade in enumerate(pictures_):
+        shade.save(tmp_path / f"{at}.png")
+    (tmp_path / "torn.png").write_bytes(b"torn")
+    files = [tmp_path / name for name in ("0.png", "torn.png", "1.png", "2.png", "3.png")]
+    task, said = warned(pseudolab.Task.from_lists, files, ["a", "b", "b", "a", "b"])
+    assert "torn.png" in said and len(task.train) + len(task.test) == 4
+    for part in (task.train, task.test):
+        for path, label in zip(part.paths, part.labels.tolist(), strict=True):
+            assert label == {"0.png": 0, "1.png": 1, "2.png": 0, "3.png": 1}[path.name]
+
+
+def test_labels_are_taken_from_names_of_files(tmp_path):
+    for at, name in enumerate(["beagle_1", "beagle_2", "great_dane_3", "great_dane_4", "5"]):
+        picture(tmp_path / f"{name}.jpg", (at, 1, 1))
+    pattern = r"^([a-z_]+)_[0-9]+"
+    task = quietly(load_task, "folder", root=tmp_path, label_pattern=pattern)
+    assert task.class_names == ["beagle", "great dane"]
+    assert sorted(task.train.labels.tolist()) == [-1, 0, 1] and len(task.test) == 2
+    for part in (task.train, task.test):
+        for path, label in zip(part.paths, part.labels.tolist(), strict=True):
+            assert label == -1 or path.name.startswith(("beagle", "great")[label])
+    again = quietly(load_task, **task.source)
+    assert again.train.paths == task.train.paths and again.class_names == task.class_names
+    options = TaskOptions(root=tmp_path, label_pattern=pattern)
+    assert quietly(pick_task, read_settings(), options).class_names == task.class_names
+    for wrong, said in (("(", "no regular expression"), ("a", "0 groups"), ("(a)(b)", "2 groups")):
+        with pytest.raises(ValueError, match=said):
+            load_task("folder", root=tmp_path, label_pattern=wrong)
