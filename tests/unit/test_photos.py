@@ -794,7 +794,7 @@ def test_a_task_an_empty_folder_and_numbers_that_are_none_are_refused(tmp_path, 
         tuner.predict(tuner.task_)
     with pytest.raises(ValueError, match="no image in the folder"):
         tuner.predict(tmp_path)
-    with pytest.raises(ValueError, match="NaN"):
+    with pytest.raises(ValueError, match="preprocessed pictures hold NaN"):
         tuner.predict(torch.full((1, 3, 56, 56), float("nan")))
 
 
