@@ -280,7 +280,7 @@ def drop_unreadable(
         return guessed
     count = "1 file is" if len(wrong) == 1 else f"{len(wrong)} files are"
     reasons = [f"{path} ({why})" for path, why in wrong.items()]
-    said = f"{count} not an image that can be used: {first_few(reasons, 3)}"
+    said = f"{count} not an image: {first_few(reasons, 3)}"
     if strict:
         raise ValueError(f"{said}. Remove them, or load without strict to pass them over.")
     for part in parts:
