@@ -8,6 +8,7 @@ Docs: https://pseudolab.github.io/pseudolab/lab/cli/inputs.html
 
 # %% auto #0
 __all__ = [
+    "NAMES_FILE",
     "TRUTHS",
     "read_class_names",
     "read_prior",
@@ -21,13 +22,15 @@ __all__ = [
 
 # %% ../../nbs/lab/cli/inputs.ipynb #c002
 import csv
+import json
+import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pseudolab.cli.options import MethodOptions, ModelOptions, PromptOptions, TaskOptions, given
-from pseudolab.settings import PAPER_TASKS, Settings
+from pseudolab.settings import PAPER_TASKS, TASK_NAMES, Settings
 
 # %% ../../nbs/lab/cli/inputs.ipynb #c003
 if TYPE_CHECKING:
@@ -43,9 +46,60 @@ def read_class_names(
     "Class names as an argument gives them; a dict from folder to name if each is written with ="
     if text is None:
         return None
-    is_file = Path(text).suffix.lower() == ".txt" or Path(text).is_file()
-    parts = _read_lines(Path(text), "one class name per line") if is_file else text.split(",")
-    return _names([part.strip() for part in parts if part.strip()])
+    path = _file_meant(text)
+    if path is None:
+        return _names([part.strip() for part in text.split(",") if part.strip()])
+    lines = [line for line in _read_lines(path, NAMES_FILE) if not line.startswith("#")]
+    if path.suffix.lower() == ".json":
+        return _names_in_json(path, "\n".join(lines))
+    if path.suffix.lower() == ".csv":
+        return _names_in_csv(lines)
+    return _names([line.strip() for line in lines if line.strip()])
+
+
+NAMES_FILE = (
+    "a text file with one class name per line, a CSV file with one name or FOLDER,NAME per line, or"
+    " JSON with a list of names or {folder: name}; lines that start with # are comments"
+)
+
+
+def _file_meant(text: str) -> Path | None:
+    "The file that a text names, if it names one. Raises FileNotFoundError if it is missing"
+    try:
+        path = Path(text).expanduser()
+        if path.is_file():
+            return path
+        is_file_name = "," not in text and path.suffix.lower() in (".txt", ".csv", ".json")
+    except (OSError, ValueError, RuntimeError):  # too long for a name of a file, or no such name
+        return None
+    if is_file_name:
+        raise FileNotFoundError(
+            f"--class-names {text}: there is no such file (looked for from {Path.cwd()}). Give"
+            f" names with commas, or {NAMES_FILE}."
+        )
+    return None
+
+
+def _names_in_csv(lines: Sequence[str]) -> list[str] | dict[str, str]:
+    "Names in a row or in a column; a dict if there are two columns, FOLDER,NAME"
+    rows = [[cell.strip() for cell in row] for row in csv.reader(lines)]
+    rows = [row for row in rows if any(row)]
+    heads = {"class", "classes", "class_name", "class_names", "name", "names", "folder", "label"}
+    if len(rows) > 1 and {cell.casefold() for cell in rows[0]} <= heads:
+        rows = rows[1:]
+    if len(rows) > 1 and all(len(row) == 2 and all(row) for row in rows):
+        return dict(rows)
+    return [cell for row in rows for cell in row if cell]
+
+
+def _names_in_json(path: Path, text: str) -> list[str] | dict[str, str]:
+    try:
+        names = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is not JSON ({error}); expected {NAMES_FILE}.") from error
+    if isinstance(names, (list, dict)):
+        return names
+    raise ValueError(f"{path} holds a {type(names).__name__}; expected {NAMES_FILE}.")
 
 
 def _read_lines(
@@ -139,6 +193,12 @@ def pick_task(settings: Settings, options: TaskOptions) -> "Task":
     """
     from pseudolab.data.tasks import load_task
 
+    is_name = options.task is None or options.task in TASK_NAMES
+    if not is_name and Path(str(options.task)).is_dir():
+        raise ValueError(
+            f"--task {options.task} is no name of a task; for a folder of images write --root"
+            f" {options.task}."
+        )
     is_folder = options.root is not None and settings.task not in PAPER_TASKS
     name = options.task or ("folder" if is_folder else settings.task)
     if name == "folder" and options.root is None:
@@ -152,6 +212,8 @@ def pick_task(settings: Settings, options: TaskOptions) -> "Task":
         template=options.template,
         seed=options.task_seed,
         strict=options.strict,
+        names_as_they_are=options.names_as_they_are,
+        label_pattern=options.label_pattern,
     )
 
 
@@ -249,9 +311,18 @@ def _pick_recipe(settings: Settings, method: MethodOptions) -> "Recipe":
 
 # %% ../../nbs/lab/cli/inputs.ipynb #c020
 def check_file(option: str, path: Path | None) -> None:
-    "Raise ValueError if a file is to be written and a folder stands there"
-    if path is not None and path.is_dir():
+    "Raise ValueError if a file is to be written and cannot be"
+    if path is None:
+        return
+    if path.is_dir():
         raise ValueError(f"{option} {path} is a folder; give the name of a file.")
+    place = Path(os.path.realpath(path))
+    if not place.exists():
+        place = next(folder for folder in place.parents if folder.exists())
+        if not place.is_dir():
+            raise ValueError(f"{option} {path}: {place} is a file and no folder. Give another.")
+    if not os.access(place, os.W_OK):
+        raise ValueError(f"{option} {path}: {place} cannot be written to. Give another file.")
 
 
 def fresh_folder(base: Path) -> Path:

@@ -14,6 +14,8 @@ __all__ = [
     "Template",
     "TaskSeed",
     "Strict",
+    "NamesAsTheyAre",
+    "LabelPattern",
     "PromptChoice",
     "ParadigmChoice",
     "StrategyChoice",
@@ -166,7 +168,8 @@ Root = Annotated[
 ClassNames = Annotated[
     str | None,
     typer.Option(
-        help="Names with commas, FOLDER=NAME to rename folders, or a text file with one per line."
+        help="Names with commas, FOLDER=NAME to rename folders, or a text, CSV or JSON file of"
+        " them."
     ),
 ]
 Template = Annotated[
@@ -180,6 +183,23 @@ Strict = Annotated[
     typer.Option("--strict", help="A file that is not an image is an error; else it is skipped."),
 ]
 
+NamesAsTheyAre = Annotated[
+    bool,
+    typer.Option(
+        "--names-as-they-are",
+        help="Take folders' names for class names; else golden_retriever becomes golden retriever.",
+    ),
+]
+
+LabelPattern = Annotated[
+    str | None,
+    typer.Option(
+        help="A regular expression with one group: the class in the name of a file that lies in no"
+        " class folder, such as '([a-z]+)_[0-9]+'.",
+        metavar="REGEX",
+    ),
+]
+
 
 @dataclass(frozen=True)
 class TaskOptions:
@@ -191,6 +211,8 @@ class TaskOptions:
     template: Template = None
     task_seed: TaskSeed = 0
     strict: Strict = False
+    names_as_they_are: NamesAsTheyAre = False
+    label_pattern: LabelPattern = None
 
 
 # %% ../../nbs/lab/cli/options.ipynb #c011

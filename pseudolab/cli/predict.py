@@ -11,7 +11,7 @@ __all__ = ["find_images", "readable_images", "predict"]
 
 # %% ../../nbs/lab/cli/predict.ipynb #c002
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -40,24 +40,17 @@ def find_images(places: Sequence[Path]) -> list[Path]:
 
     Raises FileNotFoundError if a place does not exist.
     """
+    from pseudolab.data.folder import images_below, without_twins
+
     found: list[Path] = []
+    seen: set[str] = set()
     for place in places:
         if not place.exists():
             raise FileNotFoundError(
                 f"{place} is neither a file nor a folder. Give image files, or folders of them."
             )
-        found += _images_below(place) if place.is_dir() else [place]
-    return list(dict.fromkeys(found))
-
-
-def _images_below(folder: Path) -> Iterator[Path]:
-    "The images in a folder, and then those in its folders"
-    from pseudolab.data.folder import list_folder
-
-    listing = list_folder(folder)
-    yield from listing.images
-    for inner in listing.folders:
-        yield from _images_below(inner)
+        found += images_below(place, seen) if place.is_dir() else [place]
+    return without_twins(list(dict.fromkeys(found)))
 
 
 def readable_images(

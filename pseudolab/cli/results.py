@@ -20,6 +20,7 @@ __all__ = [
 
 # %% ../../nbs/lab/cli/results.ipynb #c002
 import csv
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -195,14 +196,29 @@ def write_rows(
     heads: Sequence[str],
     rows: Iterable[Sequence[Any]],
 ) -> None:
-    "Write a CSV file, whole or not at all"
+    """Write a CSV file, whole or not at all.
+
+    A link stays a link to the file that is written, and a device or a pipe is written into. Text
+    that a spreadsheet would take for a formula gets an apostrophe in front.
+    """
     from pseudolab.io import write_atomically
 
+    lines = [heads, *([_no_formula(cell) for cell in row] for row in rows)]
+    place = Path(os.path.realpath(path))
+    if path.exists() and not place.is_file():
+        with path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+            csv.writer(file).writerows(lines)
+        return
     with (
-        write_atomically(path) as part,
+        write_atomically(place) as part,
         part.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
     ):
-        csv.writer(file).writerows([heads, *rows])
+        csv.writer(file).writerows(lines)
+
+
+def _no_formula(cell: Any) -> Any:
+    "A cell that a spreadsheet shows and does not compute"
+    return f"'{cell}" if str(cell).startswith(("=", "+", "-", "@", "\t", "\r")) else cell
 
 
 def write_predictions(path: Path, tuner: "PromptTuner", task: "Task") -> None:
@@ -218,10 +234,11 @@ def _prediction_rows(
     part: str, images: "ImageSet", tuner: "PromptTuner", names: Sequence[str]
 ) -> Iterator[list[Any]]:
     probabilities = tuner.predict_proba(images.images)
+    paths = images.paths
     for at, (row, label) in enumerate(zip(probabilities, images.labels, strict=True)):
         yield [
             part,
-            images.paths[at] if images.paths else at,
+            paths[at] if paths else at,
             names[row.argmax()],
             f"{row.max():.4f}",
             names[label] if label >= 0 else "",

@@ -12,15 +12,20 @@ __all__ = ["tasks", "report", "export", "docs"]
 import webbrowser
 from importlib.metadata import metadata
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from pseudolab.cli.inputs import check_file, read_class_names
-from pseudolab.cli.options import RunFolder
+from pseudolab.cli.options import RunFolder, TaskSeed
 from pseudolab.cli.printing import print_table, say
 from pseudolab.settings import PACKAGE, PAPER_TASKS
 from pseudolab.views.format import DASH
+
+# %% ../../nbs/lab/cli/show.ipynb #6295aedc
+if TYPE_CHECKING:
+    from pseudolab.data.tasks import Task
+    from pseudolab.method.run import Run
 
 
 # %% ../../nbs/lab/cli/show.ipynb #c004
@@ -94,9 +99,9 @@ def export(
         ),
     ] = None,
     class_names: Annotated[str | None, typer.Option(help="As for `run`.")] = None,
+    task_seed: TaskSeed = 0,
 ) -> None:
     'Write a run as one file that the docs page "Open a run" shows, pictures included.'
-    from pseudolab.data.tasks import load_task
     from pseudolab.method.run import Run
     from pseudolab.views.explorer import task_of
 
@@ -104,20 +109,54 @@ def export(
     other = None if beside is None else Run.load(beside)
     shown = None
     if root is not None:
-        about = run.settings.task
-        shown = load_task(
-            about["name"] if about["name"] in PAPER_TASKS else "folder",
-            root=root,
-            class_names=read_class_names(class_names),
-            template=about["template"],
-        )
+        shown = _images_of(run, root, read_class_names(class_names), task_seed)
     task = task_of(run, shown)
     say(f"Written: {run.export(out or folder / 'run-export.json', other, task=task)}")
     if task is None:
         say(
             "The pictures of this run are not at hand and were left out. --root FOLDER, with"
-            " --class-names as they were, takes them along."
+            " --class-names and --task-seed as they were, takes them along."
         )
+
+
+def _images_of(
+    run: "Run",
+    root: Path,
+    class_names: list[str] | dict[str, str] | None,
+    seed: int,
+) -> "Task":
+    "The task of a run, from its folder. Raises ValueError if other pictures lie there"
+    from pseudolab.data.tasks import load_task
+
+    about = run.settings.task
+    name = about["name"] if about["name"] in PAPER_TASKS else "folder"
+    known = {"root": root, "template": about["template"], "seed": seed}
+    if class_names is not None or name != "folder":
+        found = load_task(name, class_names=class_names, **known)
+    else:
+        found = _folder_of(run, known)
+    digests = (about["train_digest"], about["test_digest"])
+    if digests != (found.train.digest(), found.test.digest()):
+        raise ValueError(
+            f"The folder {root} is not the one of this run, or was divided otherwise. Give"
+            " --task-seed and --class-names as they were, and the folder as it was."
+        )
+    return found
+
+
+def _folder_of(run: "Run", known: dict[str, Any]) -> "Task":
+    "The folder with the run's own class names: made readable, as they are, or of loose photos"
+    from pseudolab.data.tasks import load_task
+
+    readings: list[dict[str, Any]] = [{}, {"names_as_they_are": True}]
+    for reading in readings:
+        try:
+            found = load_task("folder", **known, **reading)
+        except ValueError:
+            continue
+        if found.class_names == run.class_names:
+            return found
+    return load_task("folder", class_names=run.class_names, **known)
 
 
 # %% ../../nbs/lab/cli/show.ipynb #c018

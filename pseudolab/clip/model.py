@@ -24,8 +24,10 @@ from open_clip.model import CLIP, CustomTextCLIP
 from open_clip.tokenizer import HFTokenizer, SimpleTokenizer
 from open_clip.transformer import ResidualAttentionBlock, TextTransformer, VisionTransformer
 from PIL import Image
+from torchvision import transforms
 
 # %% ../../nbs/lab/clip/model.ipynb #c003a
+from pseudolab.clip.pictures import AnyPicture, as_pictures, upright_rgb
 from pseudolab.clip.pixels import (
     BytePreprocessing,
     Collection,
@@ -191,7 +193,9 @@ class Clip:
         frozen = model.eval().requires_grad_(False).to(self.dtype)
         self.model: Any = move_to_device(frozen, device, name)
         self.tokenizer: Any = tokenizer
-        self.preprocess = preprocess
+        # pictures of every kind go through it: see `pseudolab.clip.pictures`
+        is_steps = type(preprocess) is transforms.Compose
+        self.preprocess = AnyPicture(preprocess.transforms) if is_steps else preprocess
         self.name = name
         self.pretrained = pretrained
         self.device = device
@@ -341,6 +345,20 @@ class Clip:
             )
         return self.tokenizer(texts)
 
+    def check_distinct(self, names: list[str]) -> None:
+        """Raise ValueError if two class names are one text to this CLIP.
+
+        Most tokenizers read capitals as small letters and several spaces as one.
+        """
+        first: dict[tuple[int, ...], str] = {}
+        for name, row in zip(names, self.tokenizer(names).tolist(), strict=True):
+            before = first.setdefault(tuple(row), name)
+            if before != name:
+                raise ValueError(
+                    f"The classes {before!r} and {name!r} are one text to {self.name}, so one of"
+                    " them would never be chosen. Rename one, or put their images together."
+                )
+
     @torch.no_grad()
     def encode_texts(
         self,
@@ -425,9 +443,8 @@ class Clip:
 
     def pixels(self, images: Image.Image | Pictures) -> torch.Tensor:  # (N, 3, H, W)
         "Pictures by the model's own preprocessing. A tensor is taken as preprocessed already."
-        if isinstance(images, Image.Image):
-            images = [images]
-        return torch.cat(list(self._pixel_batches(images, 256))).to(self.dtype)
+        pictures = as_pictures(images)
+        return torch.cat(list(self._pixel_batches(pictures, 256))).to(self.dtype)
 
     @torch.no_grad()
     def encode_images(
@@ -440,14 +457,13 @@ class Clip:
         In float64 they are the same whatever the batch size and the other images. Raises
         ValueError if there is no image.
         """
-        if isinstance(images, Image.Image):
-            images = [images]
-        if len(images) == 0:
+        pictures = as_pictures(images)
+        if len(pictures) == 0:
             raise ValueError("encode_images was given no image; it needs at least one.")
         if batch_size is None:
             batch_size = 32 if self.device.type == "cpu" else 256
         rows = []
-        for pixels in self._pixel_batches(images, batch_size):
+        for pixels in self._pixel_batches(pictures, batch_size):
             with self.threads(), self.autocast():
                 rows.append(self._encode_pixels(pixels.to(self.device, self.dtype)))
         return frozen_features(torch.cat(rows), self.dtype)
@@ -459,17 +475,18 @@ class Clip:
         a float32 CLIP maps float32 there and copies nothing. Raises ValueError if `feature_dtype`
         is not one of `STORED`.
         """
-        if not has_digest(images):
-            return self.encode_images(images)
+        pictures = as_pictures(images)
+        if not has_digest(pictures):
+            return self.encode_images(pictures)
         if self.feature_dtype not in STORED:
             raise ValueError(
                 f"clip.feature_dtype is {self.feature_dtype!r}; choose one of {list(STORED)}."
             )
 
         def encode() -> np.ndarray:
-            return to_stored(self.encode_images(images), self.feature_dtype)
+            return to_stored(self.encode_images(pictures), self.feature_dtype)
 
-        key = digest("image_features", self.image_digest, images.digest(), self.feature_dtype)
+        key = digest("image_features", self.image_digest, pictures.digest(), self.feature_dtype)
         if self.dtype == torch.float64:
             key = digest(key, GRID)
         if key not in self._image_features:
@@ -504,7 +521,7 @@ class Clip:
 
         That is what the image encoder's blocks will see, before the first normalisation.
         """
-        batches = self._pixel_batches(images, batch_size)
+        batches = self._pixel_batches(as_pictures(images), batch_size)
         return torch.cat([self._patch_embed(pixels) for pixels in batches])
 
     def patches(
@@ -517,14 +534,13 @@ class Clip:
         preprocessing is one of open_clip's. Otherwise the patches are computed now, and held.
         """
         self.require_image_tower()
-        if isinstance(images, Image.Image):
-            images = [images]
+        pictures = as_pictures(images)
         preprocessing = BytePreprocessing.of(self.preprocess)
-        if preprocessing is None or not has_digest(images) or len(images) == 0:
-            return self.embed_patches(images)
-        key = (str(self.preprocess), images.digest())
+        if preprocessing is None or not has_digest(pictures) or len(pictures) == 0:
+            return self.embed_patches(pictures)
+        key = (str(self.preprocess), pictures.digest())
         if key not in self._patch_rows:
-            self._patch_rows[key] = PatchRows(self, [self._pixel_rows(images, preprocessing)])
+            self._patch_rows[key] = PatchRows(self, [self._pixel_rows(pictures, preprocessing)])
         return self._patch_rows[key]
 
     def encode_patches(
@@ -573,7 +589,11 @@ class Clip:
             for rows in preprocessing.byte_batches(images, batch_size):
                 yield preprocessing.normalise(torch.from_numpy(rows))
         else:
-            for pictures in prepared_batches(images, self.preprocess, batch_size):
+
+            def prepare(picture: Image.Image) -> torch.Tensor:
+                return self.preprocess(upright_rgb(picture))
+
+            for pictures in prepared_batches(images, prepare, batch_size):
                 yield torch.stack(pictures)
 
     def _check_pixels(self, images: torch.Tensor) -> None:

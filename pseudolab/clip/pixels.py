@@ -23,6 +23,8 @@ import torch
 from PIL import Image
 from torchvision import transforms
 
+from pseudolab.clip.pictures import upright_rgb
+
 
 # %% ../../nbs/lab/clip/pixels.ipynb #p002
 class Collection(Protocol):
@@ -139,8 +141,8 @@ class BytePreprocessing:
         )
 
     def to_bytes(self, image: Image.Image) -> np.ndarray:  # uint8 (H, W, 3)
-        "One picture, resized and cropped."
-        return np.asarray(self.crop(image))
+        "One picture, upright, resized and cropped."
+        return np.asarray(self.crop(upright_rgb(image)))
 
     def byte_batches(
         self,

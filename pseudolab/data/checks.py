@@ -12,6 +12,7 @@ __all__ = [
     "check_template",
     "check_class_name",
     "check_class_names",
+    "label_numbers",
     "check_labels",
     "check_seed",
     "check_count",
@@ -25,6 +26,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -74,6 +76,30 @@ def check_class_names(names: Iterable[str]) -> list[str]:  # C names, tidied
 
 
 # %% ../../nbs/lab/data/checks.ipynb #d7bb7c95
+def label_numbers(
+    labels: Iterable[Any],  # of each image: a class name, its number, or None or NaN for unlabelled
+    class_names: Sequence[str],
+) -> np.ndarray:  # int64 (N,), -1 for unlabelled
+    "Labels as positions in the class names. Raises ValueError for a label that is neither."
+    position = {name: at for at, name in enumerate(class_names)}
+    numbers = []
+    for label in labels:
+        if label is None or label != label or (isinstance(label, str) and not label):
+            numbers.append(-1)
+        elif isinstance(label, str) and unicodedata.normalize("NFC", label.strip()) in position:
+            numbers.append(position[unicodedata.normalize("NFC", label.strip())])
+        elif isinstance(label, (int, float, np.number)) and int(label) == label:
+            numbers.append(int(label))
+        else:
+            raise ValueError(
+                f"The label {label!r} is no class; expected a name of {list(class_names)}, its"
+                f" number, or None for unlabelled.{did_you_mean(str(label), class_names)}"
+            )
+    found = np.array(numbers, np.int64)
+    check_labels(found, len(class_names))
+    return found
+
+
 def check_labels(labels: np.ndarray, n_classes: int) -> None:
     "Raise ValueError if a label of `labels`, int64 (N,), is neither a class nor -1."
     if len(labels) and not (-1 <= labels.min() and labels.max() < n_classes):

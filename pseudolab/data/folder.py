@@ -8,16 +8,24 @@ Docs: https://pseudolab.github.io/pseudolab/lab/data/folder.html
 
 # %% auto #0
 __all__ = [
+    "JUNK",
     "natural_key",
     "Listing",
+    "without_twins",
     "list_folder",
+    "images_below",
+    "find_pictures",
     "Part",
     "read_part",
     "find_parts",
+    "find_validation",
     "drop_unreadable",
     "name_pairs",
+    "readable_name",
+    "readable_names",
     "folder_names",
     "check_folders",
+    "label_by_name",
     "split_classes",
     "part_set",
     "check_not_empty",
@@ -26,17 +34,19 @@ __all__ = [
 ]
 
 # %% ../../nbs/lab/data/folder.ipynb #82c80d41
+import os
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zlib import crc32
 
 import numpy as np
 
+from pseudolab.clip.pictures import Rows, as_pictures
 from pseudolab.data.checks import (
     check_class_name,
     check_class_names,
@@ -44,7 +54,15 @@ from pseudolab.data.checks import (
     did_you_mean,
     first_few,
 )
-from pseudolab.data.images import EXTENSIONS, Images, ImageSet, unreadable
+from pseudolab.data.images import (
+    EXTENSIONS,
+    Images,
+    ImageSet,
+    file_content,
+    inspect_files,
+    is_image_file,
+    needed_package,
+)
 
 
 # %% ../../nbs/lab/data/folder.ipynb #84248c1b
@@ -59,23 +77,91 @@ def natural_key(name: str) -> tuple:
 class Listing(NamedTuple):
     "What lies in one folder, in natural order."
 
-    images: list[Path]  # files with an ending of `EXTENSIONS`
+    images: list[Path]  # what `is_image_file` says yes to
     folders: list[Path]
-    others: list[Path]  # files with another ending
+    others: list[Path]
+
+
+# what systems and programs leave in folders, in small letters
+JUNK = frozenset(
+    "__macosx __pycache__ @eadir thumbs.db desktop.ini $recycle.bin lost+found".split()
+    + ["system volume information"]
+)
+
+
+def _is_junk(path: Path) -> bool:
+    return path.name.startswith(".") or path.name.casefold() in JUNK
+
+
+def _leads_up(path: Path, folder: Path) -> bool:
+    "Is this a link to the folder that it lies in, or to one further up?"
+    if not path.is_symlink():
+        return False
+    return Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(path))
+
+
+def without_twins(paths: Sequence[Path]) -> list[Path]:
+    "The paths without links to files that are among them already, in the same order."
+    seen = {os.path.realpath(path) for path in paths if not path.is_symlink()}
+    kept = []
+    for path in paths:
+        place = os.path.realpath(path)
+        if not path.is_symlink() or place not in seen:
+            kept.append(path)
+        seen.add(place)
+    return kept
 
 
 def list_folder(folder: Path) -> Listing:
-    "The images, folders and other files of a folder; hidden ones are passed over."
-    paths = [path for path in folder.iterdir() if not path.name.startswith((".", "__MACOSX"))]
+    """The images, folders and other files of a folder, each once.
+
+    Hidden ones and `JUNK` are passed over, and so are links that lead up.
+    """
     listing = Listing([], [], [])
-    for path in sorted(paths, key=lambda path: natural_key(path.name)):
+    for path in sorted(folder.iterdir(), key=lambda path: natural_key(path.name)):
+        if _is_junk(path):
+            continue
         if path.is_dir():
-            listing.folders.append(path)
-        elif path.suffix.lower() in EXTENSIONS and (path.is_file() or path.is_symlink()):
+            if not _leads_up(path, folder):
+                listing.folders.append(path)
+        elif is_image_file(path):
             listing.images.append(path)
         else:
             listing.others.append(path)
-    return listing
+    return listing._replace(images=without_twins(listing.images))
+
+
+def images_below(
+    folder: Path,
+    seen: set[str] | None = None,  # the real places of folders that were searched already
+) -> Iterator[Path]:
+    "The images in a folder, and then those in its folders, each real folder once."
+    seen = set() if seen is None else seen
+    place = os.path.realpath(folder)
+    if place in seen:
+        return
+    seen.add(place)
+    listing = list_folder(folder)
+    yield from listing.images
+    for inner in listing.folders:
+        yield from images_below(inner, seen)
+
+
+# %% ../../nbs/lab/data/folder.ipynb #c895877c
+def find_pictures(
+    images: Any,  # a folder, or what `as_pictures` accepts
+) -> Any:  # pictures in the order given; those of a folder in natural order
+    "The pictures that were given. Raises ValueError for a folder without any, and for other kinds."
+    if isinstance(images, (str, Path)) and Path(images).expanduser().is_dir():
+        files = without_twins(list(images_below(Path(images).expanduser())))
+        if not files:
+            raise ValueError(f"There is no image in the folder {images}; give one that has some.")
+        return Images(files)
+    found = as_pictures(images)
+    things = found.things if isinstance(found, Rows) else None
+    if isinstance(things, (list, tuple)) and all(isinstance(one, (str, Path)) for one in things):
+        return Images([Path(one).expanduser() for one in things])
+    return found
 
 
 # %% ../../nbs/lab/data/folder.ipynb #2ed54d25
@@ -100,7 +186,13 @@ def read_part(
     "The class folders and the loose images in a folder."
     listing = listing or list_folder(folder)
     part = Part({}, list(listing.images), list(listing.others))
+    places: set[str] = set()
     for path in listing.folders:
+        place = os.path.realpath(path)
+        if place in places:
+            part.passed.append(path)
+            continue
+        places.add(place)
         inside = list_folder(path)
         part.by_class.setdefault(check_class_name(path.name), []).extend(inside.images)
         part.passed += inside.others + inside.folders
@@ -116,6 +208,14 @@ def _is_split(halves: dict[str, Path], others: list[Path], wanted: Sequence[str]
     return bool(halves) and not others and not named_as_class
 
 
+# %% ../../nbs/lab/data/folder.ipynb #15c1ebe1
+VALIDATION = ("valid", "val", "validation")  # what the folder of validation images is called
+
+
+def _is_validation(path: Path) -> bool:
+    return path.name.casefold() in VALIDATION
+
+
 # %% ../../nbs/lab/data/folder.ipynb #03d61430
 def find_parts(
     root: Path,
@@ -129,6 +229,9 @@ def find_parts(
         if path.name.casefold() in ("train", "test")
     }
     others = [path for path in listing.folders if path not in halves.values()]
+    if any(path.name in wanted for path in others if _is_validation(path)):
+        return read_part(root, listing), None
+    others = [path for path in others if not _is_validation(path)]
     if not _is_split(halves, others, wanted):
         return read_part(root, listing), None
     test = read_part(halves["test"]) if "test" in halves else Part({}, [], [])
@@ -139,15 +242,42 @@ def find_parts(
     return train, test
 
 
+def find_validation(root: Path) -> Part:
+    "The validation images of a folder that is split already; an empty part if it has none."
+    found = Part({}, [], [])
+    for path in list_folder(root).folders:
+        if _is_validation(path):
+            part = read_part(path)
+            found.loose += part.loose
+            found.passed += part.passed
+            for name, paths in part.by_class.items():
+                found.by_class.setdefault(name, []).extend(paths)
+    return found
+
+
+# %% ../../nbs/lab/data/folder.ipynb #f2c9e329
+def _guesses(notes: Mapping[Path, str]) -> list[str]:
+    "A sentence for each kind of guess: how many files were read with it, and which"
+    said = []
+    for note in sorted(set(notes.values())):
+        files = [path for path, one in notes.items() if one == note]
+        count = "1 file was" if len(files) == 1 else f"{len(files)} files were"
+        said.append(f"{count} read with {note}: {first_few(files, 3)}")
+    return said
+
+
 # %% ../../nbs/lab/data/folder.ipynb #d82ee9a3
 def drop_unreadable(
     parts: Sequence[Part],  # the files that are no images are taken out of them
     strict: bool,  # such a file is an error
 ) -> list[str]:  # sentences for a warning, without a full stop
     "Take the files that are no images out of the parts; raises ValueError with `strict`."
-    wrong = unreadable([path for part in parts for path in part.files])
+    findings = inspect_files([path for part in parts for path in part.files])
+    wrong = {path: found.fault for path, found in findings.items() if found.fault is not None}
+    notes = {path: found.note for path, found in findings.items() if found.note is not None}
+    guessed = _guesses(notes)
     if not wrong:
-        return []
+        return guessed
     count = "1 file is" if len(wrong) == 1 else f"{len(wrong)} files are"
     reasons = [f"{path} ({why})" for path, why in wrong.items()]
     said = f"{count} not an image: {first_few(reasons, 3)}"
@@ -157,7 +287,7 @@ def drop_unreadable(
         part.loose = [path for path in part.loose if path not in wrong]
         for name, paths in part.by_class.items():
             part.by_class[name] = [path for path in paths if path not in wrong]
-    return [f"{said}. Skipped"]
+    return [f"{said}. Skipped", *guessed]
 
 
 # %% ../../nbs/lab/data/folder.ipynb #9f02d13f
@@ -178,10 +308,29 @@ def name_pairs(
     return {name: name for name in names}
 
 
+def readable_name(folder: str) -> str:
+    "The words in a folder's name."
+    text = re.sub(r"^n[0-9]{8}[-_ ]+", "", folder)  # of ImageNet
+    text = re.sub(r"^[0-9]+[-._ ]+(?=[^\W\d])", "", text)  # a number in front
+    if re.fullmatch(r"([A-Z][a-z]{2,}){2,}", text):
+        text = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text).lower()
+    return re.sub(r"(?<=[^\W_])[_+-]+(?=[^\W_])", " ", text)
+
+
+def readable_names(folders: Sequence[str]) -> dict[str, str]:  # folder -> class name
+    "Readable names of folders; as they are where two would become one."
+    names = {folder: readable_name(folder) for folder in folders}
+    count = Counter(name.casefold() for name in names.values())
+    return {
+        folder: name if count[name.casefold()] == 1 else folder for folder, name in names.items()
+    }
+
+
 def folder_names(
     class_names: Mapping[str, str] | None,  # as `name_pairs` gives them
     found: Sequence[str],  # the class folders
     root: Path,
+    as_they_are: bool = False,  # do not make folders' names readable
 ) -> dict[str, str]:  # folder -> class name
     "Which class name each folder stands for, in the order of the classes."
     if class_names is None:
@@ -190,7 +339,9 @@ def folder_names(
                 f"The images in {root} lie in no class folders; say what they may show with"
                 " class_names=[...]."
             )
-        class_names = {name: name for name in sorted(found, key=natural_key)}
+        in_order = sorted(found, key=natural_key)
+        given = {name: name for name in in_order}
+        class_names = given if as_they_are else readable_names(in_order)
     folders = [check_class_name(folder) for folder in class_names]
     return dict(zip(folders, check_class_names(class_names.values()), strict=True))
 
@@ -201,7 +352,8 @@ def check_folders(
     names: Mapping[str, str],  # folder -> class name
     where: Path,  # the folder of the part
     notes: Sequence[str] = (),  # what else is known of the part, for the message
-) -> None:
+    may_lack: bool = False,  # a class without an image is no error, as among test images
+) -> list[str]:  # what one must know of it, as sentences without a full stop
     "Raise ValueError about a folder without a class, or a class without a folder or an image."
     extra = [name for name in part.by_class if name not in names]
     if extra:
@@ -209,8 +361,10 @@ def check_folders(
             f"{where} has the folders {extra}, which class_names does not name; expected"
             f" {list(names)}.{did_you_mean(extra[0], names)}"
         )
+    if may_lack:
+        return _lacking(part, names, where)
     if part.loose or not part.by_class:
-        return
+        return []
     missing = [name for name in names if name not in part.by_class]
     if missing:
         raise ValueError(
@@ -223,10 +377,48 @@ def check_folders(
             f"{where} has no image of the classes {bare}; add some, or remove the folders."
             f" {'. '.join(notes)}".rstrip()
         )
+    return []
+
+
+def _lacking(part: Part, names: Mapping[str, str], where: Path) -> list[str]:
+    "A sentence about the classes of which there is no image, if there are others"
+    lacking = [name for name in names if not part.by_class.get(name)]
+    if not lacking or len(lacking) == len(names):
+        return []
+    return [
+        f"{where} has no image of the classes {lacking}, so their accuracy is not known (NaN)",
+    ]
+
+
+# %% ../../nbs/lab/data/folder.ipynb #caaa4b4c
+def label_by_name(
+    part: Part,  # its loose images that match become images of a class
+    pattern: str,  # a regular expression with one group, the class
+) -> None:
+    "Take labels from the names of loose files. Raises ValueError for a pattern that will not do."
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise ValueError(
+            f"The label pattern {pattern!r} is no regular expression: {error}."
+        ) from error
+    if compiled.groups != 1:
+        raise ValueError(
+            f"The label pattern {pattern!r} has {compiled.groups} groups; expected one, round what"
+            " stands for the class, such as ([a-z]+)_[0-9]+."
+        )
+    left = []
+    for path in part.loose:
+        match = compiled.search(path.name)
+        if match and match[1] and match[1].strip():
+            part.by_class.setdefault(check_class_name(match[1]), []).append(path)
+        else:
+            left.append(path)
+    part.loose = left
 
 
 # %% ../../nbs/lab/data/folder.ipynb #54a94be7
-def _training_positions(name: str, n: int, share: float, seed: int) -> set[int]:
+def training_positions(name: str, n: int, share: float, seed: int) -> set[int]:
     "Which of a class's `n` images are trained on: `share` of them, and at least one on each side"
     order = np.random.default_rng([seed, crc32(name.encode())]).permutation(n)
     wanted = max(1, round(share * n))
@@ -249,7 +441,7 @@ def split_classes(
                 f'The class "{name}" has one image ({paths[0]}), which cannot be split; add'
                 f" another, or use train/ and test/ folders. {'. '.join(notes)}".rstrip()
             )
-        chosen = _training_positions(name, len(paths), share, seed)
+        chosen = training_positions(name, len(paths), share, seed)
         train.by_class[name] = [path for at, path in enumerate(paths) if at in chosen]
         test.by_class[name] = [path for at, path in enumerate(paths) if at not in chosen]
     return train, test
@@ -286,10 +478,13 @@ def _other_endings(parts: Sequence[Part]) -> str:  # with a space before it
 
 def _images_deeper_down(parts: Sequence[Part]) -> str:  # with a space before it
     "A question about the folder that was probably meant, if there is one"
-    folders = [path for part in parts for path in part.passed if path.is_dir()]
-    for folder in folders:
-        if list_folder(folder).images:
-            return f" There are images deeper down; did you mean root={str(folder.parent)!r}?"
+    for folder in (path for part in parts for path in part.passed if path.is_dir()):
+        first = next(images_below(folder), None)
+        if first is not None:
+            above = first.parent.parent
+            is_part = above.name.casefold() in ("train", "test", *VALIDATION)
+            meant = str(above.parent if is_part else above)
+            return f" There are images deeper down; did you mean --root {meant}, root={meant!r}?"
     return ""
 
 
@@ -315,7 +510,8 @@ def _passed_over(parts: Sequence[Part], root: Path) -> list[str]:
     passed = []
     for part in parts:
         for path in part.passed:
-            if path.is_dir() or path.suffix.lower() in EXTENSIONS:
+            is_image = path.suffix.lower() in EXTENSIONS and needed_package(path) is None
+            if path.is_dir() or is_image:
                 passed.append(path.relative_to(root))
     if not passed:
         return []
@@ -325,12 +521,83 @@ def _passed_over(parts: Sequence[Part], root: Path) -> list[str]:
     ]
 
 
+# endings of photos that no package here reads
+RAW = frozenset(".cr2 .cr3 .nef .arw .dng .orf .rw2 .raf .psd .svg .eps".split())
+
+
+def _not_read(parts: Sequence[Part]) -> list[str]:
+    "Sentences about photos that cannot be read, with what would help"
+    files = [path for part in parts for path in part.passed if not path.is_dir()]
+    needs = Counter(
+        (path.suffix.lower(), package)
+        for path in files
+        if (package := needed_package(path)) is not None
+    )
+    said = [
+        f"{count} {'file' if count == 1 else 'files'} ending in {ending} cannot be read here and"
+        f' {"is" if count == 1 else "are"} left out: pip install "{package}" reads them'
+        for (ending, package), count in needs.items()
+    ]
+    raw = Counter(path.suffix.lower() for path in files if path.suffix.lower() in RAW)
+    if raw:
+        said.append(f"Files are left out ({dict(raw)}): convert them to JPEG or PNG")
+    return said
+
+
 def _check_parts(
     parts: Sequence[Part], names: Mapping[str, str], root: Path, notes: Sequence[str] = ()
-) -> None:
+) -> list[str]:  # sentences about classes without a test image
     "Raise ValueError if a part's folders and the class names do not agree"
-    for part, where in zip(parts, (root, root / "test"), strict=False):
-        check_folders(part, names, where, notes)
+    check_folders(parts[0], names, root, notes)
+    if len(parts) == 1:
+        return []
+    return check_folders(parts[1], names, root / "test", notes, may_lack=True)
+
+
+# %% ../../nbs/lab/data/folder.ipynb #e262c0ac
+def _pairs(found: Sequence[tuple[Path, Path]], what: str) -> list[str]:
+    "A sentence about files with the same contents, if there are any"
+    if not found:
+        return []
+    count = "1 picture is" if len(found) == 1 else f"{len(found)} pictures are"
+    return [f"{count} {what}: {first_few([f'{one} = {other}' for one, other in found], 3)}"]
+
+
+def repeated_pictures(train: ImageSet, test: ImageSet) -> list[str]:
+    "Sentences about pictures in train and test alike, and about pictures in two classes."
+    first: dict[bytes, tuple[Path, int, bool]] = {}
+    leaks, mixed = [], []
+    for images, is_test in ((train, False), (test, True)):
+        for path, label in zip(images.paths or [], images.labels.tolist(), strict=True):
+            content = file_content(path)
+            before, its_label, was_test = first.setdefault(content, (path, label, is_test))
+            if is_test != was_test:
+                leaks.append((before, path))
+            if label != its_label and min(label, its_label) >= 0:
+                mixed.append((before, path))
+    return _pairs(leaks, "in train and in test alike") + _pairs(mixed, "in two classes")
+
+
+# %% ../../nbs/lab/data/folder.ipynb #0fa94391
+def _about_names(names: Mapping[str, str], given: bool) -> list[str]:
+    "A sentence about class names that were made of folders' names, if any were"
+    made = [f"{folder} -> {name}" for folder, name in names.items() if folder != name]
+    if given or not made:
+        return []
+    return [
+        f"{len(made)} class names were made readable ({first_few(made)}); names_as_they_are=True,"
+        " or --names-as-they-are, keeps the folders' names"
+    ]
+
+
+def _about_validation(validation: ImageSet) -> list[str]:
+    "A sentence about validation images, if there are any"
+    if not len(validation):
+        return []
+    return [
+        f"{len(validation)} validation images were found; they are neither trained nor tested on,"
+        " and stand in task.validation"
+    ]
 
 
 # %% ../../nbs/lab/data/folder.ipynb #51f0ba52
@@ -343,6 +610,7 @@ class FolderContents:
     train: ImageSet
     test: ImageSet  # may be empty or unlabelled
     notes: tuple[str, ...]  # what one must know of it, as sentences without a full stop
+    validation: ImageSet | None = None  # from a folder of its own, where there is one
 
 
 def read_folder(
@@ -351,6 +619,8 @@ def read_folder(
     *,
     seed: int = 0,  # of the 60/40 split
     strict: bool = False,  # a file that is not an image is an error
+    names_as_they_are: bool = False,  # do not make folders' names readable
+    label_pattern: str | None = None,  # as for `label_by_name`
 ) -> FolderContents:
     "The labelled and unlabelled images of a folder; raises ValueError or FileNotFoundError."
     root = check_root(
@@ -360,17 +630,26 @@ def read_folder(
     )
     pairs = name_pairs(class_names)
     train, test = find_parts(root, list(pairs or ()))
+    validation = Part({}, [], []) if test is None else find_validation(root)
     parts = [train] if test is None else [train, test]
-    check_not_empty(parts, root)
+    every = [*parts, validation]
+    if label_pattern is not None:
+        for part in every:
+            label_by_name(part, label_pattern)
+    check_not_empty(parts, root, _not_read(every))
     found = list(dict.fromkeys(name for part in parts for name in part.by_class))
-    names = folder_names(pairs, found, root)
+    names = folder_names(pairs, found, root, names_as_they_are)
     _check_parts(parts, names, root)
-    notes = drop_unreadable(parts, strict) + _passed_over(parts, root)
+    check_folders(validation, names, root / "validation", may_lack=True)
+    notes = drop_unreadable(every, strict) + _passed_over(every, root) + _not_read(every)
+    notes += _about_names(names, given=pairs is not None)
     if test is not None and not test.files and train.by_class:
         notes.append("There is no image in a test folder, so there is nothing to test on")
     # once more: the files that were dropped may have been the only ones
     check_not_empty(parts, root, notes)
-    _check_parts(parts, names, root, notes)
+    notes += _check_parts(parts, names, root, notes)
     if test is None:
         train, test = split_classes(train, seed, notes=notes)
-    return FolderContents(root, names, part_set(train, names), part_set(test, names), tuple(notes))
+    sets = [part_set(part, names) for part in (train, test, validation)]
+    notes += repeated_pictures(sets[0], sets[1]) + _about_validation(sets[2])
+    return FolderContents(root, names, sets[0], sets[1], tuple(notes), sets[2])

@@ -8,9 +8,9 @@ Docs: https://pseudolab.github.io/pseudolab/lab/data/images.html
 # %% auto #0
 __all__ = [
     "EXTENSIONS",
-    "FORMATS",
-    "read_image",
+    "NEEDED",
     "why_unreadable",
+    "inspect_files",
     "unreadable",
     "Images",
     "ImageSet",
@@ -18,19 +18,20 @@ __all__ = [
 
 # %% ../../nbs/lab/data/images.ipynb #41c0dafc
 import operator
-import struct
+import re
 import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from hashlib import blake2b, file_digest
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, NamedTuple, overload
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
+from pseudolab.clip.pictures import READ_ERRORS, Rows, open_rgb, read_image, readable_formats
 from pseudolab.io import digest
 
 # %% ../../nbs/lab/data/images.ipynb #00194063
@@ -39,104 +40,80 @@ EXTENSIONS = frozenset(
     ".jpg .jpeg .jpe .jfif .png .webp .bmp .dib .gif .tif .tiff .ppm .pgm .pbm .pnm .jp2 .avif .ico"
     " .tga .qoi".split()
 )
-# the formats that are read, whatever a file's ending: none that starts another program
-FORMATS = tuple("JPEG PNG WEBP BMP DIB GIF TIFF PPM JPEG2000 AVIF ICO TGA QOI".split())
-
-# %% ../../nbs/lab/data/images.ipynb #d6546cb9
-# what Pillow's readers are known to raise on a file that is not what it says
-READ_ERRORS = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    LookupError,
-    EOFError,
-    ArithmeticError,
-    MemoryError,
-    RuntimeError,
-    struct.error,
-    Image.DecompressionBombError,
-)
+# endings of images that Pillow reads with another package alone: the format, and the package
+NEEDED = {
+    ".heic": ("HEIF", "pillow-heif"),
+    ".heif": ("HEIF", "pillow-heif"),
+    ".hif": ("HEIF", "pillow-heif"),
+    ".jxl": ("JXL", "pillow-jxl-plugin"),
+    ".avif": ("AVIF", "pillow>=11.3"),
+}
 
 
-@lru_cache(maxsize=1)
-def _formats() -> tuple[str, ...]:
-    "Those of `FORMATS` that the installed Pillow can read"
-    Image.init()
-    return tuple(name for name in FORMATS if name in Image.OPEN)
+# %% ../../nbs/lab/data/images.ipynb #afa80c15
+def needed_package(path: Path) -> str | None:
+    "The package without which a file of this ending cannot be read; None: it can, or is no image"
+    kind, package = NEEDED.get(path.suffix.lower(), (None, None))
+    return None if kind is None or kind in readable_formats() else package
 
 
-# %% ../../nbs/lab/data/images.ipynb #7331e889
-def _grey_to_8_bits(picture: Image.Image) -> Image.Image:
-    "Grey of up to 16 bits as its upper 8 bits"
-    grey = np.asarray(picture).astype(np.int64)
-    if grey.size and (grey.min() < 0 or grey.max() > 65535):
-        raise ValueError("its pixels are whole numbers beyond 16 bits")
-    return Image.fromarray((grey >> 8).astype(np.uint8))
-
-
-def _to_rgb(picture: Image.Image) -> Image.Image:
-    "An upright picture in any mode as RGB"
-    if picture.mode.startswith("I"):
-        picture = _grey_to_8_bits(picture)
-    if picture.mode == "F":
-        raise ValueError(
-            "its pixels are decimal numbers, so what is black and what is white is not known"
-        )
-    if picture.mode in ("RGBA", "LA", "PA", "RGBa") or "transparency" in picture.info:
-        picture = picture.convert("RGBA")
-        white = Image.new("RGBA", picture.size, "white")
-        picture = Image.alpha_composite(white, picture)
-    return picture.convert("RGB")
-
-
-# %% ../../nbs/lab/data/images.ipynb #78fe8cfc
-def _open(path: Path, small: bool = False) -> Image.Image:
-    """The picture in a file as RGB.
-
-    With `small` a JPEG is decoded at an eighth of its size, which shows whether it is whole.
-    """
-    with Image.open(path, formats=_formats()) as picture:
-        limit = Image.MAX_IMAGE_PIXELS
-        if limit and picture.width * picture.height > limit:
-            raise ValueError(
-                f"it has {picture.width} x {picture.height} pixels, more than Pillow's limit"
-            )
-        if small:
-            picture.draft(None, (8, 8))
-        return _to_rgb(ImageOps.exif_transpose(picture))
-
-
-# %% ../../nbs/lab/data/images.ipynb #e8364394
-def read_image(
-    path: Path | str,  # of an image file
-) -> Image.Image:  # RGB
-    """The picture in a file: upright, RGB, see-through parts white.
-
-    Raises ValueError if the file is no whole image.
-    """
+def _has_image_inside(path: Path) -> bool:
+    "Do the first bytes of the file say that it is an image?"
     try:
-        return _open(Path(path))
+        with Image.open(path, formats=readable_formats()):
+            return True
+    except READ_ERRORS:
+        return False
+
+
+def is_image_file(path: Path) -> bool:
+    """Is this taken for an image? By its ending, or without a usable one by its first bytes.
+
+    A link that leads nowhere counts by its name, so that it is named as unreadable.
+    """
+    is_file = path.is_file()
+    if not is_file and (path.exists() or not path.is_symlink()):
+        return False
+    ending = path.suffix.lower()
+    if ending in EXTENSIONS or ending in NEEDED:
+        return needed_package(path) is None
+    has_query = re.search(r"\.\w+\?", path.name) is not None
+    return is_file and (ending == "" or has_query) and _has_image_inside(path)
+
+
+# %% ../../nbs/lab/data/images.ipynb #544dc5d7
+class Finding(NamedTuple):
+    "What is known of a file that was opened"
+
+    fault: str | None = None  # why it is no whole image
+    note: str | None = None  # what was guessed when it was read
+
+
+def _inspect(path: Path) -> Finding:
+    try:
+        return Finding(note=open_rgb(path, small=True)[1])
     except READ_ERRORS as error:
-        raise ValueError(f"{path} cannot be read as an image: {error}.") from error
+        return Finding(fault=str(error) or type(error).__name__)
 
 
 # %% ../../nbs/lab/data/images.ipynb #5b09289d
 def why_unreadable(path: Path) -> str | None:  # None: the file is a whole image
     "What is wrong with an image file."
-    try:
-        _open(path, small=True)
-    except READ_ERRORS as error:
-        return str(error) or type(error).__name__
-    return None
+    return _inspect(path).fault
+
+
+def inspect_files(paths: Sequence[Path]) -> dict[Path, Finding]:
+    "The files that are no whole image or were read with a guess, each with what was found."
+    with warnings.catch_warnings(), ThreadPoolExecutor() as threads:
+        warnings.simplefilter("ignore")
+        findings = list(threads.map(_inspect, paths))
+    return {path: found for path, found in zip(paths, findings, strict=True) if any(found)}
 
 
 def unreadable(paths: Sequence[Path]) -> dict[Path, str]:
     "The files among `paths` that are no whole image, each with what is wrong."
-    with warnings.catch_warnings(), ThreadPoolExecutor() as threads:
-        warnings.simplefilter("ignore")
-        reasons = list(threads.map(why_unreadable, paths))
-    return {path: reason for path, reason in zip(paths, reasons, strict=True) if reason}
+    findings = inspect_files(paths).items()
+    return {path: found.fault for path, found in findings if found.fault is not None}
 
 
 # %% ../../nbs/lab/data/images.ipynb #cccf2551
@@ -147,7 +124,7 @@ def _content(path: Path, size: int, changed: int) -> bytes:
         return file_digest(file, lambda: blake2b(digest_size=16)).digest()
 
 
-def _file_content(path: Path) -> bytes:
+def file_content(path: Path) -> bytes:
     "The digest of a file as it is now"
     facts = path.stat()
     return _content(path, facts.st_size, facts.st_mtime_ns)
@@ -171,8 +148,9 @@ class Images(Sequence[Image.Image]):
 
     def __init__(
         self,
-        # uint8 (n, height, width, 3) or, in grey, (n, height, width); or n paths
-        source: np.ndarray | Sequence[Path],
+        # uint8 (n, height, width, 3) or, in grey, (n, height, width); or n paths; or rows of
+        # anything, as `as_pictures` makes them
+        source: np.ndarray | Sequence[Path] | Rows,
         positions: np.ndarray | None = None,  # (N,) in `source`; None: all of them
     ):
         "The pictures of `source` at `positions`"
@@ -201,6 +179,8 @@ class Images(Sequence[Image.Image]):
         "The picture at a position of `source`"
         if isinstance(self.source, np.ndarray):
             return Image.fromarray(self.source[at]).convert("RGB")
+        if isinstance(self.source, Rows):
+            return self.source.upright(at)
         return read_image(self.source[at])
 
     def __repr__(self) -> str:
@@ -209,7 +189,7 @@ class Images(Sequence[Image.Image]):
     @property
     def paths(self) -> list[Path] | None:
         "The files, or None if the pictures were drawn"
-        if isinstance(self.source, np.ndarray):
+        if isinstance(self.source, (np.ndarray, Rows)):
             return None
         return [self.source[at] for at in self.positions.tolist()]
 
@@ -217,8 +197,10 @@ class Images(Sequence[Image.Image]):
         "A name for the pictures and their order, whatever they are called and wherever they stand"
         if isinstance(self.source, np.ndarray):
             return digest("pixels", self.source[self.positions])
-        contents = [_file_content(self.source[at]) for at in self.positions.tolist()]
-        return digest("files, read as in version 1", contents)
+        if isinstance(self.source, Rows):
+            return digest("rows", [self.source.content(at) for at in self.positions.tolist()])
+        contents = [file_content(self.source[at]) for at in self.positions.tolist()]
+        return digest("files, read as in version 2", contents)
 
 
 # %% ../../nbs/lab/data/images.ipynb #e1ad5676

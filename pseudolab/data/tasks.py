@@ -20,15 +20,17 @@ __all__ = [
 
 # %% ../../nbs/lab/data/tasks.ipynb #c002
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from pseudolab.clip.pictures import Rows
 from pseudolab.data.checks import (
     TEMPLATE,
+    check_class_name,
     check_class_names,
     check_count,
     check_labels,
@@ -37,9 +39,10 @@ from pseudolab.data.checks import (
     check_template,
     did_you_mean,
     first_few,
+    label_numbers,
 )
-from pseudolab.data.folder import read_folder
-from pseudolab.data.images import Images, ImageSet
+from pseudolab.data.folder import find_pictures, natural_key, read_folder, training_positions
+from pseudolab.data.images import Images, ImageSet, unreadable
 from pseudolab.data.paper import ABOUT, DIGIT_NAMES, class_names, read_dataset
 from pseudolab.data.pocket import (
     MIRRORS,
@@ -91,6 +94,84 @@ def long_tail(
     return np.sort(np.concatenate(chosen))
 
 
+# %% ../../nbs/lab/data/tasks.ipynb #9058d5e9
+def class_names_of(given: Sequence[str] | None, labels: Sequence[Any]) -> list[str]:
+    "The class names that were given, or those among the labels. Raises ValueError without either"
+    if given is not None:
+        return check_class_names(given)
+    found = {check_class_name(label) for label in labels if isinstance(label, str) and label}
+    if not found:
+        raise ValueError(
+            "The labels name no class; say what the images may show with class_names=[...]."
+        )
+    return check_class_names(sorted(found, key=natural_key))
+
+
+def labelled_set(images: Any, labels: Sequence[Any] | None, names: Sequence[str]) -> ImageSet:
+    "Images with their labels; files that are no images are left out, with a warning"
+    found = find_pictures(images)
+    if hasattr(found, "dtype"):
+        raise ValueError(
+            "Preprocessed pictures were given as the images of a task; give PIL images, paths or"
+            " bytes."
+        )
+    pictures = found if isinstance(found, Images) else Images(as_rows(found))
+    numbers = np.full(len(pictures), -1) if labels is None else label_numbers(labels, names)
+    wrong = unreadable(pictures.paths or [])
+    if wrong:
+        reasons = [f"{path} ({why})" for path, why in wrong.items()]
+        warnings.warn(
+            f"{len(wrong)} files are no images that can be used: {first_few(reasons, 3)}. Skipped.",
+            stacklevel=4,
+        )
+    whole = ImageSet(pictures, numbers)
+    return whole.subset([path not in wrong for path in pictures.paths]) if pictures.paths else whole
+
+
+def as_rows(pictures: Any) -> Rows:
+    return pictures if isinstance(pictures, Rows) else Rows(pictures)
+
+
+def split_set(
+    images: ImageSet, names: Sequence[str], seed: int
+) -> tuple[ImageSet, ImageSet]:  # train, test
+    "60 to 40 in each class, as folders are split; what is unlabelled is trained on"
+    is_train = images.labels < 0
+    for label, name in enumerate(names):
+        members = np.flatnonzero(images.labels == label)
+        if len(members) == 1:
+            raise ValueError(
+                f'The class "{name}" has one image, which cannot be split; add another, or say what'
+                " to test on."
+            )
+        if len(members):
+            is_train[members[list(training_positions(name, len(members), 0.6, seed))]] = True
+    return images.subset(is_train), images.subset(~is_train)
+
+
+def under(root: Path | str | None, picture: Any) -> Any:
+    "A path below a folder; anything else as it is"
+    is_path = isinstance(picture, (str, Path))
+    return Path(root) / picture if is_path and root is not None else picture
+
+
+def stated_names(dataset: Any, label: str) -> list[str] | None:
+    "The class names that a dataset states, if it does"
+    feature = (getattr(dataset, "features", None) or {}).get(label)
+    names = getattr(feature, "names", None) or getattr(dataset, "classes", None)
+    return None if names is None else list(names)
+
+
+def columns_of(dataset: Any, image: str, label: str) -> tuple[Any, list[Any]]:
+    "The pictures of a dataset, which stay where they are, and its labels"
+    if hasattr(dataset, "features"):  # of Hugging Face
+        return Rows(dataset[image]), list(dataset[label])
+    targets = getattr(dataset, "targets", None)
+    if targets is None or len(targets) != len(dataset):
+        targets = [dataset[at][1] for at in range(len(dataset))]
+    return Rows(dataset), [one.item() if hasattr(one, "item") else one for one in targets]
+
+
 # %% ../../nbs/lab/data/tasks.ipynb #c020
 @dataclass(frozen=True, eq=False)
 class Task:
@@ -102,6 +183,7 @@ class Task:
     train: ImageSet  # the training pool
     test: ImageSet  # may be empty or unlabelled
     source: dict = field(default_factory=dict)  # what `load_task` was asked for, in plain values
+    validation: ImageSet | None = None  # images to choose a round by; None: there are none
 
     def __post_init__(self):
         "Raise ValueError about names, a template or labels that will not do"
@@ -109,10 +191,90 @@ class Task:
         check_template(self.template)
         check_labels(self.train.labels, len(self.class_names))
         check_labels(self.test.labels, len(self.class_names))
+        if self.validation is not None:
+            check_labels(self.validation.labels, len(self.class_names))
 
     def __repr__(self) -> str:
         sets = f"train {self.train}, test {self.test}"
         return f"Task({self.name}: {len(self.class_names)} classes, {sets})"
+
+    @classmethod
+    def from_lists(
+        cls,
+        images: Any,  # paths, PIL images, arrays: what `find_pictures` takes
+        # of each image: a class name, its number, or None for unlabelled; None: all unlabelled
+        labels: Iterable[Any] | None = None,
+        *,
+        class_names: Sequence[str] | None = None,  # None: the labels' names, in natural order
+        test_images: Any = None,  # None: 40 % of each class
+        test_labels: Iterable[Any] | None = None,
+        template: str = TEMPLATE,
+        seed: int = 0,  # of the 60/40 split
+        name: str = "photos",
+    ) -> "Task":
+        "A task from images and labels side by side. Raises ValueError where they do not fit."
+        labels = None if labels is None else list(labels)
+        test_labels = None if test_labels is None else list(test_labels)
+        names = class_names_of(class_names, [*(labels or []), *(test_labels or [])])
+        train = labelled_set(images, labels, names)
+        if test_images is not None:
+            test = labelled_set(test_images, test_labels, names)
+        else:
+            train, test = split_set(train, names, check_seed(seed))
+        return cls(name, names, template, train, test)
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: Any,  # a pandas DataFrame, a row for each image
+        image: str = "image",  # the column of paths or pictures
+        label: str | None = "label",  # the column of class names; None: nothing is labelled
+        *,
+        split: str | None = None,  # the column that says train or test; None: 60/40
+        root: Path | str | None = None,  # where relative paths start; None: the current folder
+        **options: Any,  # as for `from_lists`
+    ) -> "Task":
+        "A task from a table. Raises ValueError for a column that it lacks."
+        for column in (image, label, split):
+            if column is not None and column not in frame:
+                raise ValueError(
+                    f"The table has no column {column!r}; it has {list(frame.columns)}. Name the"
+                    " columns with image=, label= and split=."
+                )
+
+        def half(rows: Any) -> tuple[list[Any], list[Any] | None]:
+            pictures = [under(root, one) for one in rows[image]]
+            return pictures, None if label is None else list(rows[label])
+
+        if split is None:
+            return cls.from_lists(*half(frame), **options)
+        which = [str(one).strip().casefold() for one in frame[split]]
+        unknown = sorted(set(which) - {"train", "test"})
+        if unknown:
+            raise ValueError(f"The column {split!r} says {unknown}; expected 'train' or 'test'.")
+        is_train = np.array(which) == "train"
+        test_images, test_labels = half(frame[~is_train])
+        test = {"test_images": test_images, "test_labels": test_labels}
+        return cls.from_lists(*half(frame[is_train]), **test, **options)
+
+    @classmethod
+    def from_dataset(
+        cls,
+        train: Any,  # a torch dataset of (picture, label), or Hugging Face rows
+        test: Any = None,  # the same; None: 40 % of each class
+        *,
+        image: str = "image",  # Hugging Face: the column of pictures
+        label: str = "label",  # Hugging Face: the column of labels
+        class_names: Sequence[str] | None = None,  # None: those that the dataset states
+        **options: Any,  # as for `from_lists`
+    ) -> "Task":
+        "A task from a dataset, whose pictures are opened when they are asked for."
+        names = class_names if class_names is not None else stated_names(train, label)
+        images, labels = columns_of(train, image, label)
+        if test is not None:
+            test_images, test_labels = columns_of(test, image, label)
+            options |= {"test_images": test_images, "test_labels": test_labels}
+        return cls.from_lists(images, labels, class_names=names, **options)
 
     def imbalanced(
         self,
@@ -192,9 +354,18 @@ def _folder_task(
     template: str,
     seed: int,
     strict: bool,
+    names_as_they_are: bool,
+    label_pattern: str | None,
 ) -> Task:
     "A task from a folder of images, as `load_task` describes it"
-    found = read_folder(root, class_names, seed=seed, strict=strict)
+    found = read_folder(
+        root,
+        class_names,
+        seed=seed,
+        strict=strict,
+        names_as_they_are=names_as_they_are,
+        label_pattern=label_pattern,
+    )
     if found.notes:
         warnings.warn(f"{found.root}: {'. '.join(found.notes)}.", stacklevel=3)
     source = {
@@ -204,8 +375,14 @@ def _folder_task(
         "template": template,
         "seed": seed,
     }
+    if label_pattern is not None:
+        source["label_pattern"] = label_pattern
     name = found.root.name or str(found.root)
-    return Task(name, list(found.names.values()), template, found.train, found.test, source)
+    validation = (
+        found.validation if found.validation is not None and len(found.validation) else None
+    )
+    names = list(found.names.values())
+    return Task(name, names, template, found.train, found.test, source, validation)
 
 
 def _paper_task(name: str, root: Path | str | None, template: str, seed: int, strict: bool) -> Task:
@@ -276,6 +453,10 @@ def load_task(
     # make it an error, not a warning, if a file is not an image, or if a copy of a data set is not
     # as in the paper
     strict: bool = False,
+    # of a folder task: do not make words of names such as golden_retriever or AnnualCrop
+    names_as_they_are: bool = False,
+    # of a folder task: a regular expression with one group, the class in the name of a loose file
+    label_pattern: str | None = None,
     # of a drawn task: n_train, n_test (images per class), shift (0: the style of pretraining)
     **options: Any,
 ) -> Task:
@@ -290,7 +471,9 @@ def load_task(
     template = check_template(TEMPLATE if template is None else template)
     seed = check_seed(seed)
     if name == "folder":
-        return _folder_task(root, class_names, template, seed, strict)
+        return _folder_task(
+            root, class_names, template, seed, strict, names_as_they_are, label_pattern
+        )
     if name in PAPER_TASKS:
         return _paper_task(name, root, template, seed, strict)
     if name == "digits":

@@ -74,6 +74,8 @@ class Round:
     # top K, and `prediction_gap`; None: not noted
     gap: float | None = None
     pool_logits: np.ndarray  # float16 (U, C), by the prompt at the end of the round
+    # int64 (U,): the class of each image of the pool, by the logits in full; None: not noted
+    pool_classes: np.ndarray | None = None
     # what the prompt has learned
     prompt_state: dict[str, np.ndarray] = field(default_factory=dict)
 
@@ -85,11 +87,18 @@ class Round:
         """
         return None if self.gap is None else self.gap / NOISE
 
+    @property
+    def pool_predictions(self) -> np.ndarray:  # int64 (U,)
+        "The class of each image of the pool; by the logits in 16 bits where it was not noted"
+        if self.pool_classes is not None:
+            return self.pool_classes
+        if len(self.pool_logits) == 0:
+            return np.zeros(0, np.int64)
+        return self.pool_logits.argmax(axis=1)
+
     def given_to(self, n_classes: int) -> np.ndarray:  # int64 (C,)
         "How many images of the pool the prompt of this round gives to each class"
-        if len(self.pool_logits) == 0:
-            return np.zeros(n_classes, dtype=np.int64)
-        return np.bincount(self.pool_logits.argmax(axis=1), minlength=n_classes)
+        return np.bincount(self.pool_predictions, minlength=n_classes)
 
     def summary(self, class_names: Sequence[str]) -> dict[str, Any]:
         "The round in one row; `weakest` and `strongest` are (class, accuracy), None if unknown"
@@ -179,6 +188,8 @@ def _arrays(round: Round) -> dict[str, np.ndarray]:
         "predictions": round.predictions.astype(np.int32 if many else np.int16),
         "pool_logits": round.pool_logits.astype(np.float16),
     }
+    if round.pool_classes is not None:
+        arrays["pool_classes"] = round.pool_classes.astype(np.int16)
     if round.pseudolabels is not None:
         given = {k: v for k, v in vars(round.pseudolabels).items() if v is not None}
         arrays |= _with_prefix("pseudolabels.", given)
@@ -212,6 +223,10 @@ def save_round(folder: str | Path, round: Round) -> None:
     write_sealed(stem.with_suffix(".json"), numbers)
 
 
+def _whole_numbers(array: np.ndarray | None) -> np.ndarray | None:
+    return None if array is None else array.astype(np.int64)
+
+
 def load_round(
     folder: str | Path,
     number: int,
@@ -233,6 +248,7 @@ def load_round(
         seconds=numbers["seconds"],
         gap=numbers.get("gap"),
         pool_logits=arrays["pool_logits"],
+        pool_classes=_whole_numbers(arrays.get("pool_classes")),
         prompt_state=_under(arrays, "prompt."),
     )
 

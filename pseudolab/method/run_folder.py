@@ -438,6 +438,7 @@ class ArrayRule:
 
 ARRAYS = {
     "pool_logits": ArrayRule("f", ("pool", "classes")),
+    "pool_classes": ArrayRule("i", ("pool",)),
     "predictions": ArrayRule("i", ("test",), least=0, below="classes"),
     "pseudolabels.index": ArrayRule("i", ("chosen",), least=0, below="pool"),
     "pseudolabels.label": ArrayRule("i", ("chosen",), least=0, below="classes"),

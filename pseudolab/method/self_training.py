@@ -56,6 +56,7 @@ class _Recorder:
         if labeller is not None:
             chosen = self._chosen(played, labeller)
             beside = _most_confident(self.zero_shot, len(chosen))
+        pool_logits = probe_logits(played.probe, self.pool)
         return Round(
             number=number,
             k=0,
@@ -68,7 +69,8 @@ class _Recorder:
                 None if beside is None else audit(beside, self.split.answer_key, n_classes)
             ),
             seconds=time.perf_counter() - self.started,
-            pool_logits=probe_logits(played.probe, self.pool).astype(np.float16),
+            pool_logits=pool_logits.astype(np.float16),
+            pool_classes=pool_logits.argmax(1),
         )
 
     def _chosen(self, played: ProbeRound, labeller: ProbeRound) -> PseudoLabels:

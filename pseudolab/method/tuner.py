@@ -21,11 +21,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from PIL import Image
 from tqdm.auto import tqdm
 
 from pseudolab.clip.loading import load_clip
 from pseudolab.clip.model import Clip, PatchRows
+from pseudolab.data.checks import label_numbers
+from pseudolab.data.folder import find_pictures
+from pseudolab.data.images import ImageSet
 from pseudolab.data.tasks import Task
 from pseudolab.io import digest, remove_dead_parts
 from pseudolab.method.deviations import HOLD_OUT_SEED, deviate
@@ -57,7 +59,7 @@ from pseudolab.method.selectors import (
     prediction_gap,
     selection_gap,
 )
-from pseudolab.method.splits import SHOTS_DRAWS, Split, make_split, score
+from pseudolab.method.splits import SHOTS_DRAWS, Split, make_split, score, seen_classes
 from pseudolab.method.strategies import Strategy
 from pseudolab.method.training import Term, fit_prompt, rng_for
 from pseudolab.method.zero_shot import cosine_logits, per_class_accuracy
@@ -393,6 +395,7 @@ class PromptTuner:
             audit=_audit(chosen, split, n_classes),
             audit_zero_shot=_audit(by_zero_shot, split, n_classes),
             pool_logits=logits.cpu().numpy().astype(np.float16),
+            pool_classes=logits.argmax(1).cpu().numpy(),
             prompt_state={name: value.detach().cpu().numpy() for name, value in state.items()},
             seconds=time.perf_counter() - started,
             gap=gap if isfinite(gap) else None,
@@ -511,7 +514,9 @@ class PromptTuner:
     def predict_proba(self, images: Any) -> np.ndarray:  # float32 (N, C)
         """Probability of each class, in the order of the task's class names.
 
-        `images`: one PIL image, a sequence of them, or preprocessed float (N, 3, H, W).
+        `images`: one picture or many, as PIL images, paths, arrays or tensors; a folder, an
+        ImageSet, a column or dataset; or preprocessed float (N, 3, H, W). The rows stand in the
+        order given. Raises ValueError, with what is accepted, for anything else.
         """
         return self._logits_of(images).softmax(1).float().cpu().numpy()
 
@@ -523,31 +528,59 @@ class PromptTuner:
     @torch.no_grad()
     def _logits_of(self, images: Any) -> torch.Tensor:  # (N, C)
         prompt = self._fitted()
-        images = [images] if isinstance(images, Image.Image) else images
-        if len(images) == 0:
+        pictures = find_pictures(images)
+        if len(pictures) == 0:
             return torch.empty(0, len(prompt.class_names), dtype=self.clip.dtype)
         with self.clip.threads():
-            return prompt.logits(images)
+            return prompt.logits(pictures)
 
     def score(
         self,
-        task: Task | None = None,  # None: the one it was fitted to
+        # its test images; or an ImageSet; or pictures as for `predict`, with `labels`; None: the
+        # task that it was fitted to
+        task: Task | ImageSet | Any = None,
+        labels: Iterable[Any] | None = None,  # of the pictures: class names or their numbers
     ) -> float | None:
-        "The paradigm's metric on the test images of `task`; None where they have no labels"
+        "The paradigm's metric on test images; None where they have no labels"
         prompt = self._fitted()
         task = task if task is not None else getattr(self, "task_", None)
         if task is None:
             raise ValueError("score needs a task: this PromptTuner was loaded, not fitted.")
-        if list(task.class_names) != prompt.class_names:
+        if isinstance(task, Task) and list(task.class_names) != prompt.class_names:
             raise ValueError(
                 f"The task has the classes {task.class_names}; the prompt was learned for "
                 f"{prompt.class_names}."
             )
-        if len(task.test) == 0:
+        images, truth = self._with_labels(task, labels)
+        if len(truth) == 0:
             return None
-        seen = self.split(task).seen if self.paradigm == "trzsl" else None
-        predictions = self._logits_of(task.test.images).argmax(1).cpu().numpy()
-        return score(predictions, task.test.labels, seen)
+        seen = None
+        if self.paradigm == "trzsl":
+            seen = seen_classes(len(prompt.class_names), self.split_seed)
+        predictions = self._logits_of(images).argmax(1).cpu().numpy()
+        if len(predictions) != len(truth):
+            raise ValueError(
+                f"{len(predictions)} pictures have {len(truth)} labels; expected one for each."
+            )
+        return score(predictions, truth, seen)
+
+    def _with_labels(
+        self,
+        given: Any,  # as for `score`
+        labels: Iterable[Any] | None,
+    ) -> tuple[Any, np.ndarray]:  # pictures, labels int64 (N,)
+        "The pictures to measure on, and their labels"
+        if isinstance(given, Task):
+            return given.test.images, given.test.labels
+        names = self._fitted().class_names
+        if isinstance(given, ImageSet) and labels is None:
+            return given.images, label_numbers(given.labels, names)
+        if labels is None:
+            raise ValueError(
+                f"score was given a {type(given).__name__} without labels; give a Task, an"
+                " ImageSet, or pictures and labels=."
+            )
+        return given, label_numbers(labels, names)
 
     def save(self, folder: str | Path) -> None:
         """Write the learned prompt and this tuner's arguments; nothing of CLIP.
@@ -572,11 +605,13 @@ class PromptTuner:
         folder: str | Path,
         clip: Clip | None = None,  # None: the one it was saved with
     ) -> "PromptTuner":
-        """Read what `save` wrote.
+        """Read what `save` wrote, or the last whole round of what `fit(out=)` left.
 
         Raises FileNotFoundError if nothing was saved there, ValueError if it is damaged or was
         learned with another CLIP.
         """
+        if not (Path(folder) / "tuner.json").is_file() and (Path(folder) / "run.json").is_file():
+            return _tuner_of_run(Run.load(folder), Path(folder), clip)
         about = _read_saved(Path(folder))
         arguments = about["arguments"] | _read_method(about["arguments"])
         kinds = {kind.__name__: kind for kind in (TemplatePrompt, *PROMPTS.values())}
@@ -637,7 +672,8 @@ def _read_saved(folder: Path) -> dict[str, Any]:
     path = folder / "tuner.json"
     if not path.is_file():
         raise FileNotFoundError(
-            f"{folder} holds no tuner.json. Give a folder that PromptTuner.save wrote."
+            f"{folder} holds no tuner.json and no run.json. Give a folder that PromptTuner.save or"
+            " fit(out=) wrote."
         )
     return read_tuner_file(path)
 
@@ -649,3 +685,54 @@ def _read_method(arguments: dict[str, Any]) -> dict[str, Any]:
     except TypeError as error:
         raise ValueError(f"The saved recipe has a value of another kind ({error}).") from error
     return {"recipe": recipe, "strategy": Strategy.from_dict(arguments["strategy"])}
+
+
+@dataclass(frozen=True)
+class _Classes:
+    "What a prompt asks of its task"
+
+    class_names: list[str]
+    template: str
+
+
+def _tuner_of_run(run: Run, folder: Path, clip: Clip | None) -> PromptTuner:
+    "A tuner with the prompt of a run's last round. Raises ValueError if it cannot be made"
+    about = run.settings
+    if not run.rounds or about.recipe is None or about.prompt not in PROMPTS:
+        raise ValueError(
+            f"{folder} holds a run without a prompt to predict with: {len(run.rounds)} rounds of"
+            f" the kind {about.prompt!r}. Resume it, or give another folder."
+        )
+    if clip is None:
+        clip = load_clip(about.clip["name"], about.clip["pretrained"])
+    if about.clip.get("digest") != clip.digest:
+        raise ValueError(
+            f"{folder} was learned with {about.clip}; {clip!r} has other weights, another context"
+            " or another tokenizer. Load that CLIP."
+        )
+    named = about.schedule is None
+    tuner = PromptTuner(
+        clip,
+        prompt=about.prompt,
+        paradigm=about.paradigm,
+        strategy=about.strategy if named else Strategy.from_dict(about.schedule or {}),
+        recipe=Recipe.from_dict(about.recipe),
+        seed=about.seed,
+        shots=about.shots,
+        shots_seed=about.shots_seed,
+        shots_draw=about.shots_draw,
+        split_seed=about.split_seed,
+        selector=about.selector,
+        prior=about.prior,
+        prompt_options=about.prompt_options,
+    )
+    classes: Any = _Classes(about.task["class_names"], about.task["template"])
+    last = run.rounds[-1]
+    if last.number == 0:
+        tuner.prompt_ = TemplatePrompt.for_task(clip, classes)
+        return tuner
+    learned = PROMPTS[about.prompt].for_task(clip, classes, **about.prompt_options)
+    state = {name: torch.from_numpy(value) for name, value in last.prompt_state.items()}
+    learned.load_state_dict(state)
+    tuner.prompt_ = learned
+    return tuner

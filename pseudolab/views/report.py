@@ -318,7 +318,7 @@ def given_table(run: Run) -> str:
     first, last = run.rounds[0], run.rounds[-1]
     before = first.given_to(len(run.class_names))
     after = last.given_to(len(run.class_names))
-    moved = int((first.pool_logits.argmax(axis=1) != last.pool_logits.argmax(axis=1)).sum())
+    moved = int((first.pool_predictions != last.pool_predictions).sum())
     rows = [
         [
             name_cell(run.class_names[c], heads_row=True),

@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 from PIL import Image
 
@@ -22,7 +23,8 @@ def folder_of(root: Path, **classes: int) -> Path:
     for name, count in classes.items():
         (root / name).mkdir(parents=True, exist_ok=True)
         for i in range(count):
-            picture(root / name / f"{i}.png", (i, len(name), 50))
+            colour = crc32(f"{root.name}/{name}".encode()) % 256
+            picture(root / name / f"{i}.png", (i, colour, len(name)))
     return root
 
 

@@ -502,8 +502,8 @@ def test_predict_refuses_in_a_sentence(photos, loose, here):
     refused("predict", "r", loose, "--strict", said="torn.png")
     refused("predict", "r", loose, "--out", here, said="is a folder")
     refused("predict", loose, loose, said="not a run folder")
-    (here / "r" / "tuner.json").unlink()
-    refused("predict", "r", loose, said="tuner.json")
+    (here / "r" / "tuner.json").write_text("{")
+    refused("predict", "r", loose, said="tuner.json is damaged")
 
 
 # --- export

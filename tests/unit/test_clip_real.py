@@ -331,8 +331,8 @@ def test_bfloat16_computes_in_half_and_learns_in_float32():
     "wrong",
     [
         torch.zeros(2, 3, 56, 56),
-        torch.zeros(3, 224, 224),
-        torch.zeros(2, 3, 224, 224, dtype=torch.uint8),
+        torch.zeros(3, 56, 56),
+        torch.zeros(2, 1, 224, 224),
     ],
 )
 def test_tensors_that_are_not_preprocessed_are_refused(real, wrong):

@@ -170,6 +170,7 @@ def test_any_name_a_folder_can_have(tmp_path):
     for name in NASTY:
         folder_of(root, **{name: 2})
     task = load_task("folder", root=root)
+    assert load_task("folder", root=root, names_as_they_are=True).class_names == task.class_names
     wanted = {unicodedata.normalize("NFC", name) for name in NASTY}
     assert set(task.class_names) == wanted
     assert all(task.template.format(name).endswith(name) for name in task.class_names)
@@ -304,11 +305,9 @@ def test_names_and_folders_must_agree(tmp_path):
         refused("expected a list of names", root=tmp_path, class_names=wrong)
 
 
-def test_train_and_test_must_have_the_same_classes(tmp_path):
+def test_a_class_of_the_test_images_must_be_one_of_training(tmp_path):
     folder_of(tmp_path / "train", cat=2, dog=2)
-    folder_of(tmp_path / "test", cat=2)
-    assert "'dog'" in refused("test has no folder for", root=tmp_path)
-    folder_of(tmp_path / "test", dog=1, emu=1)
+    folder_of(tmp_path / "test", cat=2, emu=1)
     assert "'emu'" in refused("has no folder for", root=tmp_path)
 
 
@@ -399,7 +398,7 @@ def test_links_and_pipes(tmp_path):
     (tmp_path / "folder.jpg").mkdir()
     with pytest.warns(UserWarning, match="1 file is not an image.*broken.jpg"):
         task = load_task("folder", root=tmp_path / ".", class_names=["folder.jpg", "b"])
-    assert names_of(task.train) == ["link.jpg", "real.jpg"]
+    assert names_of(task.train) == ["real.jpg"]  # the link leads to it
 
 
 def test_a_file_is_read_as_it_is_now_and_a_lost_one_is_named(tmp_path):

@@ -111,6 +111,7 @@ class Prompt(nn.Module):
         super().__init__()
         self.clip = clip
         self.class_names = check_class_names(class_names)
+        clip.check_distinct(self.class_names)
 
     @classmethod
     def check_clip(cls, clip: Clip) -> None:
