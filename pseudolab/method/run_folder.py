@@ -438,7 +438,7 @@ class ArrayRule:
 
 ARRAYS = {
     "pool_logits": ArrayRule("f", ("pool", "classes")),
-    "pool_classes": ArrayRule("i", ("pool",)),
+    "pool_classes": ArrayRule("i", ("pool",), least=0, below="classes"),
     "predictions": ArrayRule("i", ("test",), least=0, below="classes"),
     "pseudolabels.index": ArrayRule("i", ("chosen",), least=0, below="pool"),
     "pseudolabels.label": ArrayRule("i", ("chosen",), least=0, below="classes"),

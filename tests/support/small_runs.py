@@ -70,7 +70,7 @@ def outcome(run: Run) -> dict[str, Any]:
             "" if round.pseudolabels is None else digest_of(round.pseudolabels.index)
             for round in run.rounds
         ],
-        "gap": min(round.gap for round in run.rounds),
+        "gap": min(round.gap for round in run.rounds if round.gap is not None),
         "learned": [
             {name: value.ravel()[:4].tolist() for name, value in round.prompt_state.items()}
             for round in run.rounds
