@@ -207,7 +207,7 @@ def test_the_names_that_help_lists_are_those_of_the_library():
     assert tuple(options.ShotsDraw) == SHOTS_DRAWS
 
 
-EXPERIMENTS = ("grid", "ladder", "ablations", "stepwise", "imbalance", "causal")
+EXPERIMENTS = ("grid", "ladder", "ablations", "stepwise", "imbalance", "causal", "all")
 
 
 def test_every_experiment_has_a_command_with_the_same_options():
@@ -215,8 +215,10 @@ def test_every_experiment_has_a_command_with_the_same_options():
 
     commands = typer.main.get_command(app).commands["experiments"].commands
     assert tuple(commands) == EXPERIMENTS
-    for experiment in commands.values():
-        assert {"out", "tasks", "workers", "collect"} <= {p.name for p in experiment.params}
+    for name, experiment in commands.items():
+        options = {p.name for p in experiment.params}
+        assert {"out", "workers", "collect"} <= options
+        assert ("tasks" in options) == (name != "all")
 
 
 def test_an_experiment_is_collected_and_goes_on_where_it_was(monkeypatch, tmp_path):

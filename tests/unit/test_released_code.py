@@ -22,6 +22,7 @@ from pseudolab.method.deviations import deviate
 from pseudolab.method.prompts.text import TextPrompt
 from pseudolab.method.recipe import Recipe
 from pseudolab.method.run import Run
+from pseudolab.method.run_folder import write_sealed
 from pseudolab.method.selectors import select_top_k
 from pseudolab.method.splits import SHOTS_DRAWS, make_split, semi_supervised
 from pseudolab.method.strategies import Constant, Strategy
@@ -99,7 +100,7 @@ def test_a_tuner_saved_with_another_version_is_refused(clip, task, tmp_path):
     recipe = saved["arguments"]["recipe"]
     del recipe["warmup_epochs"]
     recipe["warmup"] = 5 / 150
-    (tmp_path / "tuner.json").write_text(json.dumps(saved))
+    write_sealed(tmp_path / "tuner.json", saved)
     with pytest.raises(ValueError, match=r"lacks \['warmup_epochs'\].*\['warmup'\].*Fit and save"):
         PromptTuner.load(tmp_path, clip)
     with pytest.raises(ValueError, match="no switch called.*warmup.*warmup_epochs"):

@@ -117,16 +117,16 @@ def test_arrays_that_are_not_known_are_carried(folder):
     "A later version may write more arrays; a digest holds them all the same"
     stem = folder / "rounds/01"
     arrays = run_folder.read_arrays(Path(f"{stem}.safetensors"), {})
-    arrays["pool_classes"] = np.arange(12)
+    arrays["later"] = np.arange(12)
     from safetensors.numpy import save_file
 
     save_file(arrays, f"{stem}.safetensors")
     values = read(Path(f"{stem}.json"))
     write(Path(f"{stem}.json"), values | {"arrays": run_folder.digests(arrays)})
     assert len(Run.load(folder).rounds) == 3
-    arrays["pool_classes"][0] = 5
+    arrays["later"][0] = 5
     save_file(arrays, f"{stem}.safetensors")
-    with pytest.raises(ValueError, match="pool_classes is not the one that was written"):
+    with pytest.raises(ValueError, match="later is not the one that was written"):
         Run.load(folder)
 
 
