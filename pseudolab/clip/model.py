@@ -27,8 +27,9 @@ from PIL import Image
 from torchvision import transforms
 
 # %% ../../nbs/lab/clip/model.ipynb #c003a
-from pseudolab.clip.pictures import AnyPicture, as_pictures, upright_rgb
+from pseudolab.clip.pictures import as_pictures, upright_rgb
 from pseudolab.clip.pixels import (
+    AnyPicture,
     BytePreprocessing,
     Collection,
     Pictures,

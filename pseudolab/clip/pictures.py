@@ -20,6 +20,7 @@ __all__ = [
 # %% ../../nbs/lab/clip/pictures.ipynb #17ac3595
 import operator
 import struct
+import sys
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
@@ -29,12 +30,14 @@ from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
-import torch
 from PIL import Image, ImageOps
-from torchvision import transforms
+
+# %% ../../nbs/lab/clip/pictures.ipynb #fea2500c
+if TYPE_CHECKING:
+    import torch
 
 # %% ../../nbs/lab/clip/pictures.ipynb #4e7316fc
 DEPTHS = (8, 10, 12, 14, 16)  # bits of grey that cameras and scanners deliver
@@ -213,20 +216,26 @@ ACCEPTED = (
 CHANNELS = (1, 3, 4)  # grey, RGB, RGBA
 
 
+def _is_tensor(thing: Any) -> "TypeGuard[torch.Tensor]":
+    "Is it torch's? Where nobody has imported torch, nothing is"
+    loaded = sys.modules.get("torch")
+    return loaded is not None and isinstance(thing, loaded.Tensor)
+
+
 def _refusal(thing: Any) -> ValueError:
     "The error about something that is no picture"
     what = type(thing).__name__
-    if isinstance(thing, (np.ndarray, torch.Tensor)):
+    if isinstance(thing, np.ndarray) or _is_tensor(thing):
         what += f" of {thing.dtype} {tuple(thing.shape)}"
     return ValueError(f"A {what} was given as a picture; expected {ACCEPTED}.")
 
 
-def _pixels_of(pixels: np.ndarray | torch.Tensor) -> Image.Image:
+def _pixels_of(pixels: "np.ndarray | torch.Tensor") -> Image.Image:
     "A picture from bytes (H, W), (H, W, C) or (C, H, W), or from grey of 16 bits (H, W)"
-    array = pixels.numpy(force=True) if isinstance(pixels, torch.Tensor) else pixels
+    array = pixels.numpy(force=True) if _is_tensor(pixels) else np.asarray(pixels)
     if array.ndim == 3 and array.shape[0] in CHANNELS:
         # where both ends may be colours, the habit of the library decides
-        if isinstance(pixels, torch.Tensor) or array.shape[2] not in CHANNELS:
+        if _is_tensor(pixels) or array.shape[2] not in CHANNELS:
             array = array.transpose(1, 2, 0)
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[..., 0]
@@ -267,7 +276,7 @@ def picture_of(
             return open_rgb(BytesIO(thing))[0]
         except READ_ERRORS as error:
             raise ValueError(f"{len(thing)} bytes are no image file: {error}.") from error
-    if isinstance(thing, (np.ndarray, torch.Tensor)):
+    if isinstance(thing, np.ndarray) or _is_tensor(thing):
         return _pixels_of(thing)
     raise _refusal(thing)
 
@@ -308,13 +317,15 @@ class Rows(Sequence[Image.Image]):
 
 def _is_preprocessed(thing: Any) -> bool:
     "Is this a picture that went through `clip.preprocess`, or several of them?"
-    if isinstance(thing, torch.Tensor):
+    if _is_tensor(thing):
         return thing.is_floating_point()
     return isinstance(thing, np.ndarray) and thing.dtype.kind == "f"
 
 
-def _preprocessed(values: Iterable[Any]) -> torch.Tensor:  # float32 or float64 (N, 3, H, W)
+def _preprocessed(values: Iterable[Any]) -> "torch.Tensor":  # float32 or float64 (N, 3, H, W)
     "Preprocessed pictures as one tensor. Raises ValueError for NaN, and where they differ"
+    import torch
+
     rows: list[torch.Tensor] = []
     for value in values:
         value = _value_of(value)
@@ -356,7 +367,7 @@ def _sequence(images: Any) -> Any:
     raise _refusal(images)
 
 
-def _from_array(images: np.ndarray | torch.Tensor) -> Any:
+def _from_array(images: "np.ndarray | torch.Tensor") -> Any:
     "Pictures from one array or tensor"
     if isinstance(images, np.ndarray) and images.dtype.kind in "OUS":
         return as_pictures(images.ravel().tolist())
@@ -382,7 +393,7 @@ def as_pictures(
         raise ValueError("A task was given as pictures; give task.test or task.train.")
     if hasattr(images, "digest"):
         return images
-    if isinstance(images, (np.ndarray, torch.Tensor)):
+    if isinstance(images, np.ndarray) or _is_tensor(images):
         return _from_array(images)
     if isinstance(images, (Image.Image, str, Path, bytes, bytearray, Mapping)):
         return [picture_of(images)]
@@ -392,14 +403,3 @@ def as_pictures(
     if _is_preprocessed(_value_of(things[0])):
         return _preprocessed(things[at] for at in range(len(things)))
     return Rows(things)
-
-
-# %% ../../nbs/lab/clip/pictures.ipynb #da784063
-class AnyPicture(transforms.Compose):
-    "A preprocessing whose first step is `upright_rgb`; it is called what it was called before"
-
-    def __call__(self, img: Any) -> Any:
-        return super().__call__(upright_rgb(picture_of(img)))
-
-    def __repr__(self) -> str:
-        return repr(transforms.Compose(self.transforms))

@@ -23,7 +23,7 @@ import torch
 from PIL import Image
 from torchvision import transforms
 
-from pseudolab.clip.pictures import upright_rgb
+from pseudolab.clip.pictures import picture_of, upright_rgb
 
 
 # %% ../../nbs/lab/clip/pixels.ipynb #p002
@@ -164,3 +164,14 @@ class BytePreprocessing:
         mean = self.mean.to(rows.device)
         deviation = self.deviation.to(rows.device)
         return rows.float().div(255).sub(mean).div(deviation)
+
+
+# %% ../../nbs/lab/clip/pixels.ipynb #da784063
+class AnyPicture(transforms.Compose):
+    "A preprocessing whose first step is `upright_rgb`; it is called what it was called before"
+
+    def __call__(self, img: Any) -> Any:
+        return super().__call__(upright_rgb(picture_of(img)))
+
+    def __repr__(self) -> str:
+        return repr(transforms.Compose(self.transforms))

@@ -18,6 +18,7 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
+from torchvision import transforms
 from typer.testing import CliRunner
 
 import pseudolab
@@ -150,7 +151,7 @@ def test_a_preprocessing_of_ones_own_is_given_upright_rgb(tmp_path, clip, monkey
     save_half_clear(tmp_path / "half.png")
     known = clip.pixels(tmp_path / "half.png")
     steps = clip.preprocess.transforms
-    own = pictures.transforms.Compose(steps)
+    own = transforms.Compose(steps)
     monkeypatch.setattr(clip, "preprocess", lambda one: own(one))
     with Image.open(tmp_path / "half.png") as opened:
         assert torch.equal(clip.pixels(opened), known)
