@@ -85,7 +85,7 @@ def surface(
     spin: float,  # turned by up to so many radians
 ) -> tuple[np.ndarray, np.ndarray]:  # two of (side, side), about -0.5 to 0.5
     "The pattern's coordinates u and v of every pixel."
-    grid = (np.arange(side, dtype=np.float32) + 0.5) / side - 0.5
+    grid = (np.arange(side) + 0.5) / side - 0.5
     x, y = np.meshgrid(grid, grid)
     slant = shift * rng.uniform(0.4, 0.8)
     lean = rng.uniform(0, 2 * np.pi)
@@ -194,7 +194,7 @@ def spiralled(rng: np.random.Generator, u: np.ndarray, v: np.ndarray) -> Pattern
 
 def cracked(rng: np.random.Generator, u: np.ndarray, v: np.ndarray) -> Pattern:
     "The borders between the nearest points of a scatter, thick here and thin there."
-    points = rng.uniform(-0.8, 0.8, (rng.integers(22, 40), 2)).astype(np.float32)
+    points = rng.uniform(-0.8, 0.8, (rng.integers(22, 40), 2))
     wobble = 0.1 * (smooth_noise(rng, 11, len(u)) - 0.5)
     # squared distances to the nearest and to the second nearest point
     first = second = np.full_like(u, 9.0)
@@ -220,7 +220,7 @@ def cobwebbed(rng: np.random.Generator, u: np.ndarray, v: np.ndarray) -> Pattern
     angle = np.mod(np.arctan2(y, x) - float(spokes[0]), 2 * np.pi)
     radius = np.hypot(x, y)
     # 2.5 is half way between the third spoke and the fourth
-    between = np.interp(angle, spokes - spokes[0], np.arange(n + 1)).astype(np.float32)
+    between = np.interp(angle, spokes - spokes[0], np.arange(n + 1))
     sagging = np.sqrt(radius / (1 - 0.22 * np.sin(np.pi * (between % 1))))
     threads = ramp(0.12 - near(sagging * rings), 0, 0.12)
     lines = ramp(0.013 - near(between) * radius * 2 * np.pi / n, 0, 0.012)
@@ -341,7 +341,9 @@ def mix(
     steps = np.linspace(0, 1, 256)
     channels = [np.interp(steps, (0, 0.5, 1), channel) for channel in colors.T]
     table = np.stack(channels, 1).astype(np.float32)
-    return table[(ink.clip(0, 1) * 255).astype(np.uint8)]
+    # rounded first: what a processor makes of the last bits must not choose the colour
+    places = (ink.clip(0, 1) * 255).round(6)
+    return table[places.astype(np.uint8)]
 
 
 # %% ../../../nbs/pocket/05_textures.ipynb #c034
