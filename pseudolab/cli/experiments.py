@@ -412,10 +412,10 @@ def everything(
     parts = {"grid": partial(grid, chosen=GridOptions())}
     parts |= {"ladder": ladder, "equity": ablations, "stepwise": stepwise, "imbalance": imbalance}
     if weights is not None:
-        from pseudolab.experiments.causal import CLIPS, weights_of
+        from pseudolab.experiments.causal import CLIPS, check_budgets, weights_of
 
-        for name in CLIPS:
-            weights_of(name, weights)  # what is missing is said before the twelve hours
+        # what is missing is said before the twelve hours
+        check_budgets([weights_of(name, weights) for name in CLIPS])
         parts["causal"] = partial(causal, weights=weights)
     for name, make in parts.items():
         file = None if collect is None else collect / f"{name}.json"

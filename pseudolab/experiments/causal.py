@@ -11,8 +11,10 @@ __all__ = [
     "CLIPS",
     "ORDERS",
     "CAUSAL_FILE",
-    "captions_of",
+    "LONGER_FILE",
+    "training_of",
     "weights_of",
+    "check_budgets",
     "unshifted",
     "CausalCell",
     "causal_cells",
@@ -29,7 +31,7 @@ __all__ = [
 # %% ../../nbs/lab/experiments/causal.ipynb #0cb22cf7
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -42,6 +44,7 @@ from pseudolab.clip.loading import POCKET_WEIGHTS
 from pseudolab.clip.model import Clip
 from pseudolab.data.images import ImageSet
 from pseudolab.data.pocket import N_TEST, drawn_set, load_world
+from pseudolab.data.pretrain import PretrainConfig
 from pseudolab.data.tasks import Task, load_task
 from pseudolab.data.worlds.corpus import Captions, class_frequencies
 from pseudolab.experiments.ablations import decode_classes, encode_classes, zero_shot_logits
@@ -70,39 +73,57 @@ ORDERS = ("zipf1", "permuted_a", "permuted_b")  # one law, three orders of the c
 
 
 # %% ../../nbs/lab/experiments/causal.ipynb #b965fbc2
-def captions_of(
+def training_of(
     path: str | Path,  # a weights file that `pseudolab pretrain` wrote
-) -> Captions:
-    "The captions that a pocket CLIP was trained on. Raises ValueError if the file does not say"
+) -> PretrainConfig:
+    "How a pocket CLIP was trained. Raises ValueError if the file does not say"
     with safe_open(path, framework="pt") as file:
         card = json.loads((file.metadata() or {}).get("card", "{}"))
     if "config" not in card:
         raise ValueError(f"{path} does not say how it was trained. Train it by pseudolab pretrain.")
-    return Captions(**card["config"]["captions"])
+    config = dict(card["config"])
+    return PretrainConfig(**config | {"captions": Captions(**config["captions"])})
 
 
 def weights_of(
     name: str,  # one of CLIPS
     folder: str | Path,  # of the weights files, NAME.safetensors
 ) -> Path:
-    """The weights file of one of the five CLIPs; of `zipf1` the one that ships.
+    """The weights file of one of the five CLIPs; `zipf1` that is not in the folder is the one that
+    ships.
 
     Raises FileNotFoundError if it is missing, and ValueError if it was trained on other captions.
     """
-    path = POCKET_WEIGHTS if name == "zipf1" else Path(folder) / f"{name}.safetensors"
+    path = Path(folder) / f"{name}.safetensors"
+    if name == "zipf1" and not path.is_file():
+        path = POCKET_WEIGHTS
     wanted = CLIPS[name]
     if not path.is_file():
         raise FileNotFoundError(
             f"There is no {path}. Train it: pseudolab pretrain --out {path} --zipf {wanted.zipf:g}"
             f" --captions-seed {wanted.seed}"
         )
-    found = captions_of(path)
+    found = training_of(path).captions
     if found != wanted:
         raise ValueError(
             f"{path} was trained on {found}, but {name!r} means {wanted}. Give another folder, or"
             " train it again."
         )
     return path
+
+
+def check_budgets(
+    paths: Sequence[Path],  # of weights files
+) -> None:
+    "Raise ValueError unless they were trained alike, but for the captions"
+    budgets = {path: replace(training_of(path), captions=Captions()) for path in paths}
+    first, *others = paths
+    for path in others:
+        if budgets[path] != budgets[first]:
+            raise ValueError(
+                f"{first} was trained with {budgets[first]}, but {path} with {budgets[path]}. Only"
+                " equal budgets can be compared: give a folder of CLIPs that were trained alike."
+            )
 
 
 # %% ../../nbs/lab/experiments/causal.ipynb #b6c37ad8
@@ -160,9 +181,10 @@ def run_causal(
 ) -> list[dict[str, Any]]:
     """Run every cell that `folder` does not hold yet, CLIP after CLIP.
 
-    Errors as of `weights_of`, before anything is run, and as of the runner.
+    Errors as of `weights_of` and `check_budgets`, before anything is run, and as of the runner.
     """
     paths = {name: weights_of(name, weights) for name in clips}
+    check_budgets(list(paths.values()))
     for task in tasks:
         unshifted(task)  # drawn once, before the workers ask for them
     results: list[dict[str, Any]] = []
@@ -488,7 +510,8 @@ def _less_world_means(
 
 
 # %% ../../nbs/lab/experiments/causal.ipynb #f1cfef23
-CAUSAL_FILE = RESULTS / "causal.json"
+CAUSAL_FILE = RESULTS / "causal.json"  # six epochs of training
+LONGER_FILE = RESULTS / "causal_longer.json"  # twelve
 
 
 def write_causal(results: Sequence[dict[str, Any]], path: str | Path) -> None:

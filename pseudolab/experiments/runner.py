@@ -136,7 +136,11 @@ def run_experiment(
 
     def make() -> dict[str, Any]:
         found = experiment.play(clip, task)
-        about = {"run": experiment.name, "versions": versions()}
+        about = {
+            "run": experiment.name,
+            "versions": versions(),
+            "device": clip.device.type,
+        }
         return about | experiment.parameters | found
 
     return keep_result(path, key, make)
@@ -223,11 +227,11 @@ RESULTS = PACKAGE / "experiments" / "results"  # in the package, whatever folder
 
 def made_frame(
     results: Sequence[dict[str, Any]],
-) -> pd.DataFrame:  # run, seed, certainty, and a column per package
-    "What each result was made with, and how far its nearest decision was from the noise"
+) -> pd.DataFrame:  # run, seed, device, certainty, and a column per package
+    "What each result was made with and on, and how far its nearest decision was from the noise"
     rows: list[dict[str, Any]] = []
     for result in results:
-        about = {name: result.get(name) for name in ("run", "seed", "certainty")}
+        about = {name: result.get(name) for name in ("run", "seed", "device", "certainty")}
         rows.append(about | result.get("versions", {}))
     return pd.DataFrame(rows)
 

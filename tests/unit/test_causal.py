@@ -1,6 +1,7 @@
 "The causal CLIP: laws that were put in come back; weights of other captions are refused."
 
 import json
+from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from pseudolab.clip.loading import load_clip
+from pseudolab.data.pretrain import PretrainConfig
 from pseudolab.data.tasks import load_task
 from pseudolab.data.worlds.corpus import Captions, class_frequencies
 from pseudolab.experiments import causal, runner
@@ -113,8 +115,9 @@ def test_seeds_are_averaged(clip, small, quick):
 # --- weights
 
 
-def weights_file(path, captions):
-    card = {} if captions is None else {"config": {"captions": captions}}
+def weights_file(path, captions, **training):
+    config = asdict(PretrainConfig()) | training
+    card = {} if captions is None else {"config": config | {"captions": captions}}
     save_file({"x": torch.zeros(1)}, path, metadata={"card": json.dumps(card)})
 
 
@@ -131,6 +134,18 @@ def test_weights_of_other_captions_are_refused(tmp_path):
     weights_file(path, vars(Captions(seed=508)))
     assert weights_of("permuted_a", tmp_path) == path
     assert weights_of("zipf1", tmp_path) == causal.POCKET_WEIGHTS
+    own = tmp_path / "zipf1.safetensors"
+    weights_file(own, vars(Captions()), epochs=12)
+    assert weights_of("zipf1", tmp_path) == own
+
+
+def test_clips_with_unequal_budgets_are_not_compared(tmp_path, monkeypatch):
+    weights_file(tmp_path / "flat.safetensors", vars(CLIPS["flat"]), epochs=12)
+    with pytest.raises(ValueError, match=r"epochs=6.*epochs=12"):
+        run_causal(tmp_path / "out", tmp_path, clips=("zipf1", "flat"))
+    assert not (tmp_path / "out").exists()
+    weights_file(tmp_path / "zipf1.safetensors", vars(CLIPS["zipf1"]), epochs=12)
+    causal.check_budgets([weights_of(name, tmp_path) for name in ("zipf1", "flat")])
 
 
 def test_the_clips_run_one_after_the_other_each_with_its_own_weights(tmp_path, monkeypatch, quick):
