@@ -55,9 +55,10 @@ from pseudolab.experiments.ablations import (
 from pseudolab.experiments.runner import RESULTS, Experiment, made_frame, read_frames, write_frames
 from pseudolab.method.pseudolabels import PseudoLabels, precision
 from pseudolab.method.recipe import Recipe
+from pseudolab.method.schedules import Constant, Growing
 from pseudolab.method.selectors import SELECTORS, log_probabilities, sinkhorn
 from pseudolab.method.splits import make_split, score
-from pseudolab.method.strategies import Constant, Growing, Strategy
+from pseudolab.method.strategies import Strategy
 from pseudolab.method.tuner import PROMPTS, PromptTuner
 from pseudolab.settings import POCKET_TASKS
 from pseudolab.views.format import verdict_of

@@ -35,8 +35,9 @@ from pseudolab.clip.model import Clip
 from pseudolab.data.tasks import Task
 from pseudolab.method.prompts.base import Prompt
 from pseudolab.method.recipe import Recipe
+from pseudolab.method.schedules import Growing
 from pseudolab.method.splits import Split
-from pseudolab.method.strategies import Growing, Strategy
+from pseudolab.method.strategies import Strategy
 from pseudolab.method.zero_shot import cosine_logits
 
 

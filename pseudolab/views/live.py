@@ -22,7 +22,8 @@ from pseudolab.clip.loading import load_clip
 from pseudolab.clip.model import Clip
 from pseudolab.data.tasks import load_task
 from pseudolab.method.run import Round, Run
-from pseudolab.method.strategies import STRATEGIES, Constant, Strategy
+from pseudolab.method.schedules import Constant
+from pseudolab.method.strategies import STRATEGIES, Strategy
 from pseudolab.method.tuner import PROMPTS, PromptTuner
 from pseudolab.settings import POCKET_TASKS
 from pseudolab.views.explorer import live_explorer, run_data

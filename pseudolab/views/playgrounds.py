@@ -51,9 +51,10 @@ from pseudolab.data.images import Images
 from pseudolab.data.tasks import Task, long_tail
 from pseudolab.method.equity import half_mask
 from pseudolab.method.pseudolabels import PseudoLabels, audit
+from pseudolab.method.schedules import Growing
 from pseudolab.method.selectors import log_probabilities, select_top_k
 from pseudolab.method.splits import seen_classes
-from pseudolab.method.strategies import Growing, Schedule
+from pseudolab.method.strategies import Schedule
 from pseudolab.method.zero_shot import class_features, per_class_accuracy, zero_shot
 from pseudolab.views.explorer import MOST_PICTURES, spread, sprite
 from pseudolab.views.format import percent

@@ -16,6 +16,7 @@ from pseudolab.data.tasks import long_tail
 from pseudolab.method.equity import quarter_changes, split_half
 from pseudolab.method.loss import term_weights
 from pseudolab.method.pseudolabels import audit, precision
+from pseudolab.method.schedules import Constant, Growing
 from pseudolab.method.selectors import (
     log_probabilities,
     select_argmax_top_k,
@@ -24,7 +25,6 @@ from pseudolab.method.selectors import (
     select_top_k,
 )
 from pseudolab.method.splits import score
-from pseudolab.method.strategies import Constant, Growing
 from pseudolab.method.turnover import audit_rounds
 from pseudolab.settings import PACKAGE
 from pseudolab.views.html import module

@@ -81,7 +81,7 @@ TAUGHT = {
     "lessons/03_first_generation": "method.linear_probe",
     "lessons/04_pseudolabels": "method.pseudolabels",
     "lessons/05_text_prompts": "method.prompts.text",
-    "lessons/06_unsupervised": "method.strategies",
+    "lessons/06_unsupervised": "method.schedules",
     "lessons/07_unified_loss": "method.loss",
     "lessons/10_visual_prompts": "method.prompts.visual",
     "lessons/11_multimodal_prompts": "method.prompts.multimodal",

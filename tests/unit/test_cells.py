@@ -8,9 +8,10 @@ import torch
 
 from pseudolab.data.tasks import load_task
 from pseudolab.method.recipe import Recipe
+from pseudolab.method.schedules import Constant, Growing
 from pseudolab.method.selectors import select_top_k
 from pseudolab.method.splits import semi_supervised, transductive
-from pseudolab.method.strategies import Constant, Growing, Strategy
+from pseudolab.method.strategies import Strategy
 from pseudolab.method.training import rng_for
 from pseudolab.method.tuner import PromptTuner
 

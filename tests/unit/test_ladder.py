@@ -35,9 +35,9 @@ from pseudolab.experiments.ladder import (
 from pseudolab.experiments.runner import run_experiment
 from pseudolab.method.prompts.base import TemplatePrompt
 from pseudolab.method.recipe import Recipe
+from pseudolab.method.schedules import Growing
 from pseudolab.method.selectors import log_probabilities
 from pseudolab.method.splits import make_split, score
-from pseudolab.method.strategies import Growing
 from pseudolab.method.tuner import PromptTuner
 from pseudolab.views.format import compare, verdict_of
 

@@ -18,9 +18,10 @@ from pseudolab.method.loss import WEIGHTS, term_weights, unified_loss
 from pseudolab.method.pseudolabels import PseudoLabels, audit, precision
 from pseudolab.method.recipe import Recipe
 from pseudolab.method.run import Run
+from pseudolab.method.schedules import Growing
 from pseudolab.method.selectors import select_top_k
 from pseudolab.method.splits import score, seen_classes, semi_supervised, transductive, unsupervised
-from pseudolab.method.strategies import STRATEGIES, Growing, Strategy
+from pseudolab.method.strategies import STRATEGIES, Strategy
 from pseudolab.method.training import learning_rate
 from pseudolab.method.tuner import PromptTuner
 from pseudolab.method.zero_shot import (

@@ -21,9 +21,10 @@ from pseudolab.method.prompts.multimodal import MultimodalPrompt
 from pseudolab.method.prompts.text import TextPrompt
 from pseudolab.method.prompts.visual import VisualPrompt
 from pseudolab.method.recipe import Recipe
+from pseudolab.method.schedules import Constant, Growing
 from pseudolab.method.selectors import select_leaderboard
 from pseudolab.method.splits import transductive
-from pseudolab.method.strategies import Constant, Growing, Strategy
+from pseudolab.method.strategies import Strategy
 from pseudolab.method.training import Term, batch_order, epochs_of, fit_prompt
 from pseudolab.method.tuner import PromptTuner
 

@@ -23,9 +23,10 @@ from pseudolab.method.prompts.text import TextPrompt
 from pseudolab.method.recipe import Recipe
 from pseudolab.method.run import Run
 from pseudolab.method.run_folder import write_sealed
+from pseudolab.method.schedules import Constant
 from pseudolab.method.selectors import select_top_k
 from pseudolab.method.splits import SHOTS_DRAWS, make_split, semi_supervised
-from pseudolab.method.strategies import Constant, Strategy
+from pseudolab.method.strategies import Strategy
 from pseudolab.method.training import (
     Term,
     batch_order,

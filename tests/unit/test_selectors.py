@@ -21,6 +21,7 @@ from pseudolab.method.prompts.base import TemplatePrompt
 from pseudolab.method.pseudolabels import audit, precision
 from pseudolab.method.recipe import Recipe
 from pseudolab.method.run import Run
+from pseudolab.method.schedules import Constant
 from pseudolab.method.selectors import (
     NEEDS_FEATURES,
     SELECTORS,
@@ -38,7 +39,7 @@ from pseudolab.method.selectors import (
     sinkhorn,
 )
 from pseudolab.method.splits import transductive
-from pseudolab.method.strategies import Constant, Strategy
+from pseudolab.method.strategies import Strategy
 from pseudolab.method.tuner import PromptTuner
 from support import ROOT
 

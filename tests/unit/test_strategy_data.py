@@ -26,7 +26,8 @@ from pseudolab.method.prompts.visual import VisualPrompt
 from pseudolab.method.recipe import Recipe
 from pseudolab.method.run import Run, RunSettings, load_settings
 from pseudolab.method.run_folder import write_sealed
-from pseudolab.method.strategies import SCHEDULES, STRATEGIES, Constant, Growing, Strategy
+from pseudolab.method.schedules import Constant, Growing
+from pseudolab.method.strategies import SCHEDULES, STRATEGIES, Strategy
 from pseudolab.method.tuner import PromptTuner
 from support.runs import noise_task
 
