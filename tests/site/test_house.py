@@ -84,7 +84,7 @@ TAUGHT = {
     "lessons/06_unsupervised": "method.schedules",
     "lessons/07_unified_loss": "method.loss",
     "lessons/10_visual_prompts": "method.prompts.visual",
-    "lessons/11_multimodal_prompts": "method.prompts.multimodal",
+    "lessons/11_multimodal_prompts": "method.prompts.joint",
     "lessons/13_who_gains": "method.equity",
     "pocket/00_brush": "data.worlds.brush",
     "pocket/01_flowers": "data.worlds.flowers",

@@ -13,7 +13,8 @@ from pseudolab.clip.loading import load_clip
 from pseudolab.clip.pocket import pocket_model, save_pocket
 from pseudolab.data.tasks import load_task
 from pseudolab.method.prompts.base import Prompt, TemplatePrompt
-from pseudolab.method.prompts.multimodal import JointNetwork, MultimodalPrompt
+from pseudolab.method.prompts.joint import JointNetwork
+from pseudolab.method.prompts.multimodal import MultimodalPrompt
 from pseudolab.method.prompts.text import TextPrompt
 from pseudolab.method.prompts.visual import VisualPrompt
 from pseudolab.method.recipe import Recipe
