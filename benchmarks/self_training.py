@@ -19,7 +19,7 @@ from visual_step import pictures
 
 from pseudolab.clip.loading import load_clip
 from pseudolab.data.tasks import load_task
-from pseudolab.method.loss import partial_label_loss
+from pseudolab.method.loss_terms import partial_label_loss
 from pseudolab.method.prompts.text import TextPrompt
 from pseudolab.method.recipe import Recipe
 from pseudolab.method.run import Run

@@ -16,7 +16,8 @@ from pseudolab.cli.app import app
 from pseudolab.cli.inputs import read_prior
 from pseudolab.clip.loading import load_clip
 from pseudolab.data.tasks import load_task
-from pseudolab.method.loss import loss_per_image, partial_label_loss
+from pseudolab.method.loss import loss_per_image
+from pseudolab.method.loss_terms import partial_label_loss
 from pseudolab.method.prompts.base import TemplatePrompt
 from pseudolab.method.pseudolabels import audit, precision
 from pseudolab.method.recipe import Recipe
