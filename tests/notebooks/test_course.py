@@ -3,6 +3,7 @@ nothing but the package.
 """
 
 import ast
+import json
 import os
 import re
 import shutil
@@ -15,11 +16,11 @@ import pytest
 
 from support import NBS, ROOT
 from support.code import imported_modules, listed_names, parse_file
-from support.exercises import load
 from support.notebooks import (
     exports,
     notebooks,
     only_python,
+    read_cells,
     short_name,
     sources,
     without_network,
@@ -43,7 +44,7 @@ def parsed(source: str) -> ast.Module:
 
 # Not named by any cell that shows something, and why that is enough
 UNSHOWN = {
-    "Schedule": "a type, for signatures: the lesson shows `constant` and `growing`, which give one",
+    "ProbeRound": "what a round of self-training leaves: the lesson reads its fields",
 }
 
 
@@ -124,16 +125,131 @@ def test_opens_with_a_question(path):
     assert "?" in " ".join(quote), head[:300]
 
 
+PARTS = ["What to take along", "Check yourself", "Exercises", "Further reading"]
+
+
 @by_lesson
 def test_has_its_sections(path):
     headings = re.findall(r"(?m)^## (.+?)\s*$", "\n".join(sources(path, "markdown")))
-    wanted = ["Exercises"] if path == LESSONS[0] else ["Summary", "Exercises"]
-    assert [heading for heading in headings if heading in wanted] == wanted, headings
+    wanted = PARTS[1:] if path == LESSONS[0] else PARTS  # lesson 00 looks ahead instead
+    assert headings[-len(wanted) :] == wanted
+
+
+def section(path: Path, heading: str) -> list[dict]:
+    "The cells of a section; the first one may begin in the middle"
+    found: list[dict] = []
+    for cell in read_cells(path):
+        text = cell["source"]
+        if cell["cell_type"] == "markdown":
+            inside = bool(found)
+            for part in re.split(r"(?m)^(?=## )", text):
+                if part.startswith("## "):
+                    inside = part.splitlines()[0] == f"## {heading}"
+                if inside:
+                    found.append({**cell, "source": part})
+            if found and not inside:
+                return found
+        elif found:
+            found.append(cell)
+    return found
+
+
+def test_a_section_begins_and_ends_within_cells(tmp_path):
+    cells = ["a\n## One\nb", "c", "d\n\n## Two\ne"]
+    kinds = ["markdown", "code", "markdown"]
+    notebook = [
+        {"cell_type": kind, "source": text} for kind, text in zip(kinds, cells, strict=True)
+    ]
+    path = tmp_path / "toy.ipynb"
+    path.write_text(json.dumps({"cells": notebook}))
+    assert [cell["source"] for cell in section(path, "One")] == ["## One\nb", "c", "d\n\n"]
+    assert section(path, "Three") == []
 
 
 @by_lesson
-def test_asks_two_to_four_exercises(path):
-    assert 2 <= len(load(path).exercises) <= 4
+def test_asks_three_questions_whose_answers_are_a_click_away(path):
+    text = "\n".join(cell["source"] for cell in section(path, "Check yourself"))
+    answers = re.findall(r"<details><summary>(.+?[.?])</summary>\n\n.+?\n\n</details>", text, re.S)
+    assert len(answers) == text.count("<details>") == 3
+
+
+@by_lesson
+def test_exercises_begin_with_code_that_runs_and_print_no_solution(path):
+    cells = section(path, "Exercises")
+    text = "\n".join(cell["source"] for cell in cells if cell["cell_type"] == "markdown")
+    numbers = [int(number) for number in re.findall(r"(?m)^\*\*(\d)\.\*\*", text)]
+    assert numbers in ([1, 2], [1, 2, 3], [1, 2, 3, 4])
+    code = [cell["source"] for cell in cells if cell["cell_type"] == "code"]
+    starters = [source for source in code if not re.match(r"#\| *(hide|echo)", source)]
+    assert len(starters) >= len(numbers)
+    assert not [source for source in code if "Solution" in source]
+    hidden = [source for source in code if re.match(r"#\| *hide", source)]
+    checks = [source for source in hidden if "assert" in source or "def check" in source]
+    assert checks, "no check tells right from wrong"
+
+
+# ---- a lesson teaches, the lab holds the library
+
+LONGEST = 12  # lines of a cell that a page shows
+WIDEST = 74  # a page folds longer lines
+EXPORTED = 75  # lines, imports included
+
+
+def shown_lines(source: str) -> list[str]:
+    "What a page shows of a cell of code before a click"
+    if re.search(r"(?m)^#\| *(hide|echo: *false|code-fold: *true|default_exp)", source):
+        return []
+    return [line for line in source.splitlines() if not line.startswith("#|")]
+
+
+@by_lesson
+def test_cells_are_short(path):
+    for cell in read_cells(path, "code"):
+        lines = shown_lines(cell["source"])
+        if exports(cell["source"]):
+            continue
+        assert len(lines) <= LONGEST, f"{len(lines)} lines: {cell['source'][:200]}"
+        assert max(map(len, lines), default=0) <= WIDEST, max(lines, key=len)
+
+
+@by_lesson
+def test_exports_the_bare_core(path):
+    lines = [
+        line
+        for source in sources(path, "code")
+        if exports(source)
+        for line in source.splitlines()
+        if line.strip() and not line.startswith("#|")
+    ]
+    assert len(lines) <= EXPORTED, len(lines)
+
+
+@by_lesson
+def test_checks_are_out_of_sight(path):
+    visible = "\n".join(line for source in sources(path, "code") for line in shown_lines(source))
+    # the one inequality that is the finding may stand in the open
+    assert len(re.findall(r"(?m)^ *assert ", visible)) <= 1
+
+
+@by_lesson
+def test_is_read_in_a_quarter_of_an_hour(path):
+    prose = re.sub(r"<[^>]+>", " ", "\n".join(sources(path, "markdown")))
+    assert 700 <= len(prose.split()) <= 1600, len(prose.split())
+
+
+def has_a_picture(cell: dict) -> bool:
+    return "fig-alt" in cell["source"] or "#| echo: false" in cell["source"]
+
+
+@by_lesson
+def test_opens_with_a_picture(path):
+    "Nobody has to read through pages of code to see the first one"
+    shown = 0
+    for cell in read_cells(path, "code"):
+        if has_a_picture(cell):
+            break
+        shown += len(shown_lines(cell["source"]))
+    assert shown <= 60, f"{shown} lines of code"
 
 
 def ends_with_a_link(path: Path, other: Path) -> bool:
