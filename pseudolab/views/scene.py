@@ -127,7 +127,7 @@ def _one_of_each(pictures: np.ndarray, truth: np.ndarray) -> list[int]:
 
 # %% ../../nbs/lab/views/scene.ipynb #06291f24
 MOST_TILES = 6000  # pictures
-TILE_BYTES = 400_000  # of all pictures together; base64 makes a third more of it
+TILE_BYTES = 700_000  # of all pictures together; base64 makes a third more of it
 
 
 def scene_data(
@@ -164,6 +164,7 @@ def scene_data(
         "quiz": _quiz(cast.places(first, runs[first].rounds[0])[shown], cast.truth[shown], order),
         "size": len(cast.truth),
         "shown": len(shown),
+        "told": len(cast.truth) - min(len(pool) for pool in cast.pools),
         "names": cast.positions[shown].tolist(),
         "truth": None if totals is None else pack(cast.truth[shown], "i2"),
         "totals": None if totals is None else totals.tolist(),
@@ -171,7 +172,7 @@ def scene_data(
         "runs": _described(runs, frames, names),
         "pictures": sprite(task.train.images[cast.positions[shown]], TILE_BYTES),
         "notebook": _address(notebook),
-        "notes": _scene_notes(cast, runs, len(shown)),
+        "notes": _scene_notes(cast, len(shown)),
     }
 
 
@@ -264,15 +265,9 @@ def _address(notebook: str | None) -> str | None:
     )
 
 
-def _scene_notes(cast: _Cast, runs: Sequence[Run], shown: int) -> list[str]:
-    "What the reader must know of what does not count or is not shown"
+def _scene_notes(cast: _Cast, shown: int) -> list[str]:
+    "What the reader must know of what is not shown"
     notes = []
-    told = len(cast.truth) - min(len(pool) for pool in cast.pools)
-    if told and len(runs) > 1:
-        notes.append(
-            f"{told:,} pictures were labelled for one of the runs. They have a dark corner there,"
-            " and count in neither."
-        )
     if shown < len(cast.truth):
         notes.append(
             f"{shown:,} of the {len(cast.truth):,} pictures of the pool are shown, spread evenly."

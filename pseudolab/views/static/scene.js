@@ -24,7 +24,8 @@ class Scene {
     const { data } = this;
     this.truth = unpack(data.truth);
     for (const run of data.runs)
-      for (const round of run.rounds) round.at = Int16Array.from(unpack(round.places), (c) => c - 1);
+      for (const round of run.rounds)
+        round.at = Int16Array.from(unpack(round.places), (c) => c - 1);
     this.labelled = data.totals !== null;
     this.reference = data.runs[data.reference.run].rounds[0];
     const every = data.runs.flatMap((run) => run.rounds);
@@ -99,11 +100,16 @@ class Scene {
       this.card,
     );
     this.root.append(
-      make("div", { class: "row top" }, title(make("bdi", {}, this.data.title)), this.buildSwitch()),
+      make(
+        "div",
+        { class: "row top" },
+        title(make("bdi", {}, this.data.title)),
+        this.buildSwitch(),
+      ),
       this.sentence,
       this.stageBox,
       this.buildControls(),
-      this.buildList(),
+      make("div", { class: "foot" }, this.buildList(), this.buildLegend()),
       ...this.data.notes.map((note) => make("p", { class: "note" }, note)),
     );
   }
@@ -220,6 +226,32 @@ class Scene {
     return this.folded;
   }
 
+  buildLegend() {
+    const { told, runs } = this.data;
+    const look = { width: 13, height: 13, viewBox: "0 0 13 13", "aria-hidden": "true" };
+    const ring = {
+      cx: 6.5,
+      cy: 6.5,
+      r: 5,
+      fill: "none",
+      stroke: "var(--vermilion)",
+      "stroke-width": 2,
+    };
+    const corner = { points: "1,1 12,1 1,12", fill: "var(--ink)" };
+    const signs = [];
+    if (this.labelled) signs.push([draw("circle", ring), "wrong"]);
+    if (told && runs.length > 1)
+      signs.push([
+        draw("polygon", corner),
+        `label given to one run: ${told}, they count in neither`,
+      ]);
+    return make(
+      "div",
+      { class: "legend quiet" },
+      ...signs.map(([sign, words]) => make("span", {}, draw("svg", look, sign), " ", words)),
+    );
+  }
+
   // ---- once the pictures are there
   begin() {
     onWidth(this.stageBox, (width) => this.resize(width));
@@ -251,9 +283,11 @@ class Scene {
   }
 
   // before the reader has spoken, only the pictures of the first question have come
-  there = (i) => this.phase !== "name" || this.answers.some((answer) => answer.i === i && answer.in);
+  there = (i) =>
+    this.phase !== "name" || this.answers.some((answer) => answer.i === i && answer.in);
 
-  bright = (i) => this.chosen === null || (this.truth ? this.truth[i] : this.frame.at[i]) === this.chosen;
+  bright = (i) =>
+    this.chosen === null || (this.truth ? this.truth[i] : this.frame.at[i]) === this.chosen;
 
   // ---- the columns' heads
   buildHeads() {
@@ -283,9 +317,9 @@ class Scene {
         style: `height:${this.stage.named ? cell.head : cell.deep}px`,
         onclick: () => this.choose(this.chosen === cell.c ? null : cell.c),
         onkeydown: (event) => this.moveHead(event),
-        onpointerenter: () => this.tellHead(cell),
+        onpointerenter: (event) => event.pointerType === "mouse" && this.tellHead(cell),
         onpointerleave: () => this.tell(null),
-        onfocus: () => this.tellHead(cell),
+        onfocus: (event) => event.currentTarget.matches(":focus-visible") && this.tellHead(cell),
         onblur: () => this.tell(null),
       },
       cell.value,
@@ -318,9 +352,12 @@ class Scene {
       }
       const share = this.accuracyOf(this.frame, cell.c);
       cell.value.textContent = asked ? "" : known(share) ? whole(share) : `${counts[cell.c]}`;
-      cell.button.setAttribute("aria-label", asked ? this.data.classes[cell.c] : this.wordsOf(cell.c));
+      cell.button.setAttribute(
+        "aria-label",
+        asked ? this.data.classes[cell.c] : this.wordsOf(cell.c),
+      );
       cell.button.setAttribute("aria-pressed", this.chosen === cell.c);
-      cell.button.parentElement.classList.toggle("asked", cell.c === this.data.asked);
+      cell.button.parentElement.classList.toggle("asked", !asked && cell.c === this.data.asked);
     });
     const current = this.buttons.find((button) => Number(button.dataset.class) === this.chosen);
     for (const button of this.buttons)
@@ -336,7 +373,11 @@ class Scene {
 
   tellHead(cell) {
     if (this.phase === "name") return;
-    this.tell(make("bdi", {}, this.wordsOf(cell.c)), cell.left + cell.wide / 2, cell.top + cell.head);
+    this.tell(
+      make("bdi", {}, this.wordsOf(cell.c)),
+      cell.left + cell.wide / 2,
+      cell.top + cell.head,
+    );
   }
 
   choose(c) {
@@ -374,7 +415,9 @@ class Scene {
 
   landed() {
     this.paintPath();
-    this.root.dispatchEvent(new CustomEvent("plab-landed", { detail: { times: this.tiles.times } }));
+    this.root.dispatchEvent(
+      new CustomEvent("plab-landed", { detail: { times: this.tiles.times } }),
+    );
   }
 
   halt() {
@@ -426,7 +469,11 @@ class Scene {
 
   paintSentence() {
     this.sentence.setAttribute("aria-live", this.timer ? "off" : "polite");
-    const words = { name: () => this.askName(), predict: () => this.askBar(), rounds: () => this.tellRound() };
+    const words = {
+      name: () => this.askName(),
+      predict: () => this.askBar(),
+      rounds: () => this.tellRound(),
+    };
     this.sentence.replaceChildren(...words[this.phase]());
   }
 
@@ -438,7 +485,9 @@ class Scene {
         ? "of the test images right"
         : "no labels: nobody knows who is right";
     this.number.replaceChildren(
-      ...(known(share) ? [make("div", { class: "big", "data-value": "accuracy" }, percent(share))] : []),
+      ...(known(share)
+        ? [make("div", { class: "big", "data-value": "accuracy" }, percent(share))]
+        : []),
       make("div", { class: "quiet" }, words),
       ...(this.labelled && known(this.frame.score)
         ? [make("div", { class: "quiet" }, `${percent(this.frame.score)} ${this.shown.metric}`)]
@@ -458,7 +507,7 @@ class Scene {
     const [low, high] = padded(...ends(runs.flat()));
     const thumb = 9;
     const x = scale(0, this.last, thumb, width - thumb);
-    const y = scale(low, high, tall - 6, 6);
+    const y = scale(low, high, tall - 16, 12);
     const chart = draw("svg", {
       width,
       height: tall,
@@ -467,7 +516,7 @@ class Scene {
       "aria-label": `Accuracy by round, ${this.shown.name}: ${runs[this.run].map(percent).join(", ")}`,
     });
     const words = `${this.data.reference.name} ${percent(base)}`;
-    const above = y(base) > 22;
+    const above = runs[this.run][this.last] < base;
     chart.append(
       draw("line", {
         x1: 0,
@@ -477,7 +526,11 @@ class Scene {
         stroke: "var(--quiet)",
         "stroke-dasharray": "5 4",
       }),
-      draw("text", { class: "quiet", x: width, y: y(base) + (above ? -5 : 14), "text-anchor": "end" }, words),
+      draw(
+        "text",
+        { class: "quiet", x: width, y: y(base) + (above ? -5 : 14), "text-anchor": "end" },
+        words,
+      ),
       draw("polyline", {
         points: runs[this.run].map((value, r) => `${x(r)},${y(value)}`).join(" "),
         fill: "none",
@@ -486,7 +539,14 @@ class Scene {
       }),
       ...runs[this.run].map((value, r) => {
         const shape = this.run === 0 ? "circle" : "diamond";
-        return mark(shape, x(r), y(value), r === this.round ? 5.5 : 3, this.colour(), r > this.round);
+        return mark(
+          shape,
+          x(r),
+          y(value),
+          r === this.round ? 5.5 : 3,
+          this.colour(),
+          r > this.round,
+        );
       }),
     );
     this.line.replaceChildren(chart);
@@ -517,10 +577,6 @@ class Scene {
   }
 
   // ---- (a) which class is this?
-  get asking() {
-    return this.data.quiz[this.answers.filter((answer) => answer.done).length];
-  }
-
   askName() {
     const { data } = this;
     const heard = this.answers[this.answers.length - 1];
@@ -532,18 +588,30 @@ class Scene {
       );
     const put = this.reference.at[heard.i];
     const truth = this.truth?.[heard.i] ?? -1;
-    const verdict =
-      truth < 0
-        ? [" Nobody has labelled it."]
-        : truth === put
-          ? [" That is right."]
-          : [" In truth it is ", this.name(truth), "."];
-    const asks = left ? ["And this one?"] : [];
     const said =
       heard.said === put
         ? ["You and ", data.reference.name, " both say ", this.name(put), "."]
-        : ["You say ", this.name(heard.said), ", ", data.reference.name, " says ", this.name(put), "."];
-    return [make("p", {}, ...said, ...verdict, " ", make("b", {}, ...asks))];
+        : [
+            "You say ",
+            this.name(heard.said),
+            ", ",
+            data.reference.name,
+            " says ",
+            this.name(put),
+            ".",
+          ];
+    const verdict =
+      truth < 0 ? [" Nobody has labelled it."] : [" In truth it is ", this.name(truth), "."];
+    const next = left ? "And this one?" : this.score();
+    return this.words(...said, ...verdict, " ", make("b", {}, next));
+  }
+
+  // how many of the questions the reader and the reference got right
+  score() {
+    if (!this.labelled) return "";
+    const right = (said) => this.answers.filter((one) => said(one) === this.truth[one.i]).length;
+    const [yours, its] = [right((one) => one.said), right((one) => this.reference.at[one.i])];
+    return `You have ${yours} of ${this.answers.length} right, ${this.data.reference.name} ${its}.`;
   }
 
   words(...text) {
@@ -551,7 +619,6 @@ class Scene {
   }
 
   answer(c) {
-    if (this.flying) return;
     const i = this.data.quiz[this.answers.length];
     if (i === undefined) return;
     const from = this.tray.querySelector(".current");
@@ -606,7 +673,7 @@ class Scene {
     const at = this.answers.length;
     const over = at >= data.quiz.length;
     const slots = data.quiz.map((i, k) => {
-      if (k < at) return make("span", { class: "slot done" }, this.sameSign(this.answers[k]));
+      if (k < at) return make("span", { class: "slot done" }, this.verdictSign(this.answers[k]));
       const words = `picture ${k + 1} of ${data.quiz.length}`;
       const slot = make("span", { class: k === at ? "slot current" : "slot" });
       slot.append(this.tiles.thumb(i, k === at ? 112 : 56, words));
@@ -630,13 +697,18 @@ class Scene {
     return this.tray;
   }
 
-  // did the reader and the reference say the same?
-  sameSign(answer) {
-    return answer.said === this.reference.at[answer.i] ? "=" : "\u2260";
+  // was the reader right?
+  verdictSign({ i, said }) {
+    if (!this.labelled || this.truth[i] < 0) return "\u00b7";
+    return this.truth[i] === said ? "\u2713" : "\u2715";
   }
 
   onButton(words, act, main) {
-    return make("button", { type: "button", class: main ? "main onward" : "onward", onclick: act }, words);
+    return make(
+      "button",
+      { type: "button", class: main ? "main onward" : "onward", onclick: act },
+      words,
+    );
   }
 
   chips() {
@@ -678,10 +750,14 @@ class Scene {
     const to = this.place();
     const { width, height, tile } = this.stage;
     const x = to.x.map((value, i) =>
-      this.answers.some((answer) => answer.i === i) ? value : width / 2 + (((i * 37) % 101) - 50) * 2.2 - tile / 2,
+      this.answers.some((answer) => answer.i === i)
+        ? value
+        : width / 2 + (((i * 37) % 101) - 50) * 2.2 - tile / 2,
     );
     const y = to.y.map((value, i) =>
-      this.answers.some((answer) => answer.i === i) ? value : height * 0.42 + (((i * 53) % 89) - 44) * 1.4,
+      this.answers.some((answer) => answer.i === i)
+        ? value
+        : height * 0.42 + (((i * 53) % 89) - 44) * 1.4,
     );
     return { ...to, x, y };
   }
@@ -709,7 +785,15 @@ class Scene {
         this.name(data.asked),
         state,
       ),
-      make("p", {}, make("b", {}, "CLIP will now learn from its own labels. Will the empty column fill? Drag its bar.")),
+      make(
+        "p",
+        {},
+        make(
+          "b",
+          {},
+          "CLIP will now learn from its own labels. Will the empty column fill? Drag its bar.",
+        ),
+      ),
     ];
   }
 
@@ -735,16 +819,19 @@ class Scene {
     });
     const level = make("div", { class: "level" });
     const words = make("span", { class: "words" });
+    const full = cell.floor - cell.top - cell.head - heightOf(cell, most);
+    if (this.labelled)
+      bar.append(make("div", { class: "full", style: `top:${full}px` }, make("span", {}, "100 %")));
     level.append(words);
     bar.append(level);
     const set = (share, touched = true) => {
       this.drawn = Math.max(0, Math.min(1, share));
       const pictures = this.drawn * most;
       level.style.transform = `translateY(${cell.floor - cell.top - cell.head - heightOf(cell, pictures)}px)`;
-      words.textContent = this.guessWords(this.drawn);
+      words.textContent = `\u2195 ${this.guessWords(this.drawn)}`;
       const now = this.labelled ? Math.round(100 * this.drawn) : Math.round(pictures);
       bar.setAttribute("aria-valuenow", now);
-      bar.setAttribute("aria-valuetext", words.textContent);
+      bar.setAttribute("aria-valuetext", this.guessWords(this.drawn));
       if (touched) this.touchedBar();
     };
     const follow = (event) => {
@@ -760,7 +847,14 @@ class Scene {
     bar.addEventListener("pointermove", (event) => {
       if (bar.hasPointerCapture(event.pointerId)) follow(event);
     });
-    const steps = { ArrowUp: 0.05, ArrowRight: 0.05, ArrowDown: -0.05, ArrowLeft: -0.05, PageUp: 0.2, PageDown: -0.2 };
+    const steps = {
+      ArrowUp: 0.05,
+      ArrowRight: 0.05,
+      ArrowDown: -0.05,
+      ArrowLeft: -0.05,
+      PageUp: 0.2,
+      PageDown: -0.2,
+    };
     bar.addEventListener("keydown", (event) => {
       const to = { Home: 0, End: 1 }[event.key] ?? this.drawn + steps[event.key];
       if (Number.isNaN(to)) return;
@@ -814,7 +908,10 @@ class Scene {
     const top = cell.floor - heightOf(cell, this.guess * this.barMost);
     return make(
       "div",
-      { class: "said", style: `left:${cell.left}px;width:${cell.wide}px;transform:translateY(${top}px)` },
+      {
+        class: "said",
+        style: `left:${cell.left}px;width:${cell.wide}px;transform:translateY(${top}px)`,
+      },
       make("span", {}, `you: ${this.guessWords(this.guess)}`),
     );
   }
@@ -823,35 +920,54 @@ class Scene {
   tellRound() {
     const block = make("div", { class: "panel" }, this.sign(this.run));
     const { data, shown, frame } = this;
-    const text = make("p", {}, make("b", {}, make("bdi", {}, `${shown.name}, round ${frame.number}`), ": "));
+    const text = make(
+      "p",
+      {},
+      make("b", {}, make("bdi", {}, `${shown.name}, round ${frame.number}`), ": "),
+    );
     text.append(...(this.chosen === null ? this.askedWords() : this.classWords(this.chosen)));
     block.append(text);
-    block.append(make("p", { class: "pays" }, ...(this.labelled ? this.paysWords() : this.movedWords())));
+    block.append(
+      make("p", { class: "pays" }, ...(this.labelled ? this.paysWords() : this.movedWords())),
+    );
     return [block];
   }
 
   askedWords() {
     const c = this.data.asked;
-    const start = this.accuracyOf(this.reference, c);
     const value = (round) =>
       this.labelled ? percent(this.accuracyOf(round, c)) : plural(round.given[c], "picture");
     const own = this.shown.rounds[0];
     return [
       this.name(c),
       ` ${value(this.reference)}`,
-      ...(this.round || own !== this.reference ? [" \u2192 ", make("b", { "data-value": "asked" }, value(this.frame))] : []),
+      ...(this.round || own !== this.reference
+        ? [" \u2192 ", make("b", { "data-value": "asked" }, value(this.frame))]
+        : []),
       this.guess === null ? "." : `; you said ${this.guessWords(this.guess)}.`,
-      ...(known(start) ? [] : []),
     ];
   }
 
   classWords(c) {
     const { data, frame } = this;
-    if (!this.labelled) return [this.name(c), ` holds ${plural(frame.given[c], "picture")}, ${this.reference.given[c]} by ${data.reference.name}.`];
+    if (!this.labelled)
+      return [
+        this.name(c),
+        ` holds ${plural(frame.given[c], "picture")}, ${this.reference.given[c]} by ${data.reference.name}.`,
+      ];
     const gone = this.goneTo(c);
-    const words = [this.name(c), ` ${percent(this.accuracyOf(this.reference, c))} \u2192 `, make("b", {}, percent(this.accuracyOf(frame, c))), ` (${frame.right[c]} of ${data.totals[c]}).`];
+    const words = [
+      this.name(c),
+      ` ${percent(this.accuracyOf(this.reference, c))} \u2192 `,
+      make("b", {}, percent(this.accuracyOf(frame, c))),
+      ` (${frame.right[c]} of ${data.totals[c]}).`,
+    ];
     if (gone.length)
-      words.push(" The others stand in ", ...gone.flatMap(([d, n], at) => [at ? ", " : "", this.name(d), ` ${n}`]), ".");
+      words.push(
+        " The others stand in ",
+        ...gone.flatMap(([d, n], at) => [at ? ", " : "", this.name(d), ` ${n}`]),
+        ".",
+      );
     return words;
   }
 
@@ -859,23 +975,38 @@ class Scene {
   goneTo(c) {
     const counts = new Map();
     this.frame.at.forEach((place, i) => {
-      if (this.truth[i] === c && place >= 0 && place !== c) counts.set(place, (counts.get(place) ?? 0) + 1);
+      if (this.truth[i] === c && place >= 0 && place !== c)
+        counts.set(place, (counts.get(place) ?? 0) + 1);
     });
     return [...counts].sort((a, b) => b[1] - a[1] || a[0] - b[0]).slice(0, 3);
   }
 
   paysWords() {
     const { data, frame, reference } = this;
-    if (frame === reference) return [`This is ${data.reference.name}, the reference for every number.`];
+    if (frame === reference)
+      return [`This is ${data.reference.name}, the reference for every number.`];
     const changes = data.order
       .map((c) => [c, this.accuracyOf(frame, c) - this.accuracyOf(reference, c)])
       .filter(([c]) => known(this.accuracyOf(frame, c)))
       .sort((a, b) => a[1] - b[1]);
     const [payer, loss] = changes[0];
     const [winner, gain] = changes[changes.length - 1];
-    const won = gain > 0 ? [this.name(winner), ` gains most, ${points(gain)} points`] : ["No class gains"];
+    const won =
+      gain > 0 ? [this.name(winner), ` gains most, ${points(gain)} points`] : ["No class gains"];
+    const own = this.shown.rounds[0];
+    const start =
+      own === reference
+        ? ""
+        : ` It starts from ${this.shown.start}: ${percent(this.accuracy(own))} right.`;
     const paid = loss < 0 ? [this.name(payer), ` pays most, ${points(loss)}`] : ["nobody pays"];
-    return [`Against ${data.reference.name}: `, ...won, "; ", ...paid, "."];
+    return [
+      `Against ${data.reference.name}: `,
+      ...won,
+      "; ",
+      ...paid,
+      ".",
+      this.round ? "" : start,
+    ];
   }
 
   movedWords() {
@@ -909,7 +1040,13 @@ class Scene {
     const places = this.shown.rounds.map((_, r) => this.place(this.run, r));
     this.tiles.path(i, places, this.round, this.colours().runs[this.run === 0 ? 0 : 1]);
     if (this.hovered === null) this.tell(null);
-    else this.tell(this.wayWords(i), places[this.round].x[i] + this.stage.tile / 2, places[this.round].y[i] - 6, true);
+    else
+      this.tell(
+        this.wayWords(i),
+        places[this.round].x[i] + this.stage.tile / 2,
+        places[this.round].y[i] - 6,
+        true,
+      );
     if (this.pinned !== null) this.paintCard();
   }
 
@@ -975,7 +1112,16 @@ class Scene {
         ...(truth >= 0 ? [", in truth ", this.name(truth)] : [", without a label"]),
       ),
       make("ol", {}, ...steps),
-      make("button", { type: "button", class: "close", "aria-label": "Close", onclick: () => this.pin(this.pinned) }, "\u2715"),
+      make(
+        "button",
+        {
+          type: "button",
+          class: "close",
+          "aria-label": "Close",
+          onclick: () => this.pin(this.pinned),
+        },
+        "\u2715",
+      ),
     );
   }
 
@@ -1010,7 +1156,9 @@ class Scene {
     const pile = piles.get(cells[at]);
     rank = Math.max(0, Math.min(pile.length - 1, rank + up));
     this.cursor = pile[rank];
-    this.speak(`${this.wayWords(this.cursor).textContent}. ${rank + 1} of ${pile.length} in this column`);
+    this.speak(
+      `${this.wayWords(this.cursor).textContent}. ${rank + 1} of ${pile.length} in this column`,
+    );
     this.hovered = null;
     this.hover(this.cursor);
   }
@@ -1056,7 +1204,8 @@ const BLUE_RUN = "var(--blue)";
 const PURPLE_RUN = "var(--purple)";
 
 const whole = (share) => `${Math.round(100 * share)} %`;
-const plural = (n, noun) => `${n === 0 ? "no" : n.toLocaleString("en")} ${noun}${n === 1 ? "" : "s"}`;
+const plural = (n, noun) =>
+  `${n === 0 ? "no" : n.toLocaleString("en")} ${noun}${n === 1 ? "" : "s"}`;
 const ends = (values) => [Math.min(...values), Math.max(...values)];
 
 // how many stand in column c; those whose label was given stand in their own

@@ -1,16 +1,17 @@
 // Draws the tiles of the scene on one canvas, and lets them fly. A frame moves pictures and nothing
-// else: what stands still is painted once, before the flight.
+// else: what stands still is painted once, before the flight. Tiles are small and many, so their
+// pixels are copied here; 6,000 calls of drawImage would take longer than a frame lasts.
 
 const FLIGHT = 820; // ms, for each tile
 const STAGGER = 320; // ms between the first tile and the last
 const LIFT = 0.16; // of the way, as an arc
+const PALE = 0x38000000; // the opacity of a tile that is not of the chosen class
 
 class Tiles {
   // over: a second canvas above the first, for the way of one picture
   constructor(canvas, over, pictures, colours) {
     Object.assign(this, { canvas, over, pictures, colours, sheet: null, atlas: null, timer: 0 });
     this.context = canvas.getContext("2d");
-    this.back = document.createElement("canvas");
     this.times = []; // ms of script in each frame of the last flight
   }
 
@@ -26,10 +27,13 @@ class Tiles {
     this.stage = stage;
     this.n = n;
     this.ratio = Math.min(2, window.devicePixelRatio || 1);
-    for (const surface of [this.canvas, this.over, this.back]) {
+    for (const surface of [this.canvas, this.over]) {
       surface.width = Math.round(stage.width * this.ratio);
       surface.height = Math.round(stage.height * this.ratio);
     }
+    this.image = new ImageData(this.canvas.width, this.canvas.height);
+    this.pixels = new Uint32Array(this.image.data.buffer);
+    this.back = new Uint32Array(this.pixels.length);
     this.atlas = this.makeAtlas();
   }
 
@@ -41,7 +45,7 @@ class Tiles {
     const atlas = document.createElement("canvas");
     atlas.width = across * side;
     atlas.height = 3 * rows * side;
-    const g = atlas.getContext("2d");
+    const g = atlas.getContext("2d", { willReadFrequently: true });
     g.imageSmoothingQuality = "high";
     const { size, columns } = this.pictures;
     const gap = side >= 12 ? 1 : 0;
@@ -55,11 +59,13 @@ class Tiles {
         if (kind === TOLD) this.corner(g, x, y, side - gap);
       }
     }
-    return Object.assign(atlas, { side, across, rows });
+    const { data } = g.getImageData(0, 0, atlas.width, atlas.height);
+    const pixels = new Uint32Array(data.buffer);
+    return { side, inner: side - gap, across, rows, pixels, wide: atlas.width };
   }
 
   ring(g, x, y, side) {
-    const thick = Math.max(1, side / 9);
+    const thick = Math.max(1, side / 10);
     const outline = (colour, width) => {
       Object.assign(g, { strokeStyle: colour, lineWidth: width });
       g.beginPath();
@@ -67,7 +73,7 @@ class Tiles {
       else g.arc(x + side / 2, y + side / 2, side / 2 - thick, 0, 2 * Math.PI);
       g.stroke();
     };
-    if (side >= 11) outline(this.colours().paper, thick + Math.max(1.5, side / 14));
+    if (side >= 11) outline(this.colours().paper, thick + Math.max(1, side / 16));
     outline(this.colours().wrong, thick);
   }
 
@@ -87,43 +93,46 @@ class Tiles {
   }
 
   // ---- painting
-  blit(g, i, kind, x, y) {
-    const { side, across, rows } = this.atlas;
-    const from = Math.floor(i / across) + kind * rows;
-    g.drawImage(
-      this.atlas,
-      (i % across) * side,
-      from * side,
-      side,
-      side,
-      Math.round(x * this.ratio),
-      Math.round(y * this.ratio),
-      side,
-      side,
-    );
+  // copies one tile into an array of pixels as large as the canvas
+  blit(target, i, kind, x, y, pale) {
+    const { side, inner, across, rows, pixels, wide } = this.atlas;
+    const { width, height } = this.canvas;
+    const left = Math.round(x * this.ratio);
+    const top = Math.round(y * this.ratio);
+    const first = Math.max(0, -left);
+    const end = Math.min(inner, width - left);
+    const last = Math.min(inner, height - top);
+    const start = ((Math.floor(i / across) + kind * rows) * wide + (i % across)) * side;
+    for (let row = Math.max(0, -top); row < last; row++) {
+      const from = start + row * wide;
+      const to = (top + row) * width + left;
+      for (let column = first; column < end; column++) {
+        const pixel = pixels[from + column];
+        target[to + column] = pale ? ((pixel & 0xffffff) | PALE) >>> 0 : pixel;
+      }
+    }
   }
 
   clear(g) {
     g.setTransform(1, 0, 0, 1, 0, 0);
-    g.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    g.clearRect(0, 0, g.canvas.width, g.canvas.height);
   }
 
-  // Paints tiles where they stand. shows(i): is it there at all? bright(i): or pale?
-  paint(g, list, place, shows, bright) {
-    for (const pale of [true, false]) {
-      g.globalAlpha = pale ? 0.16 : 1;
+  // Paints tiles where they stand, the pale ones below the others.
+  // shows(i): is it there at all? bright(i): or pale?
+  paint(target, list, place, shows, bright) {
+    for (const pale of [true, false])
       for (const i of list)
         if (shows(i) && bright(i) !== pale)
-          this.blit(g, i, place.kinds[i], place.x[i], place.y[i]);
-    }
-    g.globalAlpha = 1;
+          this.blit(target, i, place.kinds[i], place.x[i], place.y[i], pale);
   }
 
   still(place, shows, bright) {
     this.stop();
     this.place = { ...place, x: place.x.slice(), y: place.y.slice() };
-    this.clear(this.context);
-    this.paint(this.context, this.all(), place, shows, bright);
+    this.pixels.fill(0);
+    this.paint(this.pixels, this.all(), place, shows, bright);
+    this.context.putImageData(this.image, 0, 0);
   }
 
   all() {
@@ -148,9 +157,9 @@ class Tiles {
           from.kinds[i] !== to.kinds[i]),
     );
     const moving = new Set(moves);
-    this.clear(this.back.getContext("2d"));
+    this.back.fill(0);
     const still = this.all().filter((i) => !moving.has(i));
-    this.paint(this.back.getContext("2d"), still, to, shows, bright);
+    this.paint(this.back, still, to, shows, bright);
     const flight = { from, to, moves, bright, began: null, done };
     this.place = { ...to, x: from.x.slice(), y: from.y.slice() };
     this.times = [];
@@ -161,10 +170,9 @@ class Tiles {
     const before = performance.now();
     flight.began ??= now;
     const passed = now - flight.began;
-    const g = this.context;
-    this.clear(g);
-    g.drawImage(this.back, 0, 0);
-    const over = this.moveAll(g, flight, passed);
+    this.pixels.set(this.back);
+    const over = this.moveAll(flight, passed);
+    this.context.putImageData(this.image, 0, 0);
     this.times.push(performance.now() - before);
     if (over) {
       this.timer = 0;
@@ -172,23 +180,18 @@ class Tiles {
     } else this.timer = requestAnimationFrame((next) => this.frame(flight, next));
   }
 
-  moveAll(g, { from, to, moves, bright }, passed) {
+  moveAll({ from, to, moves, bright }, passed) {
     const { x, y } = this.place;
     const each = STAGGER / Math.max(1, moves.length);
-    let pale = false;
     for (let at = 0; at < moves.length; at++) {
       const i = moves[at];
       const u = eased((passed - at * each) / FLIGHT);
       const way = to.x[i] - from.x[i];
       x[i] = from.x[i] + way * u;
       y[i] = from.y[i] + (to.y[i] - from.y[i]) * u - LIFT * Math.abs(way) * 4 * u * (1 - u);
-      if (bright(i) === pale) {
-        pale = !pale;
-        g.globalAlpha = pale ? 0.16 : 1;
-      }
-      this.blit(g, i, u < 0.5 ? from.kinds[i] : to.kinds[i], x[i], y[i]);
+      const kind = u < 0.5 ? from.kinds[i] : to.kinds[i];
+      this.blit(this.pixels, i, kind, x[i], y[i], !bright(i));
     }
-    g.globalAlpha = 1;
     return passed >= FLIGHT + STAGGER;
   }
 

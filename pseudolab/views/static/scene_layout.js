@@ -3,6 +3,7 @@
 
 const WIDEST_TILE = 56; // pixels
 const NARROWEST_TILE = 5;
+const TIGHTEST = 0.9; // of a tile: rows may overlap until so much of each is left
 const READABLE = 76; // pixels: a column at least so wide has room for its name
 const NAMED = 58; // below this width a column is a band without a name
 const MOST_SHELVES = 4;
@@ -71,6 +72,10 @@ function finished(stage, most) {
   const room = columns[0].deep - columns[0].head - 3;
   const largest = Math.max(1, ...columns.map((cell) => most[cell.c]));
   stage.tile = tileFor(inside, room, largest);
+  const perRow = Math.max(1, Math.floor(inside / stage.tile));
+  const rows = Math.ceil(largest / perRow);
+  // the same in every column, so that heights can be compared
+  const pitch = rows > 1 ? Math.min(stage.tile, (room - stage.tile) / (rows - 1)) : stage.tile;
   stage.cellOf = new Map();
   for (const cell of stage.cells) {
     const { tile } = stage;
@@ -80,11 +85,9 @@ function finished(stage, most) {
       cell.others.forEach((c) => stage.cellOf.set(c, cell));
       continue;
     }
-    cell.perRow = Math.max(1, Math.floor(inside / tile));
-    cell.start = cell.left + gap + (inside - cell.perRow * tile) / 2;
-    const rows = Math.ceil(Math.max(1, most[cell.c]) / cell.perRow);
-    // a column too full for its room: its rows overlap
-    cell.pitch = rows > 1 ? Math.min(tile, (cell.room - tile) / (rows - 1)) : tile;
+    cell.perRow = perRow;
+    cell.pitch = pitch;
+    cell.start = cell.left + gap + (inside - perRow * tile) / 2;
     stage.cellOf.set(cell.c, cell);
   }
   return stage;
@@ -95,7 +98,8 @@ function tileFor(inside, room, largest) {
   for (let perRow = 1; ; perRow++) {
     const tile = Math.floor(Math.min(WIDEST_TILE, inside / perRow));
     if (tile <= NARROWEST_TILE) return Math.max(3, Math.min(NARROWEST_TILE, inside));
-    if (Math.ceil(largest / Math.floor(inside / tile)) * tile <= room) return tile;
+    const rows = Math.ceil(largest / Math.floor(inside / tile));
+    if (tile + (rows - 1) * tile * TIGHTEST <= room) return tile;
   }
 }
 
@@ -143,10 +147,11 @@ function layInRows({ tile }, cell, pile, x, y) {
 }
 
 function layInStrip({ tile }, cell, pile, x, y) {
-  const step = pile.length > 1 ? Math.min(tile, (cell.wide - tile) / (pile.length - 1)) : 0;
+  const wide = cell.wide - 12;
+  const step = pile.length > 1 ? Math.min(tile, (wide - tile) / (pile.length - 1)) : 0;
   pile.forEach((i, at) => {
-    x[i] = cell.left + at * step;
-    y[i] = cell.floor - tile;
+    x[i] = cell.left + 6 + at * step;
+    y[i] = cell.floor - tile - 3;
   });
 }
 
