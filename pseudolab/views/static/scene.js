@@ -300,8 +300,7 @@ class Scene {
   }
 
   head(cell) {
-    const place =
-      `left:${cell.left}px;top:${cell.top}px;` + `width:${cell.wide}px;height:${cell.deep}px`;
+    const place = boxed(cell.left, cell.top, cell.wide, cell.deep);
     const item = make("li", { style: place, class: cell.c === ELSEWHERE ? "elsewhere" : "" });
     cell.value = make("span", { class: "value" });
     if (cell.c === ELSEWHERE) {
@@ -368,7 +367,8 @@ class Scene {
     const share = this.accuracyOf(this.frame, c);
     const stand = `${this.data.classes[c]}: ${plural(this.frame.given[c], "picture")} here`;
     if (!known(share)) return stand;
-    return `${stand}; ${this.frame.right[c]} of its ${this.data.totals[c]} right, ${percent(share)}`;
+    const right = `${this.frame.right[c]} of its ${this.data.totals[c]} right`;
+    return `${stand}; ${right}, ${percent(share)}`;
   }
 
   tellHead(cell) {
@@ -513,7 +513,7 @@ class Scene {
       height: tall,
       viewBox: `0 0 ${width} ${tall}`,
       role: "img",
-      "aria-label": `Accuracy by round, ${this.shown.name}: ${runs[this.run].map(percent).join(", ")}`,
+      "aria-label": spelled({ name: this.shown.name, values: runs[this.run] }, percent),
     });
     const words = `${this.data.reference.name} ${percent(base)}`;
     const above = runs[this.run][this.last] < base;
@@ -815,11 +815,12 @@ class Scene {
       "aria-valuemin": 0,
       "aria-valuemax": this.labelled ? 100 : most,
       "aria-label": `Your guess for ${this.data.classes[this.data.asked]}`,
-      style: `left:${cell.left}px;width:${cell.wide}px;height:${cell.deep - cell.head}px;top:${cell.top + cell.head}px`,
+      style: boxed(cell.left, cell.top + cell.head, cell.wide, cell.deep - cell.head),
     });
     const level = make("div", { class: "level" });
     const words = make("span", { class: "words" });
-    const full = cell.floor - cell.top - cell.head - heightOf(cell, most);
+    const depth = cell.floor - cell.top - cell.head;
+    const full = depth - heightOf(cell, most);
     if (this.labelled)
       bar.append(make("div", { class: "full", style: `top:${full}px` }, make("span", {}, "100 %")));
     level.append(words);
@@ -827,7 +828,7 @@ class Scene {
     const set = (share, touched = true) => {
       this.drawn = Math.max(0, Math.min(1, share));
       const pictures = this.drawn * most;
-      level.style.transform = `translateY(${cell.floor - cell.top - cell.head - heightOf(cell, pictures)}px)`;
+      level.style.transform = `translateY(${depth - heightOf(cell, pictures)}px)`;
       words.textContent = `\u2195 ${this.guessWords(this.drawn)}`;
       const now = this.labelled ? Math.round(100 * this.drawn) : Math.round(pictures);
       bar.setAttribute("aria-valuenow", now);
@@ -953,7 +954,8 @@ class Scene {
     if (!this.labelled)
       return [
         this.name(c),
-        ` holds ${plural(frame.given[c], "picture")}, ${this.reference.given[c]} by ${data.reference.name}.`,
+        ` holds ${plural(frame.given[c], "picture")},`,
+        ` ${this.reference.given[c]} by ${data.reference.name}.`,
       ];
     const gone = this.goneTo(c);
     const words = [
@@ -1206,6 +1208,8 @@ const PURPLE_RUN = "var(--purple)";
 const whole = (share) => `${Math.round(100 * share)} %`;
 const plural = (n, noun) =>
   `${n === 0 ? "no" : n.toLocaleString("en")} ${noun}${n === 1 ? "" : "s"}`;
+const boxed = (left, top, width, height) =>
+  `left:${left}px;top:${top}px;width:${width}px;height:${height}px`;
 const ends = (values) => [Math.min(...values), Math.max(...values)];
 
 // how many stand in column c; those whose label was given stand in their own

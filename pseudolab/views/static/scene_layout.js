@@ -1,5 +1,5 @@
-// Where each picture of the scene stands: columns on shelves, and in each column rows from its floor
-// up, the right pictures below the wrong ones. Nothing here touches the page.
+// Where each picture of the scene stands: columns on shelves, and in each column rows from its
+// floor up, the right pictures below the wrong ones. Nothing here touches the page.
 
 const WIDEST_TILE = 56; // pixels
 const NARROWEST_TILE = 5;
@@ -15,8 +15,8 @@ const PLAIN = 0; // right, or nobody knows
 const RINGED = 1; // wrong
 const TOLD = 2; // its label was given to this run
 
-// The cells of a stage. order: classes, weakest first; most[c]: the most pictures that column c ever
-// holds
+// The cells of a stage. order: classes, weakest first; most[c]: the most pictures that column c
+// ever holds
 function stageOf(width, height, order, most) {
   return width < PHONE && order.length > ON_PHONE
     ? phoneStage(width, height, order, most)
