@@ -239,9 +239,7 @@ def _described(
     names: Sequence[str] | None,
 ) -> list[dict[str, Any]]:
     "The runs with the names that tell them apart"
-    if names is None:
-        short = [run.title for run in runs]
-        names = short if len(set(short)) == len(short) else run_titles(*runs)
+    names = _default_names(runs) if names is None else names
     if len(names) != len(runs) or len(set(names)) != len(runs):
         raise ValueError(f"names is {list(names)}; expected {len(runs)} different names.")
     return [
@@ -253,6 +251,14 @@ def _described(
         }
         for name, run, rounds in zip(names, runs, frames, strict=True)
     ]
+
+
+def _default_names(runs: Sequence[Run]) -> list[str]:
+    "The strategies; if they are the same, what else differs"
+    strategies = [run.title for run in runs]
+    if len(set(strategies)) == len(strategies):
+        return strategies
+    return [title for title in run_titles(*runs) if title is not None]
 
 
 def _address(notebook: str | None) -> str | None:

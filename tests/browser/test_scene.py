@@ -208,6 +208,32 @@ def test_five_pictures_are_named_by_mouse_and_keyboard(browser, run, tmp_path):
         assert lit(page) > 10 * seen[-1]
 
 
+LOWEST = """() => {
+  const canvas = document.querySelector(".tiles canvas");
+  const { width, height } = canvas;
+  const copy = Object.assign(document.createElement("canvas"), { width, height });
+  const context = copy.getContext("2d", { willReadFrequently: true });
+  context.drawImage(canvas, 0, 0);
+  const { data } = context.getImageData(0, 0, width, height);
+  return height - Math.floor(data.findIndex((value, i) => i % 4 === 3 && value > 0) / 4 / width);
+}"""
+
+
+def test_a_named_picture_stands_on_the_floor(browser, tmp_path):
+    "And not behind the questions, where it will stand among all others"
+    run = made_up(noise_task(["a", "b", "c"], 600, 30))
+    with shown(browser, scene(run), tmp_path) as page:
+        page.locator("[data-answer]").first.click()
+        assert page.evaluate(LOWEST) < 60
+
+
+def test_the_reference_is_asked_about_whichever_run_comes_first(browser, run, told, tmp_path):
+    with shown(browser, scene(told, run), tmp_path) as page:
+        to_rounds(page)
+        to_round(page, 0)
+        assert "This is zero-shot CLIP" in said(page)
+
+
 def test_nothing_more_shows_before_the_guess(browser, run, told, tmp_path):
     "(b) the bar is dragged, and moved by keys"
     with shown(browser, scene(run, told), tmp_path) as page:

@@ -14,6 +14,7 @@ class Scene {
     root.classList.add("scene");
     this.read();
     this.build();
+    this.run = data.reference.run;
     this.phase = this.fromAddress() ? "rounds" : data.quiz.length ? "name" : "predict";
     this.tiles = new Tiles(this.canvas, this.over, data.pictures, () => this.colours());
     this.tiles.load().then(() => this.begin());
@@ -142,8 +143,12 @@ class Scene {
   // the tiles, as a list of pictures to the keyboard and to a screen reader
   buildPictures() {
     const base = freshId();
-    this.options2 = [0, 1].map((at) =>
-      make("div", { role: "option", id: `${base}-${at}`, class: "visually-hidden" }),
+    this.spoken = [0, 1].map((at) =>
+      make(
+        "div",
+        { role: "option", id: `${base}-${at}`, class: "visually-hidden" },
+        "No picture yet",
+      ),
     );
     const keys = {
       ArrowLeft: [-1, 0],
@@ -167,7 +172,7 @@ class Scene {
       },
       this.canvas,
       this.over,
-      ...this.options2,
+      ...this.spoken,
     );
   }
 
@@ -271,8 +276,26 @@ class Scene {
     this.tiles.fit(this.stage, this.data.shown);
     this.buildHeads();
     this.paint();
-    this.tiles.still(this.place(), this.there, this.bright);
+    this.tiles.still(this.now(), this.there, this.bright);
     this.paintPath();
+  }
+
+  // where the tiles stand now: during the questions, those that have come stand on the floor
+  now() {
+    const place = this.place();
+    return this.phase === "name" ? { ...place, ...this.onFloor(place) } : place;
+  }
+
+  onFloor(place) {
+    const [x, y] = [place.x.slice(), place.y.slice()];
+    const piles = new Map();
+    for (const { i } of this.answers) {
+      const cell = this.stage.cellOf.get(this.frame.at[i]);
+      piles.set(cell, [...(piles.get(cell) ?? []), i]);
+    }
+    for (const [cell, pile] of piles)
+      (cell.c === ELSEWHERE ? layInStrip : layInRows)(this.stage, cell, pile, x, y);
+    return { x, y };
   }
 
   place(run = this.run, round = this.round) {
@@ -626,14 +649,14 @@ class Scene {
     this.answers.push(answer);
     this.throwTile(i, from, () => {
       answer.in = true;
-      this.tiles.still(this.place(), this.there, this.bright);
+      if (this.phase === "name") this.tiles.still(this.now(), this.there, this.bright);
     });
     this.paint();
   }
 
   // one picture flies from the tray to its column
   throwTile(i, from, done) {
-    const place = this.place();
+    const place = this.now();
     const box = this.stageBox.getBoundingClientRect();
     const start = from.getBoundingClientRect();
     if (reducedMotion() || !from.animate) {
@@ -737,29 +760,26 @@ class Scene {
   }
 
   toPredict() {
-    this.phase = "predict";
     const from = this.gathered();
+    this.phase = "predict";
     this.paint();
     this.tiles.still(from, this.there, this.bright);
     this.go();
     this.focusOn(".bar");
   }
 
-  // all pictures on a heap in the middle, from where they fly into their columns
+  // all others on a heap in the middle, from where they fly into their columns
   gathered() {
-    const to = this.place();
+    const from = this.now();
     const { width, height, tile } = this.stage;
-    const x = to.x.map((value, i) =>
-      this.answers.some((answer) => answer.i === i)
-        ? value
-        : width / 2 + (((i * 37) % 101) - 50) * 2.2 - tile / 2,
+    const come = new Set(this.answers.map((answer) => answer.i));
+    const x = from.x.map((value, i) =>
+      come.has(i) ? value : width / 2 + (((i * 37) % 101) - 50) * 2.2 - tile / 2,
     );
-    const y = to.y.map((value, i) =>
-      this.answers.some((answer) => answer.i === i)
-        ? value
-        : height * 0.42 + (((i * 53) % 89) - 44) * 1.4,
+    const y = from.y.map((value, i) =>
+      come.has(i) ? value : height * 0.42 + (((i * 53) % 89) - 44) * 1.4,
     );
-    return { ...to, x, y };
+    return { ...from, x, y };
   }
 
   focusOn(selector) {
@@ -1041,7 +1061,7 @@ class Scene {
     }
     const places = this.shown.rounds.map((_, r) => this.place(this.run, r));
     this.tiles.path(i, places, this.round, this.colours().runs[this.run === 0 ? 0 : 1]);
-    if (this.hovered === null) this.tell(null);
+    if (this.hovered === null || this.hovered === this.pinned) this.tell(null);
     else
       this.tell(
         this.wayWords(i),
@@ -1167,11 +1187,10 @@ class Scene {
 
   // two options by turns, so that a screen reader hears of a change
   speak(words) {
-    this.options2.reverse();
-    const [one, other] = this.options2;
+    this.spoken.reverse();
+    const [one, other] = this.spoken;
     one.textContent = words;
     one.setAttribute("aria-selected", "true");
-    other.textContent = "";
     other.setAttribute("aria-selected", "false");
     this.box.setAttribute("aria-activedescendant", one.id);
   }
