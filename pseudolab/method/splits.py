@@ -40,6 +40,7 @@ class Split:
     allowed: np.ndarray  # int64: classes that may be pseudolabelled
     seen: np.ndarray | None  # int64: classes with labels, in trzsl; else None
     answer_key: np.ndarray  # int64 (U,): truth of the pool, -1 where nobody knows
+    pool_positions: np.ndarray  # int64 (U,): of the pool in the task's training images
 
     @property
     def has_answers(self) -> bool:
@@ -65,6 +66,7 @@ def _split(
         allowed=np.asarray(allowed, dtype=np.int64),
         seen=seen,
         answer_key=hidden.labels,
+        pool_positions=np.asarray(pool, dtype=np.int64),
     )
 
 

@@ -20,7 +20,9 @@ __all__ = [
     "frame",
     "sprite",
     "spread",
+    "split_again",
     "start_of",
+    "run_titles",
     "run_data",
     "still_of",
     "explore",
@@ -271,7 +273,7 @@ def spread(
     return np.unique(np.linspace(0, n - 1, min(most, n)).round().astype(int))
 
 
-def _split_again(run: Run, task: Task) -> Split:
+def split_again(run: Run, task: Task) -> Split:
     "What the run's paradigm made of its task"
     settings = run.settings
     return make_split(
@@ -286,7 +288,7 @@ def _split_again(run: Run, task: Task) -> Split:
 
 def _pool(run: Run, task: Task, most: int) -> dict[str, Any]:
     "Pictures of the pool with their truth and their labels in each round"
-    split = _split_again(run, task)
+    split = split_again(run, task)
     carried = spread(len(split.pool), most)
     place = np.full(len(split.pool), -1)
     place[carried] = np.arange(len(carried))
@@ -326,7 +328,7 @@ def start_of(run: Run) -> str:
     return run.settings.start or "zero-shot CLIP"
 
 
-def _titles(run: Run, other: Run | None) -> tuple[str, str | None]:
+def run_titles(run: Run, other: Run | None = None) -> tuple[str, str | None]:
     "Names that tell the two runs apart"
     if other is None:
         return run.heading, None
@@ -406,7 +408,7 @@ def run_data(
     pool = None
     if task is not None and pictures and len(task.train) < 2**16:
         pool = _pool(run, task, pictures)
-    title, other_title = _titles(run, other)
+    title, other_title = run_titles(run, other)
     counts = run.test_counts
     data = {
         "kind": "pseudolab run",

@@ -5,6 +5,7 @@ somebody was sent.
 import pytest
 
 from pseudolab.views.report import write_report
+from pseudolab.views.scene import scene
 from support import DOCS
 from support.runs import made_up, noise_task
 
@@ -102,3 +103,11 @@ def test_report(browser, axe, run, tmp_path, several, scheme):
 def test_saved_explorer(browser, axe, run, tmp_path, scheme, tab):
     path = run.explore(made_up(run.task, seed=1)).save(tmp_path / "explorer.html")
     assert not serious(faults(browser, axe, path.as_uri(), scheme, ".plab[data-mounted]", tab))
+
+
+@in_both_schemes
+@pytest.mark.parametrize("part", ["", "#scene&round=2"], ids=["questions", "rounds"])
+def test_scene(browser, axe, run, tmp_path, scheme, part):
+    path = scene(run, made_up(run.task, seed=1)).save(tmp_path / "scene.html")
+    found = faults(browser, axe, path.as_uri() + part, scheme, ".plab[data-ready]")
+    assert not serious(found), found

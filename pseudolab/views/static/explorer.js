@@ -148,6 +148,8 @@ class Explorer {
     const { data } = this;
     const last = data.rounds.length - 1;
     this.paints = [];
+    // one image for all thumbnails
+    if (data.pool) this.root.style.setProperty("--sheet", `url(${data.pool.pictures.src})`);
     this.slider = make("input", {
       type: "range",
       min: 0,
@@ -815,7 +817,7 @@ class Explorer {
   picture(image, truth, fresh, flipped) {
     const { pool, classes } = this.data;
     const c = this.selected;
-    const { size, columns, src } = pool.pictures;
+    const { columns } = pool.pictures;
     const shown = 56;
     const right = truth && truth[image] >= 0 ? truth[image] === c : null;
     const sign = flipped.has(image) ? "\u21c4" : fresh.has(image) ? "+" : null;
@@ -839,7 +841,6 @@ class Explorer {
           "data-key": `picture ${image}`,
           "data-image": pool.names[image],
           style: [
-            `background-image:url(${src})`,
             `background-size:${columns * shown}px auto`,
             `background-position:-${left}px -${top}px`,
           ].join(";"),
