@@ -111,7 +111,7 @@ def _length(data: Any, about: Length) -> int:
     for step in about.path:
         data = data.get(step) if type(data) is dict else None
     found = len(data) if type(data) is list else data
-    if type(found) is not int:
+    if type(found) is not int or abs(found) >= 2**53:
         return 0  # the rule for this value says what is wrong with it
     if not about.least <= found <= about.most:
         where = ".".join(("run", *about.path))

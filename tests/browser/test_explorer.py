@@ -2,7 +2,6 @@
 
 import base64
 import io
-import json
 import re
 from dataclasses import replace
 
@@ -15,9 +14,8 @@ from pseudolab.data.tasks import Task, load_task
 from pseudolab.method.pseudolabels import precision
 from pseudolab.method.run import Run
 from pseudolab.method.splits import make_split
-from pseudolab.views.explorer import explore, export, opener, quarters, run_data, sprite, task_of
+from pseudolab.views.explorer import explore, quarters, run_data, sprite, task_of
 from pseudolab.views.format import percent, points
-from pseudolab.views.html import to_json
 from support.pages import opened
 from support.runs import made_up, noise_task
 
@@ -447,46 +445,3 @@ def test_unlabelled_runs_open(browser, tmp_path):
         assert page.get_by_role("radio", name=re.compile("^Right")).count() == 0
         assert page.locator("button.picture").count() > 0
         assert "images of the pool by zero-shot CLIP" in page.locator(".plab").inner_text()
-
-
-# ---- the page that opens runs
-
-
-@pytest.fixture(scope="module")
-def exported(run, tmp_path_factory):
-    return export(run, tmp_path_factory.mktemp("exported") / "run.json")
-
-
-def damaged(data):
-    "Files that are no run, or no longer"
-    foreign = data["pool"]["pictures"] | {"src": "http://127.0.0.1:9/x.webp"}
-    return {
-        "not.json": "{",
-        "other.json": json.dumps({"a": 1}),
-        "old.json": json.dumps(data | {"schema": 99}),
-        "cut.json": to_json(data | {"rounds": [data["rounds"][0] | {"accuracy": [1]}]}),
-        "spy.json": to_json(data | {"pool": data["pool"] | {"pictures": foreign}}),
-    }
-
-
-def test_a_dropped_file_that_is_no_run_is_refused_with_a_sentence(browser, exported, tmp_path):
-    with shown(browser, opener(), tmp_path) as page:
-        for name, text in damaged(json.loads(exported.read_text(encoding="utf-8"))).items():
-            (tmp_path / name).write_text(text, encoding="utf-8")
-            page.locator("input[type=file]").set_input_files(tmp_path / name)
-            status = "document.querySelector('[role=status]').textContent"
-            page.wait_for_function(f"name => {status}.startsWith(name)", arg=name)
-            assert "cannot be" in page.get_by_role("status").inner_text()
-            assert page.locator("input[type=range]").count() == 0
-
-
-def test_a_dropped_file_is_opened_even_after_another_was_refused(browser, run, exported, tmp_path):
-    wrong = tmp_path / "wrong.json"
-    wrong.write_text("{", encoding="utf-8")
-    with shown(browser, opener(), tmp_path) as page:
-        page.locator("input[type=file]").set_input_files(wrong)
-        page.get_by_text("wrong.json cannot be read").wait_for()
-        page.locator("input[type=file]").set_input_files(exported)
-        page.wait_for_selector("input[type=range]")
-        to_round(page, 1)
-        assert value(page, "score") == percent(run.rounds[1].score)

@@ -2,6 +2,7 @@
 say the same of each.
 """
 
+import base64
 import json
 import re
 from collections.abc import Iterator
@@ -85,6 +86,9 @@ def _cases(data: dict[str, Any]) -> list[Edit]:
         f"{start},{'AAAA' * 40}",
         f"data:image/svg+xml;base64,{rest}",
         pictures["src"] + '"); background:url(//x',
+        f"{'x' * len(start)},{rest}",
+        f"{start},{_other_bytes(rest, 28)}",  # another height
+        f"{start},{_other_bytes(rest, 0)}",
     )
     shapes = [{"size": 56}, {"size": pictures["size"] - 1}, {"columns": pictures["columns"] + 1}]
     n_classes = len(data["classes"])
@@ -102,6 +106,13 @@ def _cases(data: dict[str, Any]) -> list[Edit]:
         ("put", ("rounds", 1, "accuracy"), [None] * n_classes),
         *(("put", (name,), "a" * 10_001) for name in ("title", "about", "metric", "start")),
     ]
+
+
+def _other_bytes(letters: str, at: int) -> str:
+    "Base64 of the same bytes but one"
+    content = bytearray(base64.b64decode(letters))
+    content[at] ^= 1
+    return base64.b64encode(content).decode()
 
 
 def edited(data: dict[str, Any], edit: Edit) -> dict[str, Any]:

@@ -162,12 +162,13 @@ const CHECKS = {
   },
 };
 
-const isBase64 = (text) => text.length % 4 === 0 && !/[^A-Za-z0-9+/]/.test(text.replace(/={1,2}$/, ""));
+const isBase64 = (text) =>
+  text.length % 4 === 0 && !/[^A-Za-z0-9+/]/.test(text.replace(/={1,2}$/, ""));
 
 // the numbers in a packed list, or null
 function unpacked(packed) {
   if (!isBase64(packed.data)) return null;
-  const bytes = (packed.data.length / 4) * 3 - (packed.data.match(/=*$/)[0].length);
+  const bytes = (packed.data.length / 4) * 3 - packed.data.match(/=*$/)[0].length;
   return bytes % KINDS[packed.type].BYTES_PER_ELEMENT ? null : unpack(packed);
 }
 
@@ -190,9 +191,11 @@ function lengthsOf(data, lengths) {
     const value = path.reduce(valueAt, data);
     const found = Array.isArray(value) ? value.length : value;
     // what is no length is refused by the rule for it
-    n[name] = Number.isInteger(found) ? found ** power : 0;
-    if (Number.isInteger(found) && (found < least || found > most))
-      return { fault: { where: `.${path.join(".")}`, says: ` counts ${found}; expected ${least} to ${most}` } };
+    n[name] = Number.isSafeInteger(found) ? found ** power : 0;
+    if (Number.isSafeInteger(found) && (found < least || found > most)) {
+      const says = ` counts ${found}; expected ${least} to ${most}`;
+      return { fault: { where: `.${path.join(".")}`, says } };
+    }
   }
   return { n };
 }
