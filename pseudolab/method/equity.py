@@ -256,10 +256,9 @@ def _same_length(
 def _class_accuracy(predictions: np.ndarray, labels: np.ndarray) -> np.ndarray:  # (C,)
     "Of the classes that occur"
     known = labels >= 0
-    n_images = np.bincount(labels[known])
-    n_right = np.bincount(labels[known & (predictions == labels)], minlength=len(n_images))
-    there = n_images > 0
-    return n_right[there] / n_images[there]
+    _, place = np.unique(labels[known], return_inverse=True)
+    n_right = np.bincount(place, weights=predictions[known] == labels[known])
+    return n_right / np.bincount(place)
 
 
 # %% ../../nbs/lessons/13_who_gains.ipynb #c025b

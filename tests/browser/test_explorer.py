@@ -445,3 +445,40 @@ def test_unlabelled_runs_open(browser, tmp_path):
         assert page.get_by_role("radio", name=re.compile("^Right")).count() == 0
         assert page.locator("button.picture").count() > 0
         assert "images of the pool by zero-shot CLIP" in page.locator(".plab").inner_text()
+
+
+ROWS = "svg[role=listbox] [role=option]"
+
+
+def test_a_long_list_is_drawn_where_it_is_seen(browser, tmp_path):
+    run = made_up(noise_task([f"class {i}" for i in range(400)], 800, 800), 2)
+    with shown(browser, run.explore(), tmp_path) as page:
+        page.get_by_role("button", name="All 400 classes").click()
+        rows = rows_of_classes(page).locator("[role=option]")
+        page.wait_for_function(f"document.querySelectorAll('{ROWS}').length > 100")
+        assert rows.count() < 300
+        height = rows_of_classes(page).evaluate("node => node.getBoundingClientRect().height")
+        assert height > 400 * 20  # there is room for all of them
+        assert rows.first.get_attribute("aria-setsize") == "400"
+        rows_of_classes(page).evaluate("node => node.scrollIntoView(false)")  # its end
+        page.wait_for_function(f"document.querySelector('{ROWS}[aria-posinset=\"400\"]')")
+        assert rows.count() < 300
+        assert rows_of_classes(page).locator("[aria-selected=true]").count() == 1
+
+
+def test_a_chosen_class_is_drawn_wherever_it_stands(browser, tmp_path):
+    run = made_up(noise_task([f"class {i}" for i in range(400)], 800, 800), 1)
+    with shown(browser, run.explore(), tmp_path) as page:
+        page.get_by_role("button", name="All 400 classes").click()
+        for key in ("End", "Home"):
+            rows_of_classes(page).focus()
+            page.keyboard.press(key)
+            chosen = rows_of_classes(page).locator("[aria-selected=true]")
+            assert chosen.get_attribute("aria-posinset") == ("400" if key == "End" else "1")
+        page.get_by_role("tab", name="Table").click()
+        page.locator("select").select_option(label="class 399")
+        assert page.locator("tbody tr").count() == 151
+        assert page.locator("tr.chosen th").inner_text() == "class 399"
+        page.get_by_role("button", name="249 more").click()
+        assert page.locator("tbody tr").count() == 400
+        assert page.locator("tr.chosen th").inner_text() == "class 399"
