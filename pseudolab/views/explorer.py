@@ -13,7 +13,6 @@ __all__ = [
     "MOST_PICTURES",
     "SPRITE_BYTES",
     "SPRITES",
-    "SCHEMA",
     "task_of",
     "halves_possible",
     "quarters",
@@ -66,6 +65,7 @@ from pseudolab.views.html import (
     to_json,
 )
 from pseudolab.views.plots import plot_per_class
+from pseudolab.views.run_file import KIND, SCHEMA, check_run_file, page_rules, sealed_text
 
 # %% ../../nbs/lab/views/explorer.ipynb #c008
 MOST_DRAWN = 20_000  # images: a run may come from anybody, and must not keep this machine busy
@@ -320,9 +320,6 @@ def _carried_labels(
 
 
 # %% ../../nbs/lab/views/explorer.ipynb #c020
-SCHEMA = 1  # version of what `run_data` makes
-
-
 def start_of(run: Run) -> str:
     "What round 0 is."
     return run.settings.start or "zero-shot CLIP"
@@ -411,7 +408,7 @@ def run_data(
     title, other_title = run_titles(run, other)
     counts = run.test_counts
     data = {
-        "kind": "pseudolab run",
+        "kind": KIND,
         "schema": SCHEMA,
         "title": title,
         "about": run.about,
@@ -549,8 +546,13 @@ def export(
     *,
     task: Task | None = None,  # for the pictures, if the run does not know its task
 ) -> Path:  # the file
-    "Write a run as one JSON file for the page that opens runs. Raises ValueError as `run_data`."
-    text = to_json(run_data(run, other, task))
+    """Write a run as one JSON file for the page that opens runs.
+
+    Raises ValueError as `run_data`, and if that page would refuse the file.
+    """
+    data = run_data(run, other, task)
+    check_run_file(data)
+    text = sealed_text(to_json(data))
     with write_atomically(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return Path(path)
@@ -559,8 +561,8 @@ def export(
 def opener() -> Widget:
     "Make a place to drop the file of an exported run, which is then explored in the page."
     return Widget(
-        "explorer",
-        {"kind": "opener"},
+        "opener",
+        {"kind": "opener", "rules": page_rules()},
         "<p>Runs are opened by a script, and scripts do not run here. Open this page in a browser,"
         " or trust the notebook.</p>",
         "Open a run",

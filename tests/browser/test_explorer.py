@@ -2,7 +2,6 @@
 
 import base64
 import io
-import json
 import re
 from dataclasses import replace
 
@@ -15,9 +14,8 @@ from pseudolab.data.tasks import Task, load_task
 from pseudolab.method.pseudolabels import precision
 from pseudolab.method.run import Run
 from pseudolab.method.splits import make_split
-from pseudolab.views.explorer import explore, export, opener, quarters, run_data, sprite, task_of
+from pseudolab.views.explorer import explore, quarters, run_data, sprite, task_of
 from pseudolab.views.format import percent, points
-from pseudolab.views.html import to_json
 from support.pages import opened
 from support.runs import made_up, noise_task
 
@@ -449,44 +447,38 @@ def test_unlabelled_runs_open(browser, tmp_path):
         assert "images of the pool by zero-shot CLIP" in page.locator(".plab").inner_text()
 
 
-# ---- the page that opens runs
+ROWS = "svg[role=listbox] [role=option]"
 
 
-@pytest.fixture(scope="module")
-def exported(run, tmp_path_factory):
-    return export(run, tmp_path_factory.mktemp("exported") / "run.json")
+def test_a_long_list_is_drawn_where_it_is_seen(browser, tmp_path):
+    run = made_up(noise_task([f"class {i}" for i in range(400)], 800, 800), 2)
+    with shown(browser, run.explore(), tmp_path) as page:
+        page.get_by_role("button", name="All 400 classes").click()
+        rows = rows_of_classes(page).locator("[role=option]")
+        page.wait_for_function(f"document.querySelectorAll('{ROWS}').length > 100")
+        assert rows.count() < 300
+        height = rows_of_classes(page).evaluate("node => node.getBoundingClientRect().height")
+        assert height > 400 * 20  # there is room for all of them
+        assert rows.first.get_attribute("aria-setsize") == "400"
+        rows_of_classes(page).evaluate("node => node.scrollIntoView(false)")  # its end
+        page.wait_for_function(f"document.querySelector('{ROWS}[aria-posinset=\"400\"]')")
+        assert rows.count() < 300
+        assert rows_of_classes(page).locator("[aria-selected=true]").count() == 1
 
 
-def damaged(data):
-    "Files that are no run, or no longer"
-    foreign = data["pool"]["pictures"] | {"src": "http://127.0.0.1:9/x.webp"}
-    return {
-        "not.json": "{",
-        "other.json": json.dumps({"a": 1}),
-        "old.json": json.dumps(data | {"schema": 99}),
-        "cut.json": to_json(data | {"rounds": [data["rounds"][0] | {"accuracy": [1]}]}),
-        "spy.json": to_json(data | {"pool": data["pool"] | {"pictures": foreign}}),
-    }
-
-
-def test_a_dropped_file_that_is_no_run_is_refused_with_a_sentence(browser, exported, tmp_path):
-    with shown(browser, opener(), tmp_path) as page:
-        for name, text in damaged(json.loads(exported.read_text(encoding="utf-8"))).items():
-            (tmp_path / name).write_text(text, encoding="utf-8")
-            page.locator("input[type=file]").set_input_files(tmp_path / name)
-            status = "document.querySelector('[role=status]').textContent"
-            page.wait_for_function(f"name => {status}.startsWith(name)", arg=name)
-            assert "cannot be" in page.get_by_role("status").inner_text()
-            assert page.locator("input[type=range]").count() == 0
-
-
-def test_a_dropped_file_is_opened_even_after_another_was_refused(browser, run, exported, tmp_path):
-    wrong = tmp_path / "wrong.json"
-    wrong.write_text("{", encoding="utf-8")
-    with shown(browser, opener(), tmp_path) as page:
-        page.locator("input[type=file]").set_input_files(wrong)
-        page.get_by_text("wrong.json cannot be read").wait_for()
-        page.locator("input[type=file]").set_input_files(exported)
-        page.wait_for_selector("input[type=range]")
-        to_round(page, 1)
-        assert value(page, "score") == percent(run.rounds[1].score)
+def test_a_chosen_class_is_drawn_wherever_it_stands(browser, tmp_path):
+    run = made_up(noise_task([f"class {i}" for i in range(400)], 800, 800), 1)
+    with shown(browser, run.explore(), tmp_path) as page:
+        page.get_by_role("button", name="All 400 classes").click()
+        for key in ("End", "Home"):
+            rows_of_classes(page).focus()
+            page.keyboard.press(key)
+            chosen = rows_of_classes(page).locator("[aria-selected=true]")
+            assert chosen.get_attribute("aria-posinset") == ("400" if key == "End" else "1")
+        page.get_by_role("tab", name="Table").click()
+        page.locator("select").select_option(label="class 399")
+        assert page.locator("tbody tr").count() == 151
+        assert page.locator("tr.chosen th").inner_text() == "class 399"
+        page.get_by_role("button", name="249 more").click()
+        assert page.locator("tbody tr").count() == 400
+        assert page.locator("tr.chosen th").inner_text() == "class 399"

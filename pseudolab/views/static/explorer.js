@@ -9,6 +9,7 @@ const INK = "var(--ink)";
 const ORANGE = "var(--orange)";
 const PURPLE = "var(--purple)";
 const MOST_ROWS = 40; // classes that are drawn before the reader asks for all
+const MOST_AT_ONCE = 150; // rows that are drawn whether they are in view or not
 
 class Explorer {
   constructor(root, data, options) {
@@ -23,7 +24,9 @@ class Explorer {
       trail: null,
       all: false,
       every: false,
+      whole: false, // every row of the table
       paints: [],
+      inView: {}, // of each list, the groups of rows that are drawn
     });
     this.round = data.rounds.length - 1;
     this.selected = this.mostChanged();
@@ -51,7 +54,7 @@ class Explorer {
 
   // a star: no labelled image of it was trained on
   label(c) {
-    return `${this.data.unseen?.includes(c) ? "* " : ""}${this.data.classes[c]}`;
+    return `${this.unseen.has(c) ? "* " : ""}${this.data.classes[c]}`;
   }
 
   values(frame) {
@@ -148,8 +151,9 @@ class Explorer {
     const { data } = this;
     const last = data.rounds.length - 1;
     this.paints = [];
+    this.unseen = new Set(data.unseen ?? []);
     // one image for all thumbnails
-    if (data.pool) this.root.style.setProperty("--sheet", `url(${data.pool.pictures.src})`);
+    if (data.pool) this.root.style.setProperty("--sheet", `url(${addressOf(data.pool.pictures.src)})`);
     this.slider = make("input", {
       type: "range",
       min: 0,
@@ -549,7 +553,7 @@ class Explorer {
       },
       ...axis(top, top + order.length * height),
     );
-    order.forEach((c, i) => {
+    const rowOf = (c, i) => {
       const y = top + i * height;
       const row = draw(
         "g",
@@ -558,6 +562,8 @@ class Explorer {
           id: `${base}-${c}`,
           "aria-selected": c === this.selected,
           "aria-label": describe(c),
+          "aria-setsize": order.length,
+          "aria-posinset": i + 1,
           "data-class": c,
           onclick: () => this.set({ selected: c }),
         },
@@ -578,8 +584,16 @@ class Explorer {
           ),
         );
       row.append(...drawRow(c, y + height / 2));
-      chart.append(row);
-    });
+      return row;
+    };
+    const at = order.indexOf(this.selected);
+    chart.append(
+      ...inView(order.length, (this.inView[label] ??= new Set()), {
+        frame: (from, to) => ({ y: top + from * height, width, height: (to - from) * height }),
+        rows: (from, to) => order.slice(from, to).map((c, i) => rowOf(c, from + i)),
+        needed: (from, to) => from <= at && at < to,
+      }),
+    );
     return chart;
   }
 
@@ -588,7 +602,7 @@ class Explorer {
     const before = this.values(rounds[0]);
     const now = this.values(frame);
     const left = main ? Math.min(150, Math.max(84, 0.34 * width)) : 6;
-    const most = this.scored ? 1 : Math.max(...this.data.rounds.flatMap((r) => r.given));
+    const most = this.scored ? 1 : largest(this.data.rounds.flatMap((r) => r.given));
     const x = scale(0, most, left + 6, width - 12);
     const format = this.scored ? percent : (value) => `${value}`;
     const axis = (top, bottom) =>
@@ -614,7 +628,7 @@ class Explorer {
           : "",
       ]);
     const { title: name, start } = main ? this.data : this.data.other;
-    const unseen = (c) => (this.data.unseen?.includes(c) ? ", unseen" : "");
+    const unseen = (c) => (this.unseen.has(c) ? ", unseen" : "");
     const panel = this.rows(width, this.order(), {
       label: `${name}, classes by their accuracy under ${this.data.start}`,
       left: main ? left : 0,
@@ -887,7 +901,7 @@ class Explorer {
     const { frame } = this;
     if (!frame.given_labels) return [make("p", {}, this.unlabelled())];
     const left = Math.min(150, 0.34 * width);
-    const most = Math.max(1, ...this.data.rounds.flatMap((r) => r.given_labels ?? [0]));
+    const most = Math.max(1, largest(this.data.rounds.flatMap((r) => r.given_labels ?? [])));
     const x = scale(0, most, left + 4, width - 14);
     const tick = Math.max(1, Math.round(most / 4));
     const hatch = freshId();
@@ -1119,7 +1133,10 @@ class Explorer {
       ...(frame.given_labels ? ["labels given"] : []),
       ...(frame.right ? ["right", "right, zero-shot"] : []),
     ];
-    const rows = range(data.classes.length).map((c) => [
+    const shown = this.whole ? data.classes.length : MOST_AT_ONCE;
+    const order = range(data.classes.length).slice(0, shown);
+    if (this.selected >= shown) order.push(this.selected);
+    const rows = order.map((c) => [
       data.classes[c],
       format(a[c]),
       format(b[c]),
@@ -1130,10 +1147,62 @@ class Explorer {
     const table = plainTable(`Every class in round ${frame.number}`, heads, rows);
     table
       .querySelectorAll("tbody tr")
-      .forEach((row, c) => row.classList.toggle("chosen", c === this.selected));
-    return [table];
+      .forEach((row, i) => row.classList.toggle("chosen", order[i] === this.selected));
+    const more = data.classes.length - order.length;
+    if (more === 0) return [table];
+    const all = () => {
+      this.whole = true;
+      this.paintTab();
+    };
+    return [
+      table,
+      make("button", { type: "button", "data-key": "whole", onclick: all }, `${more} more`),
+    ];
   }
 }
+
+// Rows of a long list in groups, each drawn while it is in view.
+// shown: the groups that are, kept from one drawing of the list to the next
+function inView(length, shown, { frame, rows, needed }) {
+  if (length <= MOST_AT_ONCE) return rows(0, length);
+  const groups = range(Math.ceil(length / MOST_ROWS)).map((i) => {
+    const [from, to] = [i * MOST_ROWS, Math.min(length, (i + 1) * MOST_ROWS)];
+    const space = draw("rect", { x: 0, ...frame(from, to), fill: "none" });
+    const group = draw("g", { role: "presentation" }, space);
+    const fill = (isIn) => {
+      if (isIn === group.childNodes.length > 1) return;
+      group.replaceChildren(space, ...(isIn ? rows(from, to) : []));
+    };
+    fill(shown.has(i) || needed(from, to));
+    return { group, fill, isNeeded: needed(from, to) };
+  });
+  const watch = new IntersectionObserver(
+    (seen) => {
+      for (const { target, isIntersecting } of seen) {
+        const i = groups.findIndex(({ group }) => group === target);
+        // the list was drawn anew
+        if (!target.isConnected) watch.unobserve(target);
+        else {
+          shown[isIntersecting ? "add" : "delete"](i);
+          groups[i].fill(isIntersecting || groups[i].isNeeded);
+        }
+      }
+    },
+    { rootMargin: "600px" },
+  );
+  for (const { group } of groups) watch.observe(group);
+  return groups.map(({ group }) => group);
+}
+
+// A short address for a picture that is written out: every style that names it is read at each
+// change
+function addressOf(src) {
+  const letters = atob(src.split(",")[1]);
+  const bytes = Uint8Array.from(letters, (letter) => letter.charCodeAt(0));
+  return URL.createObjectURL(new Blob([bytes], { type: "image/webp" }));
+}
+
+const largest = (numbers) => numbers.reduce((most, number) => Math.max(most, number), 0);
 
 // a name cut to what fits, at about 6.3 pixels a letter
 function fitted(name, width) {
@@ -1144,98 +1213,7 @@ function fitted(name, width) {
   return `${start.trimEnd()}\u2026`;
 }
 
-// What keeps an object from being a run that this script can draw, or null. It came from a file, so
-// nothing of it is believed
-function faultOf(data) {
-  if (data?.kind !== "pseudolab run") return "it is not a run that run.export(path) has written";
-  if (data.schema !== 1)
-    return (
-      `its format is ${data.schema}; this page reads format 1,` +
-      " so export the run again with the pseudolab of this page"
-    );
-  const C = Array.isArray(data.classes) ? data.classes.length : 0;
-  const list = (value) => Array.isArray(value) && value.length === C;
-  const sound = (r) =>
-    r &&
-    Number.isInteger(r.number) &&
-    Number.isInteger(r.k) &&
-    list(r.accuracy) &&
-    list(r.given) &&
-    [r.low, r.high, r.given_labels, r.chosen, r.right, r.zero_chosen, r.zero_right].every(
-      (values) => values === undefined || list(values),
-    );
-  if (C < 2 || !data.classes.every((name) => typeof name === "string"))
-    return "it names no classes";
-  for (const one of [data, data.other])
-    if (one && (!Array.isArray(one.rounds) || !one.rounds.length || !one.rounds.every(sound)))
-      return "a round of it is damaged";
-  if (data.unseen && !Array.isArray(data.unseen)) return "its unseen classes are damaged";
-  if (
-    !Array.isArray(data.notes) ||
-    !["title", "about", "metric", "start"].every((key) => typeof data[key] === "string")
-  )
-    return "its head is damaged";
-  if (data.pool && !/^data:image\/webp;base64,[A-Za-z0-9+/=]+$/.test(data.pool.pictures?.src))
-    return "its pictures are damaged";
-  return null;
-}
-
-// A place to drop the file of a run. Nothing leaves the page
-class Opener {
-  constructor(root) {
-    this.below = make("div");
-    this.says = make("p", { role: "status", style: "margin-top:8px" });
-    const input = make("input", {
-      type: "file",
-      accept: ".json,application/json",
-      "aria-label": "The file of an exported run",
-      onchange: () => this.read(input.files[0]),
-    });
-    const drop = make(
-      "div",
-      {
-        class: "drop",
-        ondragover: (event) => {
-          event.preventDefault();
-          drop.classList.add("over");
-        },
-        ondragleave: () => drop.classList.remove("over"),
-        ondrop: (event) => {
-          event.preventDefault();
-          drop.classList.remove("over");
-          this.read(event.dataTransfer.files[0]);
-        },
-      },
-      make("p", { style: "font-weight:650" }, "Drop the file of a run here, or choose it"),
-      input,
-      make("p", { class: "quiet" }, "It is read by this page alone and is sent nowhere."),
-      this.says,
-    );
-    root.append(drop, this.below);
-  }
-
-  async read(file) {
-    if (!file) return;
-    this.below.replaceChildren();
-    let data = null;
-    try {
-      data = JSON.parse(await file.text());
-    } catch (error) {
-      this.says.textContent = `${file.name} cannot be read: it is not JSON (${error.message}).`;
-      return;
-    }
-    const fault = faultOf(data);
-    if (fault) {
-      this.says.textContent = `${file.name} cannot be opened: ${fault}.`;
-      return;
-    }
-    this.says.textContent = `${file.name} is open.`;
-    const inside = make("div", { style: "margin-top:14px" });
-    this.below.append(inside);
-    mount(inside, data);
-  }
-}
-
+// an Opener comes from opener.js
 function mount(root, data, options = {}) {
-  return data.kind === "opener" ? new Opener(root) : new Explorer(root, data, options);
+  return data.kind === "opener" ? new Opener(root, data) : new Explorer(root, data, options);
 }
