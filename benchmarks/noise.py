@@ -20,6 +20,9 @@ import numpy as np
 import torch
 
 from pseudolab.clip.loading import load_clip
+from pseudolab.clip.model import Clip
+from pseudolab.experiments.ablations import method_cells
+from pseudolab.experiments.causal import CLIPS, CausalCell, causal_cells, weights_of
 from pseudolab.experiments.grid import grid_cells
 from pseudolab.experiments.imbalance import imbalance_cells
 from pseudolab.experiments.ladder import ladder_cells
@@ -28,7 +31,15 @@ from pseudolab.experiments.stepwise import stepwise_cells
 from pseudolab.method.run import Run
 from pseudolab.method.tuner import PROMPTS, PromptTuner
 
+
+def every_causal_cell() -> list[CausalCell]:
+    "The cells of all CLIPs"
+    return [cell for name in CLIPS for cell in causal_cells(name)]
+
+
 KINDS = {
+    "causal": every_causal_cell,
+    "equity": method_cells,
     "grid": grid_cells,
     "ladder": ladder_cells,
     "stepwise": stepwise_cells,
@@ -52,7 +63,14 @@ def named(kind: str, name: str) -> Experiment:
     raise ValueError(f"No run of {kind} is called {name!r}.")
 
 
-def played(cell: Experiment) -> tuple[Run, PromptTuner]:
+def clip_of(cell: Experiment, weights: str) -> Clip:
+    "The CLIP that an experiment is about"
+    if not isinstance(cell, CausalCell):
+        return load_clip(device="cpu")
+    return load_clip(pretrained=str(weights_of(cell.clip_name, weights)), device="cpu")
+
+
+def played(cell: Experiment, weights: str) -> tuple[Run, PromptTuner]:
     "The run of the tuner that an experiment plays"
     found: list[tuple[Run, PromptTuner]] = []
     fit = PromptTuner.fit
@@ -64,16 +82,16 @@ def played(cell: Experiment) -> tuple[Run, PromptTuner]:
 
     PromptTuner.fit = recorded  # ty: ignore
     try:
-        cell.play(load_clip(device="cpu"), cell.load_task())
+        cell.play(clip_of(cell, weights), cell.load_task())
     finally:
         PromptTuner.fit = fit
     (only,) = found
     return only
 
 
-def logits_by_round(cell: Experiment) -> dict[str, np.ndarray]:
+def logits_by_round(cell: Experiment, weights: str) -> dict[str, np.ndarray]:
     "Of the pool and of the test images, in float64; and the nearest decision of each round"
-    run, tuner = played(cell)
+    run, tuner = played(cell, weights)
     task = cell.load_task()
     kept = {"gaps": np.array([round.gap or np.inf for round in run.rounds])}
     for round in run.rounds[1:]:
@@ -86,13 +104,14 @@ def logits_by_round(cell: Experiment) -> dict[str, np.ndarray]:
     return kept
 
 
-def measure(kind: str, name: str) -> None:
+def measure(kind: str, name: str, weights: str) -> None:
     "Play the run under each setting, and print how far they part"
     with tempfile.TemporaryDirectory() as folder:
         files = {}
         for setting, variables in SETTINGS.items():
             files[setting] = Path(folder) / f"{setting}.npz"
             command = [sys.executable, __file__, kind, name, "--into", str(files[setting])]
+            command += ["--weights", weights]
             subprocess.run(command, env=os.environ | variables, check=True)
         plain, avx2 = (np.load(file) for file in files.values())
         worst = 0.0
@@ -111,12 +130,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("kind", choices=list(KINDS))
     parser.add_argument("name")
+    parser.add_argument("--weights", default="nbs/pocket/weights", help="folder, for causal")
     parser.add_argument("--into", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.into is None:
-        measure(options.kind, options.name)
+        measure(options.kind, options.name, options.weights)
     else:
-        np.savez(options.into, **logits_by_round(named(options.kind, options.name)))
+        kept = logits_by_round(named(options.kind, options.name), options.weights)
+        np.savez(options.into, **kept)
 
 
 if __name__ == "__main__":
