@@ -142,7 +142,7 @@ def imbalance_cells(
     tasks: Sequence[str] = POCKET_TASKS,
     seeds: Sequence[int] = (0, 1, 2),
 ) -> list[ImbalanceCell]:
-    "Every selector on every pool, seed by seed"
+    "Every selector on every pool, seed by seed; GRIP on the small even pools with top-K alone"
     return [
         ImbalanceCell(task, ratio, pool, selector, strategy, seed)
         for seed in seeds
@@ -150,6 +150,7 @@ def imbalance_cells(
         for task in tasks
         for ratio, pool in POOLS
         for selector in [*SELECTORS, *([TRUE_SHARES] if pool == "tail" else [])]
+        if not (strategy == "grip" and pool == "even" and ratio > 1) or selector == "top_k"
     ]
 
 
