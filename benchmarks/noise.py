@@ -39,6 +39,7 @@ def every_causal_cell() -> list[CausalCell]:
 
 KINDS = {
     "causal": every_causal_cell,
+    "causal_longer": every_causal_cell,
     "equity": method_cells,
     "grid": grid_cells,
     "ladder": ladder_cells,
@@ -70,15 +71,17 @@ def clip_of(cell: Experiment, weights: str) -> Clip:
     return load_clip(pretrained=str(weights_of(cell.clip_name, weights)), device="cpu")
 
 
-def played(cell: Experiment, weights: str) -> tuple[Run, PromptTuner]:
-    "The run of the tuner that an experiment plays"
+def played(cell: Experiment, weights: str, rounds: int) -> tuple[Run, PromptTuner]:
+    "The run of the tuner that an experiment plays, or its first rounds"
     found: list[tuple[Run, PromptTuner]] = []
     fit = PromptTuner.fit
 
-    def recorded(self, *given, **options):
-        run = fit(self, *given, **options)
-        found.append((run, self))
-        return run
+    def recorded(self, task, **_):
+        for round in self.iter_fit(task):
+            if round.number == rounds:
+                break
+        found.append((self.run_, self))
+        return self.run_
 
     PromptTuner.fit = recorded  # ty: ignore
     try:
@@ -89,9 +92,9 @@ def played(cell: Experiment, weights: str) -> tuple[Run, PromptTuner]:
     return only
 
 
-def logits_by_round(cell: Experiment, weights: str) -> dict[str, np.ndarray]:
+def logits_by_round(cell: Experiment, weights: str, rounds: int) -> dict[str, np.ndarray]:
     "Of the pool and of the test images, in float64; and the nearest decision of each round"
-    run, tuner = played(cell, weights)
+    run, tuner = played(cell, weights, rounds)
     task = cell.load_task()
     kept = {"gaps": np.array([round.gap or np.inf for round in run.rounds])}
     for round in run.rounds[1:]:
@@ -104,14 +107,14 @@ def logits_by_round(cell: Experiment, weights: str) -> dict[str, np.ndarray]:
     return kept
 
 
-def measure(kind: str, name: str, weights: str) -> None:
+def measure(kind: str, name: str, weights: str, rounds: int) -> None:
     "Play the run under each setting, and print how far they part"
     with tempfile.TemporaryDirectory() as folder:
         files = {}
         for setting, variables in SETTINGS.items():
             files[setting] = Path(folder) / f"{setting}.npz"
             command = [sys.executable, __file__, kind, name, "--into", str(files[setting])]
-            command += ["--weights", weights]
+            command += ["--weights", weights, "--rounds", str(rounds)]
             subprocess.run(command, env=os.environ | variables, check=True)
         plain, avx2 = (np.load(file) for file in files.values())
         worst = 0.0
@@ -131,12 +134,14 @@ def main() -> None:
     parser.add_argument("kind", choices=list(KINDS))
     parser.add_argument("name")
     parser.add_argument("--weights", default="nbs/pocket/weights", help="folder, for causal")
+    parser.add_argument("--rounds", type=int, default=10, help="how many at most")
     parser.add_argument("--into", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.into is None:
-        measure(options.kind, options.name, options.weights)
+        measure(options.kind, options.name, options.weights, options.rounds)
     else:
-        kept = logits_by_round(named(options.kind, options.name), options.weights)
+        cell = named(options.kind, options.name)
+        kept = logits_by_round(cell, options.weights, options.rounds)
         np.savez(options.into, **kept)
 
 

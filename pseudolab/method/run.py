@@ -488,6 +488,19 @@ class Run:
 
         return explore(self, other, task=task, live=live)
 
+    def scene(
+        self,
+        other: "Run | None" = None,  # another run on the same task, on a switch
+        *,
+        task: Task | None = None,  # where it is neither in memory nor one that ships
+        ask: str | None = None,  # the class whose column the reader predicts; None: the emptiest
+        notebook: str | None = None,  # the page where "Run this" leads
+    ) -> "Widget":
+        "All pictures of the pool, each where the model puts it (`pseudolab.views.scene`)"
+        from pseudolab.views.scene import scene
+
+        return scene(self, other, task=task, ask=ask, notebook=notebook)
+
     def export(
         self,
         path: str | Path,
