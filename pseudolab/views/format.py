@@ -31,6 +31,8 @@ from dataclasses import dataclass, replace
 from html import escape
 from statistics import mean, stdev
 
+from scipy.special import stdtrit
+
 # %% ../../nbs/lab/views/format.ipynb #c005
 NO_LABELS = "no labels"
 DASH = "\N{EN DASH}"
@@ -70,9 +72,9 @@ def compare(
     ours: Iterable[float],  # one number per seed
     theirs: Iterable[float],  # with the same seeds, in the same order
 ) -> str:  # ahead, level or behind
-    """Say ahead or behind only if the mean difference exceeds the spread of the differences.
+    """Say ahead or behind only if the 95 % interval of the mean difference leaves out 0.
 
-    The spread is their standard deviation. Raises ValueError unless there are two or more pairs.
+    Student's interval over the seeds. Raises ValueError unless there are two or more pairs.
     """
     one, other = list(ours), list(theirs)
     if len(one) != len(other) or len(one) < 2:
@@ -81,10 +83,10 @@ def compare(
             " at least two: a single difference has no spread."
         )
     differences = [a - b for a, b in zip(one, other, strict=True)]
+    n = len(differences)
     middle = mean(differences)
-    if not abs(middle) > stdev(differences):  # so that NaN is level
-        return "level"
-    return "ahead" if middle > 0 else "behind"
+    half = stdtrit(n - 1, 0.975) * stdev(differences) / math.sqrt(n)
+    return verdict_of(middle - half, middle + half)
 
 
 def verdict_of(
