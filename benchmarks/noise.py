@@ -14,13 +14,16 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from pseudolab.clip.loading import load_clip
 from pseudolab.clip.model import Clip
+from pseudolab.data.tasks import Task
 from pseudolab.experiments.ablations import method_cells
 from pseudolab.experiments.causal import CLIPS, CausalCell, causal_cells, weights_of
 from pseudolab.experiments.grid import grid_cells
@@ -28,7 +31,7 @@ from pseudolab.experiments.imbalance import imbalance_cells
 from pseudolab.experiments.ladder import ladder_cells
 from pseudolab.experiments.runner import Experiment
 from pseudolab.experiments.stepwise import stepwise_cells
-from pseudolab.method.run import Run
+from pseudolab.method.run import Round, Run
 from pseudolab.method.tuner import PROMPTS, PromptTuner
 
 
@@ -76,7 +79,13 @@ def played(cell: Experiment, weights: str, rounds: int) -> tuple[Run, PromptTune
     found: list[tuple[Run, PromptTuner]] = []
     fit = PromptTuner.fit
 
-    def recorded(self, task, **_):
+    def recorded(
+        self: PromptTuner,
+        task: Task,
+        out: str | Path | None = None,
+        resume: bool = False,
+        progress: bool | Callable[[Round], None] = True,
+    ) -> Run:
         for round in self.iter_fit(task):
             if round.number == rounds:
                 break
@@ -92,11 +101,11 @@ def played(cell: Experiment, weights: str, rounds: int) -> tuple[Run, PromptTune
     return only
 
 
-def logits_by_round(cell: Experiment, weights: str, rounds: int) -> dict[str, np.ndarray]:
+def logits_by_round(cell: Experiment, weights: str, rounds: int) -> dict[str, Any]:
     "Of the pool and of the test images, in float64; and the nearest decision of each round"
     run, tuner = played(cell, weights, rounds)
     task = cell.load_task()
-    kept = {"gaps": np.array([round.gap or np.inf for round in run.rounds])}
+    kept: dict[str, Any] = {"gaps": np.array([round.gap or np.inf for round in run.rounds])}
     for round in run.rounds[1:]:
         prompt = PROMPTS[tuner.prompt].for_task(tuner.clip, task)
         state = {name: torch.from_numpy(value) for name, value in round.prompt_state.items()}
@@ -130,7 +139,7 @@ def measure(kind: str, name: str, weights: str, rounds: int) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("kind", choices=list(KINDS))
     parser.add_argument("name")
     parser.add_argument("--weights", default="nbs/pocket/weights", help="folder, for causal")

@@ -14,13 +14,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, ViewportSize, sync_playwright
 
 from pseudolab import PromptTuner, load_clip, load_task
 from pseudolab.views.html import Widget
 
 PICTURE = Path(__file__).resolve().parents[1] / "nbs" / "images" / "scene.webp"
-VIEW = {"width": 1120, "height": 720}
+VIEW = ViewportSize(width=1120, height=720)
 WIDTH = 960  # pixels of the picture
 PAUSE = 900  # ms that a round is shown; the first and the last longer
 ENDS = 2400

@@ -79,11 +79,12 @@ def has_float64(device: torch.device) -> bool:
 def move_to_device(
     model: torch.nn.Module,
     device: torch.device,
+    dtype: torch.dtype,
     name: str,  # of the model, for the message
 ) -> torch.nn.Module:
     "The model on the device. Raises ValueError if the device has no room for it."
     try:
-        return model.to(device)
+        return model.to(device, dtype)
     except torch.cuda.OutOfMemoryError as error:
         needed = sum(value.nbytes for value in model.state_dict().values()) / 2**20
         raise ValueError(
@@ -191,8 +192,8 @@ class Clip:
         self.half = autocast_dtype(precision, device)
         # of frozen features, prompts, logits and losses
         self.dtype = torch.float64 if precision == "fp64" else torch.float32
-        frozen = model.eval().requires_grad_(False).to(self.dtype)
-        self.model: Any = move_to_device(frozen, device, name)
+        frozen = model.eval().requires_grad_(False)
+        self.model: Any = move_to_device(frozen, device, self.dtype, name)
         self.tokenizer: Any = tokenizer
         # pictures of every kind go through it: see `pseudolab.clip.pictures`
         is_steps = type(preprocess) is transforms.Compose
@@ -263,7 +264,8 @@ class Clip:
             tower = self.model.visual
             weights = [(name, value.cpu().numpy()) for name, value in tower.state_dict().items()]
             rest = (attention_heads(tower), self.quick_gelu)
-            self._image_digest = digest(str(self.preprocess), str(self.dtype), *rest, weights)
+            precision = str(self.half or self.dtype)
+            self._image_digest = digest(str(self.preprocess), precision, *rest, weights)
         return self._image_digest
 
     @property

@@ -81,8 +81,9 @@ def training_of(
         card = json.loads((file.metadata() or {}).get("card", "{}"))
     if "config" not in card:
         raise ValueError(f"{path} does not say how it was trained. Train it by pseudolab pretrain.")
-    config = dict(card["config"])
-    return PretrainConfig(**config | {"captions": Captions(**config["captions"])})
+    config: dict[str, Any] = dict(card["config"])
+    config["captions"] = Captions(**config["captions"])
+    return PretrainConfig(**config)
 
 
 def weights_of(

@@ -31,8 +31,6 @@ from dataclasses import dataclass, replace
 from html import escape
 from statistics import mean, stdev
 
-from scipy.special import stdtrit
-
 # %% ../../nbs/lab/views/format.ipynb #c005
 NO_LABELS = "no labels"
 DASH = "\N{EN DASH}"
@@ -82,6 +80,8 @@ def compare(
             f"There are {len(one)} and {len(other)} numbers. Give as many of both, one per seed and"
             " at least two: a single difference has no spread."
         )
+    from scipy.special import stdtrit
+
     differences = [a - b for a, b in zip(one, other, strict=True)]
     n = len(differences)
     middle = mean(differences)

@@ -125,7 +125,7 @@ def plot_plane(
             s=26,
             marker=marker,
             color=[colours.get(int(taker), OTHER) for taker in takers],
-            alpha=np.where(faint, 0.2, 1.0),
+            alpha=np.where(faint, 0.2, 1.0),  # pyright: ignore[reportArgumentType]
             edgecolor="white",
             linewidth=0.4,
         )

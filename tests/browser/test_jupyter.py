@@ -237,9 +237,12 @@ def test_a_lesson_to_its_end(browser, server):
     page.wait_for_function(IDLE)
     errors = ".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.error']"
     assert page.locator(errors).count() == 0
-    explorer = page.locator(".plab[data-mounted]:has(input[type=range])").first
-    explorer.scroll_into_view_if_needed()
-    before = explorer.locator("[data-value=gain]").inner_text()
-    explorer.locator("input[type=range]").fill("0")
-    assert explorer.locator("[data-value=gain]").inner_text() != before
+    scene = page.locator(".plab.scene[data-ready]")
+    scene.scroll_into_view_if_needed()
+    for _ in ("the five pictures", "the prediction"):
+        scene.get_by_role("button", name="Just show me").click()
+    scene.get_by_label("Round", exact=True).fill("0")
+    before = scene.locator("[data-value=accuracy]").inner_text()
+    scene.get_by_label("Round", exact=True).fill("10")
+    assert scene.locator("[data-value=accuracy]").inner_text() != before
     page.context.close()

@@ -382,7 +382,11 @@ def test_a_style_sheet_stays_with_its_widget(name):
 
 @pytest.mark.parametrize("name", sorted(OURS))
 def test_no_other_style_sheet_dresses_our_widgets(name):
-    others = SHEETS.keys() - OURS - {"base", "report"}
+    # every rule of the scene's begins with .plab.scene
+    assert all(
+        rule.startswith((".plab.scene", "from", "to")) for rule in selectors_of(SHEETS["scene"])
+    )
+    others = SHEETS.keys() - OURS - {"base", "report", "scene"}
     foreign = set().union(*(dressed_by(SHEETS[other]) for other in others))
     assert not classes_in(name) & (foreign - dressed_by(SHEETS["base"]))
 

@@ -377,6 +377,7 @@ def test_the_table_says_the_same(browser, run, tmp_path):
         to_rounds(page)
         to_round(page, 2)
         page.get_by_text("The same as a table").click()
+        page.locator("tbody tr").first.wait_for()
         record = data["runs"][0]["rounds"][2]
         for row, c in zip(page.locator("tbody tr").all(), data["order"], strict=True):
             cells = row.locator("th, td").all_inner_texts()

@@ -84,7 +84,7 @@ def test_pages_are_ordered_by_number_and_letter(site_builder):
 def test_pages_of_the_lab_are_ordered_as_they_import(symbols):
     depth = symbols.depth
     assert depth("pseudolab.settings") == 0
-    assert depth("pseudolab.method.loss") == 0
+    assert depth("pseudolab.method.schedules") == 0
     assert depth("pseudolab.clip.model") < depth("pseudolab.method.tuner")
     assert depth("pseudolab.method.tuner") < depth("pseudolab.experiments.grid")
     assert depth("pseudolab.no_such_module") == 0
@@ -283,11 +283,15 @@ SMALL = {
 
 
 def test_a_notebook_is_made_ready(site_builder, symbols, project):
-    ready = site_builder.prepare(SMALL, "lessons/00_small.ipynb", project, symbols)
+    of_lab = site_builder.prepare(SMALL, "lab/small.ipynb", project, symbols)
     kinds = ["raw", "markdown", "markdown", "markdown", "code", "markdown", "code"]
+    assert [cell["cell_type"] for cell in of_lab["cells"]] == kinds
+    assert of_lab["cells"][4]["source"] == "def f(): pass"
+    # a lesson has no headings of functions
+    ready = site_builder.prepare(SMALL, "lessons/00_small.ipynb", project, symbols)
+    kinds = ["raw", "markdown", "markdown", "markdown", "code"]
     assert [cell["cell_type"] for cell in ready["cells"]] == kinds
     assert "(it.ipynb)" in ready["cells"][2]["source"]
-    assert ready["cells"][4]["source"] == "def f(): pass"
     front = {"title": "00 · Small", "description": "A try.", "order": 0}
     assert site_builder.front_matter(ready) == front
 

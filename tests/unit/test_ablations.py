@@ -59,6 +59,7 @@ def quick(monkeypatch):
     monkeypatch.setattr(Recipe, "pocket", staticmethod(lambda *_: QUICK))
     monkeypatch.setattr(runner, "load_task", small_task)
     monkeypatch.setattr(ablations, "load_task", small_task)
+    monkeypatch.setattr(ablations, "load_task", small_task)
 
 
 def played(cell, clip):
@@ -153,7 +154,9 @@ def test_finished_cells_are_read_and_changed_ones_refused(clip, tmp_path, monkey
 
 
 @pytest.mark.slow
-def test_results_are_collected_with_both_references(clip, tmp_path):
+def test_results_are_collected_with_both_references(clip, tmp_path, monkeypatch):
+    # so long that every class moves a little
+    monkeypatch.setattr(Recipe, "pocket", staticmethod(lambda *_: QUICK.replace(epochs=4)))
     results = [
         played(AblationCell("satellite", "probe", "top-K", "probe", 0), clip),
         played(MethodCell("satellite", "ssl", "fpl", 0), clip),

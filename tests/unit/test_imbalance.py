@@ -333,13 +333,15 @@ def gains(**by_pool):
 
 
 def test_what_the_tail_does_is_the_difference_from_the_control():
-    runs = gains(tail=[(0.1, 0.2), (0.2, 0.2)], even=[(0.3, 0.4), (0.3, 0.3)])
-    runs += [row | dict(ratio=1) for row in gains(even=[(0.9, 0.9), (0.9, 0.9)])]
+    runs = gains(
+        tail=[(0.1, 0.2), (0.2, 0.2), (0.1, 0.2)], even=[(0.3, 0.4), (0.3, 0.3), (0.3, 0.4)]
+    )
+    runs += [row | dict(ratio=1) for row in gains(even=[(0.9, 0.9), (0.9, 0.9), (0.9, 0.9)])]
     (row,) = tail_table(pd.DataFrame(runs)).to_dict("records")
-    assert row["on_tail"] == pytest.approx(0.175)
-    assert row["on_even"] == pytest.approx(0.325)
-    assert row["tail_does"] == pytest.approx(-0.15)  # -.2 and -.1
-    assert row["spread"] == pytest.approx(np.std([-0.2, -0.1], ddof=1))
+    assert row["on_tail"] == pytest.approx(1 / 6)
+    assert row["on_even"] == pytest.approx(1 / 3)
+    assert row["tail_does"] == pytest.approx(-0.5 / 3)  # -.2, -.1 and -.2
+    assert row["spread"] == pytest.approx(np.std([-0.2, -0.1, -0.2], ddof=1))
     assert row["verdict"] == "behind"
 
 

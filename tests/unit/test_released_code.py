@@ -312,7 +312,7 @@ def test_the_explorer_shows_the_pool_of_the_released_draw(clip, task):
     run = PromptTuner(
         clip, paradigm="ssl", strategy="zero_shot", recipe=SMALL, shots_draw="released"
     ).fit(task, progress=False)
-    found = explorer._split_again(run, task)
+    found = explorer.split_again(run, task)
     assert found.labelled.digest() == semi_supervised(task, draw="released").labelled.digest()
 
 

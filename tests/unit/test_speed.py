@@ -277,7 +277,7 @@ def test_images_are_seen_as_open_clip_sees_them(vision):
 @pytest.mark.parametrize("n", [5, 32, 40, 64])
 def test_the_pocket_clip_sees_as_its_model_does(n):
     clip = load_clip("pocket", device="cpu")
-    check_features(clip, torch.randn(n, 3, 56, 56, generator=seeded(n)))
+    check_features(clip, torch.randn(n, 3, 56, 56, generator=seeded(n)).to(clip.dtype))
 
 
 def test_the_last_block_works_for_one_row():

@@ -153,7 +153,10 @@ class Explorer {
     this.paints = [];
     this.unseen = new Set(data.unseen ?? []);
     // one image for all thumbnails
-    if (data.pool) this.root.style.setProperty("--sheet", `url(${addressOf(data.pool.pictures.src)})`);
+    if (data.pool) {
+      const sheet = addressOf(data.pool.pictures.src);
+      this.root.style.setProperty("--sheet", `url(${sheet})`);
+    }
     this.slider = make("input", {
       type: "range",
       min: 0,

@@ -130,7 +130,8 @@ const CHECKS = {
         return fault(` has some of ${names.join(", ")}; expected all or none`);
     for (const [small, large] of rule.at_most) {
       if (!has(small) || !has(large)) continue;
-      const above = (low, at) => low !== null && value[large][at] !== null && low > value[large][at];
+      const high = value[large];
+      const above = (low, at) => low !== null && high[at] !== null && low > high[at];
       const at = value[small].findIndex(above);
       if (at >= 0)
         return within(
@@ -204,7 +205,8 @@ function lengthsOf(data, lengths) {
 function faultOf(data, rules) {
   if (valueAt(data, "kind") !== rules.kind)
     return valueAt(data, "task") && valueAt(data, "schema")
-      ? "it is the run.json of a run's folder; `pseudolab export FOLDER` writes the file for this page"
+      ? "it is the run.json of a run's folder; `pseudolab export FOLDER` writes the file for this" +
+        " page"
       : "it is not a run that run.export(path) has written";
   if (valueAt(data, "schema") !== rules.schema)
     return (
