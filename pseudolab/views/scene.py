@@ -146,7 +146,20 @@ def scene_data(
     """
     runs = [run] if other is None else [run, other]
     task = _shared_task(runs, task)
-    cast = _cast(runs, task)
+    return _data(runs, task, _cast(runs, task), names, ask, notebook, pictures)
+
+
+def _data(
+    runs: Sequence[Run],
+    task: Task,
+    cast: _Cast,
+    names: Sequence[str] | None,
+    ask: str | None,
+    notebook: str | None,
+    pictures: int,
+) -> dict[str, Any]:
+    "What `scene_data` computes, of runs whose task and pictures were found"
+    run = runs[0]
     frames = [_frames(one, which, cast) for which, one in enumerate(runs)]
     first = _reference(runs)
     totals = _totals(cast, len(run.class_names))
@@ -369,5 +382,6 @@ def scene(
     "Make the scene. Raises ValueError as `scene_data` does."
     runs = [run] if other is None else [run, other]
     task = _shared_task(runs, task)
-    data = scene_data(run, other, task, names=names, ask=ask, notebook=notebook, pictures=pictures)
-    return Widget("scene_page", data, _still(data, task, _cast(runs, task), run), data["title"])
+    cast = _cast(runs, task)
+    data = _data(runs, task, cast, names, ask, notebook, pictures)
+    return Widget("scene_page", data, _still(data, task, cast, run), data["title"])
