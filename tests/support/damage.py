@@ -122,8 +122,10 @@ def other_contents(folder: Path, rng: np.random.Generator) -> str:
 
 
 def lost_file(folder: Path, rng: np.random.Generator) -> str:
-    # without the last JSON file the run is a shorter one, and whole
-    file = pick(rng, [file for file in ALL_FILES if file != "rounds/02.json"])
+    # without the last JSON file the run is a shorter one, and whole; without the tuner's file the
+    # last round's prompt is loaded, which is the same
+    whole_without = ("rounds/02.json", "tuner.json")
+    file = pick(rng, [file for file in ALL_FILES if file not in whole_without])
     (folder / file).unlink()
     return f"{file} is lost"
 
