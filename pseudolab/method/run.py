@@ -31,6 +31,7 @@ from safetensors.numpy import save_file
 
 from pseudolab.data.tasks import Task
 from pseudolab.io import write_atomically
+from pseudolab.method.labels import label_table, review_table
 from pseudolab.method.pseudolabels import PseudoLabels, precision
 from pseudolab.method.run_folder import (
     AUDIT_COLUMNS,
@@ -446,6 +447,22 @@ class Run:
         """
         rows = [round.summary(self.class_names) for round in self.rounds]
         return pd.DataFrame(rows).set_index("round")
+
+    def labels(
+        self,
+        task: Task | None = None,  # None: the one it was fitted to, where that is in memory
+    ) -> pd.DataFrame:
+        "A row per training image: its label and how doubtful it is (`label_table`)"
+        return label_table(self, task)
+
+    def review(
+        self,
+        n: int = 50,  # how many photos, at most
+        *,
+        task: Task | None = None,  # as for `labels`
+    ) -> pd.DataFrame:
+        "The rows of `labels` that are most useful to check by hand, and why (`review_table`)"
+        return review_table(self, n, task)
 
     def save(self, folder: str | Path) -> None:
         "Write run.json and every round. Raises ValueError where a longer run stands already"
