@@ -86,7 +86,8 @@ def _pool_table(run: "Run") -> pd.DataFrame:
         table[f"{title}_probability"] = ordered[:, rank]
     table["margin"] = np.maximum(0, ordered[:, 0] - ordered[:, 1])
     table["history"] = [_history(of_image, names) for of_image in classes.T.tolist()]
-    table["changes"] = (classes[1:] != classes[:-1]).sum(axis=0)
+    changes = (classes[1:] != classes[:-1]).sum(axis=0)
+    table["changes"] = pd.array(changes, dtype="Int64")  # whole numbers, or nothing
     table["doubt"] = doubt_scores(probabilities, labels)
     return table
 
@@ -142,7 +143,6 @@ def label_table(
     table["checked"] = table["label"].isna()
     given = np.flatnonzero(table["checked"])
     table.loc[given, "label"] = [run.class_names[c] for c in task.train.labels[given]]
-    table["changes"] = table["changes"].astype("Int64")
     images = [str(path) for path in paths] if paths else list(range(len(table)))
     table.insert(0, "image", images)
     return table
@@ -200,7 +200,9 @@ def _why(run: "Run", c: int, row: "pd.Series[Any]") -> str:
         return f"no photo was given the class {names[c]}; this one is near it"
     if row["changes"]:
         return f"rounds disagree: {row['history']}"
-    return f"torn between {row['first']} and {row['second']}"
+    if row["margin"] < 0.5:
+        return f"torn between {row['first']} and {row['second']}"
+    return f"the class {row['first']} has its turn"
 
 
 # %% ../../nbs/lab/method/labels.ipynb #ae59c7ee
