@@ -650,6 +650,25 @@ class PromptTuner:
             )
         return given, label_numbers(labels, names)
 
+    def with_classes(
+        self,
+        class_names: Iterable[str],  # any: known ones, new ones, or both
+    ) -> "PromptTuner":
+        """A tuner with the prompt learned here, for other class names (base to new; CoCoOp, 2022).
+
+        Nothing is trained: learned vectors stand before or beside whatever names there are. It has
+        no run and no prior, which belong to the classes it was fitted to, and shares the CLIP. One
+        of `trzsl` becomes one of `ssl`, so that its score is plain accuracy. Raises
+        NotFittedError before `fit`, and ValueError for names that will not do.
+        """
+        prompt = self._fitted().with_classes(list(class_names))
+        changes: dict[str, Any] = {"prior": None}
+        if self.paradigm == "trzsl":
+            changes["paradigm"] = "ssl"
+        tuner = PromptTuner(**{**self._given, **changes})
+        tuner.prompt_ = prompt
+        return tuner
+
     def save(self, folder: str | Path) -> None:
         """Write the learned prompt and this tuner's arguments; nothing of CLIP.
 

@@ -248,3 +248,73 @@ def test_a_run_without_logits_says_so(fitted):
     rounds = [replace(one, test_logits=None) for one in fitted.run_.rounds]
     with pytest.raises(ValueError, match="kept no logits"):
         replace(fitted.run_, rounds=rounds).calibration()
+
+
+# ---- other class names
+
+
+KINDS = [("text", {"n_tokens": 3}), ("visual", {"depth": "deep"}), ("multimodal", {"n_tokens": 2})]
+
+
+@pytest.fixture(scope="module", params=KINDS, ids=[kind for kind, _ in KINDS])
+def learned(request, clip, task):
+    kind, options = request.param
+    few = replace(task, train=task.train.subset(slice(0, 40, 4)), test=task.test.subset(slice(3)))
+    one_round = Strategy.named("fpl", k=1)
+    recipe = SMALL.replace(epochs=1)
+    tuner = PromptTuner(
+        clip, prompt=kind, prompt_options=options, strategy=one_round, recipe=recipe, seed=1
+    )
+    tuner.fit(few, progress=False)
+    return tuner
+
+
+def test_the_same_names_in_another_order_give_the_same_probabilities(learned, task):
+    order = [3, 0, 9, 1, 2, 8, 4, 7, 5, 6]
+    images = task.test.images[:6]
+    other = learned.with_classes([task.class_names[c] for c in order])
+    assert other.predict_proba(images) == pytest.approx(learned.predict_proba(images)[:, order])
+    assert (other.predict(images) == learned.predict(images)).all()
+
+
+def test_some_of_the_names_are_a_softmax_over_these(learned, task):
+    images = task.test.images[:6]
+    some = learned.with_classes(task.class_names[2:5]).predict_proba(images)
+    shares = learned.predict_proba(images)[:, 2:5].astype(float)
+    assert some == pytest.approx(shares / shares.sum(1, keepdims=True), abs=1e-5)
+
+
+def test_new_names_leave_the_old_tuner_as_it_is_and_can_be_saved(learned, task, tmp_path):
+    images = task.test.images[:6]
+    before = learned.predict_proba(images)
+    new = learned.with_classes(["snow", "sand", "harbour"])
+    assert new.classes_.tolist() == ["snow", "sand", "harbour"]
+    assert not hasattr(new, "run_") and new.clip is learned.clip
+    for name, value in new.prompt_.state_dict().items():
+        assert (value == learned.prompt_.state_dict()[name]).all()
+        value.zero_()
+    assert (learned.predict_proba(images) == before).all()
+    new = learned.with_classes(["snow", "sand", "harbour"])
+    new.save(tmp_path / "new")
+    again = PromptTuner.load(tmp_path / "new", new.clip)
+    assert (again.predict_proba(images) == new.predict_proba(images)).all()
+
+
+def test_names_that_will_not_do_are_refused(fitted, tuner):
+    for names in (["snow", "snow"], ["one"], ["snow", ""]):
+        with pytest.raises(ValueError):
+            fitted.with_classes(names)
+    with pytest.raises(NotFittedError):
+        tuner.with_classes(["snow", "sand"])
+
+
+def test_seen_and_unseen_are_of_the_old_classes_alone(clip, task):
+    tuner = PromptTuner(clip, paradigm="trzsl", strategy="zero_shot")
+    tuner.fit(task, progress=False)
+    known = task.test.labels >= 0
+    right = (
+        tuner.predict(task.test.images[known])
+        == np.array(task.class_names)[task.test.labels[known]]
+    )
+    assert tuner.with_classes(task.class_names).score(task.test) == right.mean()
+    assert tuner.score(task.test) != right.mean()

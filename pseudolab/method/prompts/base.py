@@ -212,6 +212,13 @@ class Prompt(nn.Module):
         "Return the arguments that make this prompt again, as JSON can hold them."
         return {"class_names": self.class_names}
 
+    def with_classes(self, class_names: list[str]) -> Self:
+        "Make a prompt of what was learned here for other classes; this one stays as it is."
+        prompt = type(self)(self.clip, **{**self.options(), "class_names": class_names})
+        learned = {name: value.detach().clone() for name, value in self.state_dict().items()}
+        prompt.load_learned(learned)
+        return prompt
+
     def save(self, path: str | Path) -> None:
         "Write what was learned to a safetensors file, and nothing of CLIP."
         about = {
