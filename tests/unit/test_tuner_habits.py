@@ -318,3 +318,18 @@ def test_seen_and_unseen_are_of_the_old_classes_alone(clip, task):
     )
     assert tuner.with_classes(task.class_names).score(task.test) == right.mean()
     assert tuner.score(task.test) != right.mean()
+
+
+# ---- progress
+
+
+def test_the_bar_knows_how_many_rounds_there_are_and_how_long_they_take(
+    clip, task, tmp_path, capsys
+):
+    tuner = PromptTuner(clip, strategy=Strategy.named("grip", rounds=2), recipe=SMALL)
+    rounds = tuner.iter_fit(task, out=tmp_path / "run")
+    next(rounds)
+    tuner.fit(task, out=tmp_path / "run", resume=True)
+    said = capsys.readouterr().err
+    assert "| 1/3 [" in said and "| 3/3 [" in said  # the first was there already
+    assert "0/3" not in said and "<00:" in said and "score" in said
