@@ -88,7 +88,8 @@ function mount(root, data) {
   }
 
   const first = (i) => photos[i].top[0][0];
-  const offered = (i) => (classes.length > FEW ? photos[i].top.map(([c]) => c) : range(classes.length));
+  const offered = (i) =>
+    classes.length > FEW ? photos[i].top.map(([c]) => c) : range(classes.length);
 
   function say() {
     const looked = answers.filter((one) => one !== null).length;
@@ -98,7 +99,8 @@ function mount(root, data) {
     const open = JSON.stringify(answers) !== saved ? done || " Not saved as a file yet." : "";
     const where = kept ? "" : " This browser keeps nothing: save before you close the page.";
     counter.replaceChildren(
-      `Photo ${at + 1} of ${photos.length}. ${looked} looked at, ${other} of them corrected.${open}${where}`,
+      `Photo ${at + 1} of ${photos.length}. ${looked} looked at, ${other} of them corrected.`,
+      open + where,
     );
   }
 
@@ -129,7 +131,9 @@ function mount(root, data) {
 
   function classButton(c, name) {
     const share = photos[at].top.find(([top]) => top === c)?.[1];
-    const sure = known(share) ? make("span", { class: "quiet" }, ` ${Math.round(100 * share)} %`) : null;
+    const sure = known(share)
+      ? make("span", { class: "quiet" }, ` ${Math.round(100 * share)} %`)
+      : null;
     const button = pressed([name ? key(name) : "", named(classes[c]), sure ?? ""], () => answer(c));
     button.setAttribute("aria-pressed", answers[at] === c);
     return button;
@@ -204,7 +208,8 @@ function mount(root, data) {
 
   // in a page of its own the keys work at once; in a notebook others need them
   const alone = root.parentElement?.parentElement === document.body;
-  (alone && document.body.children.length === 1 ? document : root).addEventListener("keydown", onKey);
+  const listener = alone && document.body.children.length === 1 ? document : root;
+  listener.addEventListener("keydown", onKey);
   root.tabIndex = -1;
   window.addEventListener("beforeunload", (event) => {
     if (!kept && JSON.stringify(answers) !== saved) event.preventDefault();
@@ -218,7 +223,15 @@ function mount(root, data) {
       "div",
       { class: "desk" },
       make("div", { class: "photo" }, picture, file),
-      make("div", { class: "answers" }, given, keys, search, why, make("div", { class: "row" }, back, skip)),
+      make(
+        "div",
+        { class: "answers" },
+        given,
+        keys,
+        search,
+        why,
+        make("div", { class: "row" }, back, skip),
+      ),
     ),
     help,
   );
