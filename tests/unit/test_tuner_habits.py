@@ -212,6 +212,11 @@ def test_one_that_is_sure_and_right_has_no_error():
     assert calibration_error(table) == 0 and table["images"].iloc[-1] == 3
 
 
+def test_the_upper_end_belongs_to_its_bin():
+    table = reliability(np.array([[0.5, 0.5], [0.75, 0.25]]), np.array([0, 0]), bins=4)
+    assert table["images"].tolist() == [0, 1, 1, 0]
+
+
 def test_unknown_labels_do_not_count():
     probabilities = np.array([[0.9, 0.1], [0.3, 0.7]])
     one = reliability(probabilities[:1], np.array([0]))

@@ -215,8 +215,7 @@ class Prompt(nn.Module):
     def with_classes(self, class_names: list[str]) -> Self:
         "Make a prompt of what was learned here for other classes; this one stays as it is."
         prompt = type(self)(self.clip, **{**self.options(), "class_names": class_names})
-        learned = {name: value.detach().clone() for name, value in self.state_dict().items()}
-        prompt.load_learned(learned)
+        prompt.load_learned(self.state_dict())  # copied, not shared
         return prompt
 
     def save(self, path: str | Path) -> None:
