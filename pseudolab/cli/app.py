@@ -28,6 +28,7 @@ from pseudolab.cli.experiments import (
     ladder,
     stepwise,
 )
+from pseudolab.cli.label import label
 from pseudolab.cli.predict import predict
 from pseudolab.cli.pretrain import pretrain
 from pseudolab.cli.run import demo, run
@@ -48,7 +49,7 @@ def _group(**options: Any) -> typer.Typer:
 
 # %% ../../nbs/lab/cli/app.ipynb #c005
 app = _group(name="pseudolab")
-for function in (demo, run, predict, tasks, report, export, docs, doctor, cache, pretrain):
+for function in (demo, run, label, predict, tasks, report, export, docs, doctor, cache, pretrain):
     command(app, function)
 
 experiments = _group(help="Make the tables of the lessons again.")

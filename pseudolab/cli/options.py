@@ -106,6 +106,7 @@ class ShotsDraw(StrEnum):
 
     DEFAULT = "default"
     RELEASED = "released"
+    ALL = "all"
 
 
 class SelectorName(StrEnum):

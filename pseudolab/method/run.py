@@ -31,6 +31,8 @@ from safetensors.numpy import save_file
 
 from pseudolab.data.tasks import Task
 from pseudolab.io import write_atomically
+from pseudolab.method.calibration import Calibration, calibration_of, confusion_table
+from pseudolab.method.labels import label_table, review_table
 from pseudolab.method.pseudolabels import PseudoLabels, precision
 from pseudolab.method.run_folder import (
     AUDIT_COLUMNS,
@@ -76,6 +78,11 @@ class Round:
     pool_logits: np.ndarray  # float16 (U, C), by the prompt at the end of the round
     # int64 (U,): the class of each image of the pool, by the logits in full; None: not noted
     pool_classes: np.ndarray | None = None
+    # float16 (N_test, C) and (N_validation, C), by the same prompt; None: not kept
+    test_logits: np.ndarray | None = None
+    validation_logits: np.ndarray | None = None
+    # the mean loss of each epoch; None: nothing was trained, or it was not noted
+    losses: list[float] | None = None
     # what the prompt has learned
     prompt_state: dict[str, np.ndarray] = field(default_factory=dict)
 
@@ -190,6 +197,10 @@ def _arrays(round: Round) -> dict[str, np.ndarray]:
     }
     if round.pool_classes is not None:
         arrays["pool_classes"] = round.pool_classes.astype(np.int16)
+    for name in ("test_logits", "validation_logits"):
+        logits = getattr(round, name)
+        if logits is not None:
+            arrays[name] = logits.astype(np.float16)
     if round.pseudolabels is not None:
         given = {k: v for k, v in vars(round.pseudolabels).items() if v is not None}
         arrays |= _with_prefix("pseudolabels.", given)
@@ -214,6 +225,7 @@ def save_round(folder: str | Path, round: Round) -> None:
         "audit_zero_shot": _to_json(round.audit_zero_shot),
         "seconds": float(round.seconds),
         "gap": round.gap,
+        "losses": round.losses,
         "arrays": digests(arrays),
         "run": run_seal(Path(folder)),
     }
@@ -249,6 +261,9 @@ def load_round(
         gap=numbers.get("gap"),
         pool_logits=arrays["pool_logits"],
         pool_classes=_whole_numbers(arrays.get("pool_classes")),
+        test_logits=arrays.get("test_logits"),
+        validation_logits=arrays.get("validation_logits"),
+        losses=numbers.get("losses"),
         prompt_state=_under(arrays, "prompt."),
     )
 
@@ -446,6 +461,41 @@ class Run:
         """
         rows = [round.summary(self.class_names) for round in self.rounds]
         return pd.DataFrame(rows).set_index("round")
+
+    def labels(
+        self,
+        task: Task | None = None,  # None: the one it was fitted to, where that is in memory
+    ) -> pd.DataFrame:
+        "A row per training image: its label and how doubtful it is (`label_table`)"
+        return label_table(self, task)
+
+    def review(
+        self,
+        n: int = 50,  # how many photos, at most
+        *,
+        task: Task | None = None,  # as for `labels`
+    ) -> pd.DataFrame:
+        "The rows of `labels` that are most useful to check by hand, and why (`review_table`)"
+        return review_table(self, n, task)
+
+    def confusion(
+        self,
+        number: int = -1,  # of the round
+        *,
+        task: Task | None = None,  # None: the one it was fitted to, where that is in memory
+    ) -> pd.DataFrame:  # int (C, C): a row per true class, a column per answer
+        "Which class of the test images is taken for which (`confusion_table`)"
+        return confusion_table(self, number, task)
+
+    def calibration(
+        self,
+        number: int = -1,  # of the round
+        *,
+        bins: int = 10,
+        task: Task | None = None,  # as for `confusion`
+    ) -> Calibration:
+        "Is it right as often as it is sure? (`calibration_of`)"
+        return calibration_of(self, number, bins=bins, task=task)
 
     def save(self, folder: str | Path) -> None:
         "Write run.json and every round. Raises ValueError where a longer run stands already"

@@ -420,7 +420,12 @@ def round_rules(n_classes: int) -> Record:
             "audit_zero_shot": Maybe(audit),
             "seconds": Number(0),
         },
-        {"gap": Maybe(Number(0)), "arrays": Table(Text(200)), "run": Maybe(Text(200))},
+        {
+            "gap": Maybe(Number(0)),
+            "losses": Maybe(Items(Number())),  # of each epoch
+            "arrays": Table(Text(200)),
+            "run": Maybe(Text(200)),
+        },
         is_open=True,
     )
 
@@ -438,6 +443,8 @@ class ArrayRule:
 
 ARRAYS = {
     "pool_logits": ArrayRule("f", ("pool", "classes")),
+    "test_logits": ArrayRule("f", ("test", "classes")),
+    "validation_logits": ArrayRule("f", ("validation", "classes")),
     "pool_classes": ArrayRule("i", ("pool",), least=0, below="classes"),
     "predictions": ArrayRule("i", ("test",), least=0, below="classes"),
     "pseudolabels.index": ArrayRule("i", ("chosen",), least=0, below="pool"),

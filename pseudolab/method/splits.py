@@ -80,8 +80,9 @@ def unsupervised(task: Task) -> Split:
 
 # %% ../../nbs/lab/method/splits.ipynb #c018
 # default: one random stream for all classes; released: as in the released code, numpy's older
-# generator, started again with the same seed for every class
-SHOTS_DRAWS = ("default", "released")
+# generator, started again with the same seed for every class; all: every labelled image, whatever
+# `shots` says
+SHOTS_DRAWS = ("default", "released", "all")
 
 
 def semi_supervised(
@@ -92,8 +93,9 @@ def semi_supervised(
 ) -> Split:
     """SSL: `shots` labelled images of every class; the rest of the training images are the pool.
 
-    Raises ValueError if a class has too few labelled images, nothing is left for the pool, or the
-    draw is unknown.
+    With the draw "all" every labelled image is trained on, and a class may have none. Raises
+    ValueError if a class has too few labelled images, none has any, nothing is left for the pool,
+    or the draw is unknown.
     """
     if draw not in SHOTS_DRAWS:
         raise ValueError(f"No draw of the shots is called {draw!r}; choose one of {SHOTS_DRAWS}.")
@@ -102,14 +104,25 @@ def semi_supervised(
             f"shots is {shots}; semi-supervised learning needs at least one labelled image per "
             "class."
         )
-    drawn = _draw_shots(task, shots, seed, draw)
+    drawn = _all_labelled(task) if draw == "all" else _draw_shots(task, shots, seed, draw)
     pool = np.setdiff1d(np.arange(len(task.train)), drawn)
     if len(pool) == 0:
+        how = 'the draw "all"' if draw == "all" else f"{shots} shots"
         raise ValueError(
-            f"With {shots} shots every training image is labelled and no pool is left. Take fewer "
-            "shots, or add images."
+            f"With {how} every training image is labelled and no pool is left. Take fewer shots, or"
+            " add images."
         )
     return _split("ssl", task, labelled=drawn, pool=pool, allowed=range(len(task.class_names)))
+
+
+def _all_labelled(task: Task) -> np.ndarray:  # int64, ascending
+    "Positions of the labelled training images. Raises ValueError if there is none"
+    labelled = np.flatnonzero(task.train.labels >= 0)
+    if len(labelled) == 0:
+        raise ValueError(
+            "No training image has a label, so there is none to train on. Label some, or use 'ul'."
+        )
+    return labelled
 
 
 def _draw_shots(

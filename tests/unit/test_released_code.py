@@ -267,7 +267,7 @@ def test_the_released_draw(made_up, seed):
 
 def test_no_draw_touches_the_global_generator(made_up):
     np.random.seed(7)
-    for draw in SHOTS_DRAWS:
+    for draw in ("default", "released"):
         semi_supervised(made_up, draw=draw)
     drawn = np.random.random(3)
     assert np.array_equal(drawn, np.random.RandomState(7).random(3))
@@ -320,9 +320,9 @@ def test_the_command_line_names_the_draw():
     def asked(**options):
         return tuner_arguments(Settings(), MethodOptions(**options), PromptOptions())["shots_draw"]
 
-    assert (asked(), asked(shots_draw="released")) == SHOTS_DRAWS
+    assert (asked(), asked(shots_draw="released"), asked(shots_draw="all")) == SHOTS_DRAWS
     (option,) = [p for p in get_command(app).commands["run"].params if p.name == "shots_draw"]
-    assert option.opts == ["--shots-draw"] and "default or released" in option.help
+    assert option.opts == ["--shots-draw"] and "default, released or all" in option.help
 
 
 # ---- weights and schedules

@@ -212,6 +212,12 @@ class Prompt(nn.Module):
         "Return the arguments that make this prompt again, as JSON can hold them."
         return {"class_names": self.class_names}
 
+    def with_classes(self, class_names: list[str]) -> Self:
+        "Make a prompt of what was learned here for other classes; this one stays as it is."
+        prompt = type(self)(self.clip, **{**self.options(), "class_names": class_names})
+        prompt.load_learned(self.state_dict())  # copied, not shared
+        return prompt
+
     def save(self, path: str | Path) -> None:
         "Write what was learned to a safetensors file, and nothing of CLIP."
         about = {
