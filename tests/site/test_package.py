@@ -128,7 +128,6 @@ def test_citation_is_of_this_version():
     cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     project = settings()["project"]
     assert cited["version"] == pseudolab.__version__
-    assert cited["repository-code"] == project["urls"]["Repository"]
     assert cited["license"] == project["license"]
 
 
