@@ -181,4 +181,10 @@ def _docs_address() -> str:
     if page.is_file():
         return page.as_uri()
     links = dict(link.split(", ") for link in metadata("pseudolab").get_all("Project-URL") or [])
-    return links["Documentation"]
+    for name in ("Documentation", "Repository"):
+        if name in links:
+            return links[name]
+    raise ValueError(
+        "This package was built without an address for its pages. They are in the folder docs of"
+        " a checkout; `pseudolab lessons DIR` copies the notebooks that they are made from."
+    )
