@@ -111,6 +111,69 @@ def test_the_source_archive_makes_the_same_wheel_and_has_no_tests(built, tmp_pat
     assert in_the_wheel(tmp_path) == in_the_wheel(folder)
 
 
+# ---- what an editor knows of it
+
+USE = """
+import pseudolab
+from pseudolab import PromptTuner, load_clip, load_task
+tuner = PromptTuner(load_clip(), prompt="text", paradigm="ul", strategy="grip")
+run = tuner.fit(load_task("satellite"))
+reveal_type(tuner)
+reveal_type(run)
+reveal_type(run.rounds[0])
+reveal_type(load_task("satellite"))
+PromptTuner(no_such_switch=1)
+pseudolab.no_such_name
+"""
+
+
+def pyright(folder, text):
+    "What pyright says of a program that stands beside an unpacked wheel, by line"
+    (folder / "use.py").write_text(text, encoding="utf-8")
+    config = {"include": ["use.py"], "extraPaths": [str(folder / "wheel")]}
+    (folder / "pyrightconfig.json").write_text(json.dumps(config))
+    options = ("--outputjson", "--pythonpath", sys.executable, "-p", str(folder))
+    done = run_python(folder / "wheel", "-m", "pyright", *options)
+    if not done.stdout.strip().startswith("{"):
+        pytest.skip("pyright does not start here: it fetches its program from npm, once")
+    found = json.loads(done.stdout)["generalDiagnostics"]
+    return {one["range"]["start"]["line"]: one["message"] for one in found}
+
+
+@pytest.fixture(scope="module")
+def installed(built, tmp_path_factory):
+    "A folder with the wheel unpacked in it"
+    _, folder, _ = built
+    (wheel,) = folder.glob("pseudolab-*.whl")
+    place = tmp_path_factory.mktemp("installed")
+    zipfile.ZipFile(wheel).extractall(place / "wheel")
+    return place
+
+
+@pytest.mark.slow
+def test_an_editor_knows_what_the_wheel_gives(installed):
+    said = pyright(installed, USE)
+    lines = USE.splitlines()
+    told = {lines[at]: message for at, message in said.items()}
+    assert told.pop("reveal_type(tuner)") == 'Type of "tuner" is "PromptTuner"'
+    assert told.pop("reveal_type(run)") == 'Type of "run" is "Run"'
+    assert told.pop("reveal_type(run.rounds[0])") == 'Type of "run.rounds[0]" is "Round"'
+    assert told.pop(lines[8]) == 'Type of "load_task("satellite")" is "Task"'
+    assert "no_such_switch" in told.pop("PromptTuner(no_such_switch=1)")
+    assert "no_such_name" in told.pop("pseudolab.no_such_name")
+    assert not told
+
+
+@pytest.mark.slow
+def test_an_editor_knows_every_public_name(installed):
+    names = sorted(pseudolab.__all__)
+    text = "".join(f"from pseudolab import {one}\nreveal_type({one})\n" for one in names)
+    said = pyright(installed, text)
+    assert sorted(said) == list(range(1, 2 * len(names), 2)), said
+    unknown = [message for message in said.values() if re.search(r"\bUnknown\b", message)]
+    assert not [one for one in unknown if re.search(r'is "Unknown', one)], unknown
+
+
 def test_other_machines_install_it_with_a_torch_for_cpus():
     "Binder and a dev container, which are not built here"
     index = "https://download.pytorch.org/whl/cpu"
