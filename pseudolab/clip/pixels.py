@@ -113,7 +113,8 @@ def _ends_as_expected(to_tensor: Any, normalize: Any) -> bool:
 
 def _is_known_step(step: Any) -> bool:
     "Is this a step of torchvision's or open_clip's, and no function of somebody else's?"
-    known_source = type(step).__module__.startswith(("torchvision.", "open_clip."))
+    module = getattr(step, "__module__", "") or ""  # of its class, or of a function
+    known_source = module.startswith(("torchvision.", "open_clip."))
     return known_source and not isinstance(step, transforms.Lambda)
 
 

@@ -90,8 +90,15 @@ def needs() -> list[str]:
     return settings()["project"]["dependencies"]
 
 
-def test_nothing_that_colab_has_is_replaced(tmp_path, needs):
-    assert set(would_install(tmp_path, frozen(), needs)) == {"pseudolab", "open_clip_torch"}
+KEPT = {"torch", "torchvision", "numpy", "pandas", "ipywidgets"}  # what a kernel has loaded
+
+
+def test_what_colab_has_loaded_is_not_replaced(tmp_path, needs):
+    installed = would_install(tmp_path, frozen(), needs)
+    assert {"pseudolab", "open_clip_torch"} <= installed.keys()
+    assert not KEPT & installed.keys()
+    # a small library of folders' names, which no kernel holds
+    assert installed.keys() - {"pseudolab", "open_clip_torch"} <= {"platformdirs"}
 
 
 def test_a_bound_that_is_too_high_would_be_seen(tmp_path, needs):
