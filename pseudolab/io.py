@@ -25,6 +25,7 @@ __all__ = [
 # %% ../nbs/lab/io.ipynb #c002
 import errno
 import json
+import logging
 import os
 import platform
 import re
@@ -364,6 +365,9 @@ def _file_of(
     return cache_folder(folder) / f"{key}{suffix}"
 
 
+_log = logging.getLogger(__name__)
+
+
 def _kept(path: Path, read: Callable[[Path], Any]) -> Any | None:
     "What the file holds, which counts as used from now on; None if there is no whole file."
     try:
@@ -371,8 +375,10 @@ def _kept(path: Path, read: Callable[[Path], Any]) -> Any | None:
             # others may share a folder that they can only read
             with suppress(PermissionError):
                 os.utime(path)
+            _log.info("read from the cache: %s", path)
             return read(path)
     except FileNotFoundError:
+        _log.info("made for the cache: %s", path)
         return None  # never there, or pruned a moment ago
     except PermissionError as error:
         raise ValueError(

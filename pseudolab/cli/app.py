@@ -40,7 +40,6 @@ def _group(**options: Any) -> typer.Typer:
     "A program with commands, the same way everywhere: short help, plain errors"
     return typer.Typer(
         no_args_is_help=True,
-        add_completion=False,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
         **options,

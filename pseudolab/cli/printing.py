@@ -10,6 +10,7 @@ __all__ = ["CONTROLS", "tidy", "console", "say", "print_table", "print_json", "s
 
 # %% ../../nbs/lab/cli/printing.ipynb #c002
 import json
+import logging
 import re
 import sys
 from collections.abc import Sequence
@@ -85,5 +86,6 @@ def print_json(value: Any) -> None:
 
 
 def show_progress() -> bool:
-    "Whether there is a terminal to draw a progress bar in"
-    return sys.stderr.isatty()
+    "Whether there is a terminal to draw a progress bar in, and nobody asked for quiet"
+    wanted = logging.getLogger("pseudolab").isEnabledFor(logging.WARNING)
+    return wanted and sys.stderr.isatty()

@@ -10,6 +10,7 @@ __all__ = ["PROMPTS", "one_of", "PromptTuner"]
 
 # %% ../../nbs/lab/method/tuner.ipynb #c026
 import json
+import logging
 import platform
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -128,6 +129,9 @@ def with_threads_of(clip: Clip, steps: Iterator[T]) -> Iterator[T]:
 
 
 # %% ../../nbs/lab/method/tuner.ipynb #c030a
+_log = logging.getLogger(__name__)
+
+
 class PromptTuner:
     """Tunes a prompt of a frozen CLIP on pseudolabels, round by round (Menghini et al., 2023).
 
@@ -188,14 +192,16 @@ class PromptTuner:
         progress: bool | Callable[[Round], None] = True,
     ) -> Run:
         "All rounds of the strategy. Raises ValueError if task, paradigm and folder do not fit"
+        title = f"{self.strategy.name} on {task.name}"
         rounds = tqdm(
             self.iter_fit(task, out, resume),
-            desc=f"{self.strategy.name} on {task.name}",
+            desc=title,
             unit="round",
             disable=progress is not True,
         )
         for round in rounds:
             rounds.set_postfix_str(_in_short(round))
+            _log.info("%s: round %d, %s", title, round.number, _in_short(round))
             if callable(progress):
                 progress(round)
         return self.run_
