@@ -284,3 +284,34 @@ def test_citation_is_of_this_version():
 def test_the_changelog_knows_this_version():
     text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert re.search(rf"(?m)^## \[{re.escape(pseudolab.__version__)}\]", text)
+
+
+# ---- for those who come
+
+
+def test_whoever_reports_a_fault_is_asked_for_the_doctor():
+    yaml = pytest.importorskip("yaml")
+    form = yaml.safe_load((ROOT / ".github" / "ISSUE_TEMPLATE" / "bug.yml").read_text("utf-8"))
+    (asked,) = [one for one in form["body"] if one["id"] == "doctor"]
+    assert "pseudolab doctor" in asked["attributes"]["label"]
+    assert asked["validations"]["required"] is True
+    assert "pseudolab doctor" in (ROOT / "SECURITY.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("file", ["SECURITY.md", "CODE_OF_CONDUCT.md", "CONTRIBUTING.md"])
+def test_no_contact_is_invented(file):
+    text = (ROOT / file).read_text(encoding="utf-8")
+    assert not re.findall(r"[\w.+-]+@[\w-]+\.\w+", text)
+
+
+def test_forms_and_workflows_can_be_read():
+    yaml = pytest.importorskip("yaml")
+    files = sorted((ROOT / ".github").rglob("*.yml"))
+    assert len(files) >= 6
+    assert all(isinstance(yaml.safe_load(one.read_text(encoding="utf-8")), dict) for one in files)
+    jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "test.yml").read_text("utf-8"))["jobs"]
+    pythons = {
+        one.rsplit(" ", 1)[1] for one in settings()["project"]["classifiers"] if ":: 3." in one
+    }
+    assert set(jobs["pytest"]["strategy"]["matrix"]["python"]) == pythons
+    assert jobs["lowest"]["steps"][-1]["run"] == "bash tests/lowest.sh"
