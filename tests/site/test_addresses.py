@@ -159,6 +159,31 @@ def test_the_remote_of_a_checkout_is_its_address(site_builder, tmp_path):
     assert site_builder.origin(tmp_path) == "https://git.example/us/lab"
 
 
+@pytest.mark.parametrize(
+    ("given", "address"),
+    [
+        (["--repository", "https://git.example/us/lab.git"], "https://git.example/us/lab"),
+        ([], "https://git.example/from/origin"),
+        (["--check"], ""),
+    ],
+)
+def test_the_command_takes_an_address_or_that_of_the_remote(
+    site_builder, project, monkeypatch, capsys, given, address
+):
+    used = []
+    monkeypatch.setattr(site_builder, "find_project", lambda: project)
+    monkeypatch.setattr(site_builder, "origin", lambda root: "https://git.example/from/origin")
+    monkeypatch.setattr(site_builder, "write", lambda one, out: used.append(one) or [])
+    monkeypatch.setattr(site_builder, "stale", lambda one: used.append(one) or [])
+    assert site_builder.main(given) == 0
+    assert [one.repository for one in used] == [address]
+
+
+def test_the_command_refuses_what_is_no_address(site_builder, capsys):
+    assert site_builder.main(["--repository", "somewhere"]) == 2
+    assert "expected an address such as" in capsys.readouterr().err
+
+
 # ---- what follows it
 
 

@@ -533,6 +533,16 @@ def test_the_same_site_twice_has_the_same_bytes(site_builder, tiny_project):
     assert site_builder.make(tiny_project) == site_builder.make(tiny_project)
 
 
+def test_pages_that_were_built_for_an_address_are_fresh_without_it(site_builder, tiny_project):
+    "A clone has no address in pyproject.toml, and need not have the same remote"
+    published = site_builder.at_address(tiny_project, "https://git.example/us/lab")
+    assert "nbs/index.ipynb" in site_builder.write(published)
+    assert site_builder.stale(tiny_project) == []
+    assert "https://git.example/us/lab" in (tiny_project.docs / "index.html").read_text("utf-8")
+    elsewhere = site_builder.at_address(tiny_project, "https://git.example/us/other")
+    assert "docs/index.html is stale" in site_builder.stale(elsewhere)
+
+
 def test_two_notebooks_with_one_page_are_refused(site_builder, tiny_project, tmp_path):
     index = tiny_project.nbs / "index.ipynb"
     for name in ("01_same.ipynb", "02_same.ipynb"):
