@@ -4,6 +4,7 @@ Names are imported when they are first asked for: torch and open_clip take secon
 `import pseudolab` should not. Editors and type checkers read them in `__init__.pyi`.
 """
 
+import logging
 from importlib import import_module
 from typing import Any
 
@@ -30,6 +31,8 @@ _HOMES = {  # a module -> the public names that stand in it
     "method.run": ("Round", "Run"),
     "method.tuner": ("PromptTuner",),
 }
+# what the library says step by step; an application decides whether it is shown
+logging.getLogger(__name__).addHandler(logging.NullHandler())
 _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = sorted(_MODULE_OF)  # pyright: ignore[reportUnsupportedDunderAll]
 

@@ -3,9 +3,10 @@
 No kernel is started, no network is asked, and the bytes are the same every time. No notebook is
 run: what a page shows is the output that was stored with its notebook.
 
-    python tools/site.py              build docs/ and README.md
-    python tools/site.py --check      write nothing; list what is stale
-    python tools/site.py --out DIR    build both into another folder
+    python tools/site.py                    build docs/ and README.md
+    python tools/site.py --check            write nothing; list what is stale
+    python tools/site.py --out DIR          build both into another folder
+    python tools/site.py --repository URL   the same, for a repository at this address
 
 Two libraries do the heavy work: nbdev applies its directives, smalldocs renders the pages. Both are
 for developers only, so they are imported inside the functions that need them.
@@ -20,10 +21,11 @@ import importlib
 import json
 import re
 import shutil
+import subprocess
 import sys
 import tempfile
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import distribution, version
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
@@ -38,8 +40,10 @@ COMMAND = "python tools/site.py"
 
 # ---- the project
 #
-# Everything that depends on where the project lives comes from pyproject.toml. The address of every
-# badge is made from `Repository`; change it there and all follow.
+# Where the project lives is said in one place: `Repository` under [project.urls] in pyproject.toml.
+# Badges, links to code, the links of README.md and the first cells of notebooks follow it. As long
+# as nothing stands there, `--repository` or the remote `origin` of the checkout says it; and where
+# there is no address at all, links lead to the files of the checkout.
 
 
 @dataclass(frozen=True)
@@ -49,8 +53,8 @@ class Project:
     root: Path  # the folder of pyproject.toml
     name: str  # of the package and the site
     description: str  # one sentence
-    repository: str  # address of the repository, without a slash at the end
-    documentation: str  # address where the site is published, without a slash at the end
+    repository: str  # its address, without a slash at the end; empty where there is none
+    documentation: str  # address where the site is published; empty where it is not known
     branch: str  # the branch that links point to
 
     @property
@@ -84,20 +88,72 @@ def find_project(start: Path | None = None) -> Project:
 def _read_project(root: Path, settings: dict[str, Any]) -> Project:
     facts = settings["project"]
     urls = facts.get("urls", {})
-    for key in ("Repository", "Documentation"):
-        if key not in urls:
-            raise ValueError(
-                f"{root / 'pyproject.toml'}: [project.urls] has {sorted(urls)}, expected {key} too:"
-                " the links of the site are made from it"
-            )
-    return Project(
+    project = Project(
         root=root,
         name=facts["name"],
         description=facts["description"],
-        repository=urls["Repository"].rstrip("/"),
-        documentation=urls["Documentation"].rstrip("/"),
+        repository="",
+        documentation=urls.get("Documentation", "").rstrip("/"),
         branch=settings["tool"]["nbdev"].get("branch", "main"),
     )
+    return at_address(project, urls["Repository"]) if "Repository" in urls else project
+
+
+def at_address(
+    project: Project,
+    repository: str,  # as `git remote` or a browser names it; empty: none
+) -> Project:
+    "The project with its repository at an address. Raises ValueError if that is no address"
+    if not repository:
+        return project
+    address = web_address(repository)
+    if not address:
+        raise ValueError(
+            f"The repository is {repository!r}; expected an address such as https://HOST/OWNER/NAME"
+        )
+    documentation = project.documentation or pages_address(address)
+    return replace(project, repository=address, documentation=documentation)
+
+
+ADDRESS = re.compile(
+    r"(?:https?://|ssh://)(?:[^@/]+@)?(?P<host>[\w.-]+)(?::\d+)?/(?P<path>[\w./~-]+?)(?:\.git)?/*"
+    r"|[\w.-]+@(?P<host_>[\w.-]+):(?P<path_>[\w~][\w./~-]*?)(?:\.git)?/*"
+)
+
+
+def web_address(
+    remote: str,  # https://HOST/OWNER/NAME, ssh://git@HOST/OWNER/NAME, git@HOST:OWNER/NAME.git
+) -> str:
+    """The address at which a browser finds a repository, without a name or a password that stands
+    in it; empty for anything else, such as a folder
+    """
+    found = ADDRESS.fullmatch(remote.strip())
+    if not found:
+        return ""
+    return f"https://{found['host'] or found['host_']}/{found['path'] or found['path_']}"
+
+
+def pages_address(
+    repository: str,  # from `web_address`
+) -> str:
+    "Where GitHub publishes the pages of a repository; empty for other hosts"
+    parts = urlsplit(repository)
+    if parts.netloc != "github.com" or parts.path.count("/") != 2:
+        return ""
+    owner, name = parts.path.strip("/").split("/")
+    return f"https://{owner.lower()}.github.io/{name}"
+
+
+def origin(
+    root: Path,  # of the checkout
+) -> str:
+    "The web address of the checkout's remote `origin`; empty where it has none"
+    command = ["git", "config", "--get", "remote.origin.url"]
+    try:
+        done = subprocess.run(command, cwd=root, capture_output=True, text=True)
+    except FileNotFoundError:  # no git
+        return ""
+    return web_address(done.stdout)
 
 
 def notebooks(project: Project) -> list[PurePosixPath]:
@@ -197,20 +253,96 @@ def badge_row(
     project: Project,
     source: PurePosixPath | str,  # a notebook's path inside nbs/
 ) -> str:
-    "Links to a notebook on Colab and in the repository, as HTML"
-    place = f"{project.branch}/nbs/{source}"
-    path = urlsplit(project.repository).path
-    colab = f"https://colab.research.google.com/github{path}/blob/{place}"
-    links = [
-        _badge("Open in Colab", "play-circle", colab),
-        _badge("Notebook", "journal-code", f"{project.repository}/blob/{place}"),
-    ]
-    return f'<p class="badge-row">{" ".join(links)}</p>'
+    "How to open a notebook, as HTML: links to it, and where these cannot do it, what to do"
+    file = f"nbs/{source}"
+    parts = [_badge("Notebook", "journal-code", _file_link(project, file, page_path(source)))]
+    address = urlsplit(project.repository)
+    if address.netloc == "github.com":
+        place = f"{address.path}/blob/{project.branch}/{file}"
+        colab = f"https://colab.research.google.com/github{place}"
+        parts.insert(0, _badge("Open in Colab", "play-circle", colab))
+    else:
+        parts.append("<span>To run it: <code>jupyter lab</code>, or upload it to Colab.</span>")
+    return f'<p class="badge-row">{" ".join(parts)}</p>'
+
+
+def _file_link(
+    project: Project,
+    file: str,  # inside the checkout
+    page: PurePosixPath,  # inside the site, on which the link stands
+) -> str:
+    "The address of a file: in the repository, or else in the checkout that the page belongs to"
+    if project.repository:
+        return f"{project.repository}/blob/{project.branch}/{file}"
+    return "../" * len(page.parts) + file
 
 
 def _badge(text: str, icon: str, url: str) -> str:
     image = f'<i class="bi bi-{icon}" aria-hidden="true"></i>'
     return f'<a class="badge-link" href="{html.escape(url)}">{image} {text}</a>'
+
+
+# ---- the first cell
+#
+# A notebook may be opened where pseudolab is not: on Colab, Kaggle or Binder, in an editor. Its
+# first cell of code does nothing where pseudolab can be imported. Elsewhere it installs it, from
+# the repository or from a wheel beside the notebook, and holds the versions of torch and numpy that
+# are there. Where that fails too, it says in one sentence what to do. It needs neither IPython nor
+# a name that is left behind.
+
+FIRST_CELL = """#| hide
+try:
+    __import__("pseudolab")
+except ModuleNotFoundError:
+    from importlib.metadata import distributions
+    from os import system
+    from sys import executable
+
+    kept = [f"{d.name}=={d.version}" for d in distributions() if d.name in ("torch", "numpy")]
+    if system(" ".join([f'"{executable}" -m pip install -q', *kept, "SOURCE"])):
+        raise ImportError("SENTENCE") from None"""
+FIRST_CELL_ID = "colab"
+
+
+def first_cell(project: Project) -> str:
+    "The code with which a notebook finds pseudolab, or installs it"
+    if project.repository:
+        source = f"git+{project.repository}"
+        sentence = "pseudolab is not here: switch the network on and run this again"
+    else:
+        source = "pseudolab-*.whl"
+        sentence = "pseudolab is not here: upload its wheel beside this notebook"
+    return FIRST_CELL.replace("SOURCE", source).replace("SENTENCE", sentence)
+
+
+def with_first_cell(
+    notebook: Notebook,  # as read from its file
+    project: Project,
+) -> Notebook:
+    "A notebook whose first cell of code finds pseudolab; it stands behind the title"
+    cell = {
+        "cell_type": "code",
+        "execution_count": None,
+        "id": FIRST_CELL_ID,
+        "metadata": {},
+        "outputs": [],
+        "source": first_cell(project).splitlines(keepends=True),
+    }
+    others = [one for one in notebook["cells"] if one.get("id") != FIRST_CELL_ID]
+    return {**notebook, "cells": [*others[:1], cell, *others[1:]]}
+
+
+def write_first_cells(project: Project) -> list[str]:
+    "Give every notebook of the project its first cell; returns those that changed"
+    changed = []
+    for source in notebooks(project):
+        notebook = read_notebook(project, source)
+        finished = with_first_cell(notebook, project)
+        if finished != notebook:
+            text = json.dumps(finished, indent=1, ensure_ascii=False, sort_keys=True)
+            (project.nbs / source).write_text(text + "\n", encoding="utf-8")
+            changed.append(f"nbs/{source}")
+    return changed
 
 
 # ---- exported symbols
@@ -419,6 +551,7 @@ def reference(
     module: str,  # the module it is exported to
     symbols: Symbols,
     project: Project,
+    page: PurePosixPath,  # inside the site, on which it stands
 ) -> str:
     """The head of one symbol's reference as Markdown: heading, places of its methods, link to the
     source, first paragraph of its docstring
@@ -428,7 +561,7 @@ def reference(
     return "\n\n".join(
         [
             f"### {node.name} {{#{place} .symbol}}",
-            _method_places(node) + _source_link(node, module, symbols, project),
+            _method_places(node) + _source_link(node, module, symbols, project, page),
             f"::: {{.symbol-sentence}}\n{link_names(sentence, symbols, module)}\n:::",
         ]
     )
@@ -447,13 +580,16 @@ def _method_places(node: Definition) -> str:
     return "".join(f'<span class="symbol-place" id="{place}"></span>' for place in places)
 
 
-def _source_link(node: Definition, module: str, symbols: Symbols, project: Project) -> str:
+def _source_link(
+    node: Definition, module: str, symbols: Symbols, project: Project, page: PurePosixPath
+) -> str:
     where = symbols.line(module, node.name)
     if not where:
         return ""
     file, line = where
-    url = f"{project.repository}/blob/{project.branch}/{file}#L{line}"
-    return f'<a class="source-link" href="{html.escape(url)}">source</a>'
+    url = _file_link(project, file, page) + (f"#L{line}" if project.repository else "")
+    title = html.escape(f"{file}, line {line}")
+    return f'<a class="source-link" href="{html.escape(url)}" title="{title}">source</a>'
 
 
 # ---- a notebook made ready
@@ -485,6 +621,7 @@ def open_export(
     module: str,  # of the page, for cells that name none
     symbols: Symbols,
     project: Project,
+    page: PurePosixPath,  # inside the site, on which they stand
     *,
     headed: bool = True,  # does each definition get a heading? In a lesson, just a place
 ) -> list[Cell]:
@@ -512,7 +649,7 @@ def open_export(
         node = definition(piece)
         shown = directives
         if node:
-            cells.append(prose(reference(node, module, symbols, project)))
+            cells.append(prose(reference(node, module, symbols, project, page)))
         if node and is_long_class(node):
             cells.append(prose(f"```python\n{outline(node, piece)}\n```"))
             shown = directives | _folded("Code")
@@ -572,7 +709,8 @@ def prepare(
             shown.append(prose(link_names(relink(cell["source"]), symbols, module)))
         if cell["cell_type"] == "code":
             headed = PurePosixPath(source).parts[0] != "lessons"
-            shown += open_export(cell, module, symbols, project, headed=headed)
+            page = page_path(source)
+            shown += open_export(cell, module, symbols, project, page, headed=headed)
     kernel = {"name": "python3", "language": "python", "display_name": "Python 3"}
     metadata = {"kernelspec": kernel}
     return {"cells": shown, "nbformat": 4, "nbformat_minor": 5, "metadata": metadata}
@@ -788,10 +926,20 @@ def _fence(text: str, language: str) -> str:
     return f"{marks}{language}\n{text.strip(chr(10))}\n{marks}"
 
 
+INNER_LINK = re.compile(r"(\]\()(?![a-z]+:|[#/])([^)\s]+\))")  # the end of [text](path)
+
+
 def readme(project: Project) -> str:
-    "The text of README.md, from the front page; its links and pictures lead into nbs/"
-    text = to_markdown(read_notebook(project, "index.ipynb"))
-    return README_NOTE + re.sub(r"(\]\()(?![a-z]+:|[#/])([^)\s]+\))", r"\1nbs/\2", text)
+    """The text of README.md, from the front page. Its links and pictures lead into nbs/, by their
+    whole address where there is one: beside the page of a package stands no file
+    """
+
+    def lead(match: re.Match[str]) -> str:
+        view = "raw" if re.search(r"\.(png|svg|webp|gif)\)$", match[2]) else "blob"
+        start = f"{project.repository}/{view}/{project.branch}/" if project.repository else ""
+        return f"{match[1]}{start}nbs/{match[2]}"
+
+    return README_NOTE + INNER_LINK.sub(lead, to_markdown(read_notebook(project, "index.ipynb")))
 
 
 def llms_index(
@@ -818,7 +966,8 @@ def _folder_title(folder: PurePosixPath) -> str:
 
 def _llms_line(project: Project, source: PurePosixPath, notebook: Notebook) -> str:
     front = front_matter(notebook)
-    address = f"{project.documentation}/{page_path(source).with_suffix('.md')}"
+    page = page_path(source).with_suffix(".md")
+    address = f"{project.documentation}/{page}" if project.documentation else str(page)
     return f"- [{front['title']}]({address}): {front['description']}"
 
 
@@ -880,10 +1029,14 @@ def configuration(project: Project, sources: list[PurePosixPath]) -> str:
 
     text = (project.nbs / "_quarto.yml").read_text(encoding="utf-8")
     config = yaml.safe_load(text.replace("REPOSITORY", project.repository))
+    if not project.repository:
+        del config["website"]["navbar"]["tools"]
     pages = [str(page_path(source).with_suffix(".ipynb")) for source in sources]
     sidebar = config["website"]["sidebar"]
     sidebar["contents"] = drop_empty_sections(sidebar["contents"], pages)
-    config["website"] |= {"description": project.description, "repo-url": project.repository}
+    config["website"]["description"] = project.description
+    if project.repository:
+        config["website"]["repo-url"] = project.repository
     return yaml.safe_dump(config)
 
 
@@ -1080,6 +1233,7 @@ def make(project: Project) -> tuple[dict[str, bytes], list[str]]:
         warnings = render(project, Path(scratch) / "docs")
         pages = _files(Path(scratch) / "docs")
     note = {
+        "repository": project.repository,
         "tools": tool_versions(),
         "sources": source_digests(project),
         "pages": {name: _digest(data) for name, data in pages.items()},
@@ -1098,6 +1252,8 @@ def stale(project: Project) -> list[str]:
     if not note.is_file():
         return ["docs/build.json is missing"]
     noted = json.loads(note.read_text(encoding="utf-8"))
+    if not project.repository:  # pyproject.toml leaves it open: as it was when they were built
+        project = at_address(project, noted.get("repository", ""))
     there = {f"docs/{name}": data for name, data in _files(project.docs).items()}
     readme_file = project.root / "README.md"
     there["README.md"] = readme_file.read_bytes() if readme_file.is_file() else b""
@@ -1135,12 +1291,14 @@ def write(
     project: Project,
     out: Path | None = None,  # where docs/ and README.md go; None: into the project
 ) -> list[str]:
-    "Build docs/ and README.md; returns the files that changed, and removes those no longer made"
+    """Build docs/ and README.md; returns the files that changed, and removes those no longer made.
+    In the project itself, notebooks get their first cells too
+    """
+    changed = write_first_cells(project) if out is None else []
     out = project.root if out is None else Path(out)
     made, warnings = make(project)
     for warning in warnings:
         print(f"smalldocs: {warning}", file=sys.stderr)
-    changed = []
     for name, data in made.items():
         path = out / name
         if path.is_file() and path.read_bytes() == data:
@@ -1173,10 +1331,18 @@ def main(
         metavar="DIR",
         help="the folder that gets docs/ and README.md (default: the project)",
     )
+    parser.add_argument(
+        "--repository",
+        metavar="URL",
+        default="",
+        help="where the project lives (default: what pyproject.toml says, else the remote origin)",
+    )
     options = parser.parse_args(arguments)
     try:
         check_developer_tools()
-        project = find_project()
+        project = at_address(find_project(), options.repository)
+        if not (project.repository or options.check):
+            project = at_address(project, origin(project.root))
         lines = stale(project) if options.check else write(project, options.out)
     except (ImportError, ValueError, FileNotFoundError) as error:
         print(f"error: {error}", file=sys.stderr)

@@ -9,6 +9,7 @@ import pytest
 from support import ROOT
 
 pytestmark = pytest.mark.slow
+PAGE = PurePosixPath("lab/some.html")
 
 
 @pytest.fixture(scope="module")
@@ -47,13 +48,12 @@ def test_outside_a_project_it_says_what_was_expected(site_builder, tmp_path):
         site_builder.find_project(tmp_path)
 
 
-def test_a_project_without_addresses_is_refused(site_builder, tmp_path):
+def test_a_project_may_have_no_address(site_builder, tmp_path):
     (tmp_path / "nbs").mkdir()
-    (tmp_path / "pyproject.toml").write_text(
-        '[project]\nname = "x"\n[project.urls]\nRepository = "https://x.org"\n[tool.nbdev]\n'
-    )
-    with pytest.raises(ValueError, match="expected Documentation too"):
-        site_builder.find_project(tmp_path)
+    facts = '[project]\nname = "x"\ndescription = "y"\n[tool.nbdev]\n'
+    (tmp_path / "pyproject.toml").write_text(facts)
+    project = site_builder.find_project(tmp_path)
+    assert (project.repository, project.documentation) == ("", "")
 
 
 # ---- names of pages
@@ -113,11 +113,6 @@ def test_the_title_is_taken_off_the_top(site_builder):
     assert split("# Clip\n> [Two](a.ipynb#two) encoders.")[1] == "Two encoders."
 
 
-def test_badges_lead_to_the_notebook(site_builder, project):
-    row = site_builder.badge_row(project, "lessons/01_clip.ipynb")
-    assert row.count(f"{project.branch}/nbs/lessons/01_clip.ipynb") == 2
-
-
 # ---- exported symbols
 
 
@@ -173,10 +168,10 @@ def test_only_imports_is_only_imports(site_builder):
 def test_a_reference_names_symbol_methods_and_source(site_builder, symbols, project):
     cell = 'class Split:\n    "Who is labelled."\n    def of(self): pass'
     node = site_builder.definition(cell)
-    text = site_builder.reference(node, "pseudolab.method.splits", symbols, project)
+    text = site_builder.reference(node, "pseudolab.method.splits", symbols, project, PAGE)
     assert text.startswith("### Split {#split .symbol}")
     assert 'id="split.of"' in text
-    assert "pseudolab/method/splits.py#L" in text
+    assert "pseudolab/method/splits.py, line " in text
     assert "Who is labelled." in text
 
 
@@ -238,7 +233,7 @@ def test_an_outline_is_fields_signatures_and_sentences(site_builder):
 def test_the_code_of_a_long_class_is_folded(site_builder, symbols, project):
     body = "    x = 1\n" * 50
     cells = site_builder.open_export(
-        code(f'#| export\nclass Long:\n    "It is long."\n{body}'), "", symbols, project
+        code(f'#| export\nclass Long:\n    "It is long."\n{body}'), "", symbols, project, PAGE
     )
     assert [cell["cell_type"] for cell in cells] == ["markdown", "markdown", "code"]
     assert cells[1]["source"] == '```python\nclass Long:\n    "It is long."\n```'
@@ -255,7 +250,7 @@ def test_directives_are_read(site_builder):
 
 def test_each_definition_of_an_exported_cell_has_its_head(site_builder, symbols, project):
     cell = code("#| export\ndef f(): pass\ndef g(): pass", outputs=["shown"])
-    made = site_builder.open_export(cell, "pseudolab.none", symbols, project)
+    made = site_builder.open_export(cell, "pseudolab.none", symbols, project, PAGE)
     assert [one["cell_type"] for one in made] == ["markdown", "code", "markdown", "code"]
     assert [one["source"] for one in made[1::2]] == ["def f(): pass", "def g(): pass"]
     assert [one["outputs"] for one in made[1::2]] == [[], ["shown"]]
@@ -263,15 +258,15 @@ def test_each_definition_of_an_exported_cell_has_its_head(site_builder, symbols,
 
 def test_a_cell_may_name_its_module(site_builder, symbols, project):
     cell = code("#| export method.loss\ndef unified_loss(): pass")
-    head, _ = site_builder.open_export(cell, "pseudolab.method.tuner", symbols, project)
-    assert "pseudolab/method/loss.py#L" in head["source"]
+    head, _ = site_builder.open_export(cell, "pseudolab.method.tuner", symbols, project, PAGE)
+    assert "pseudolab/method/loss.py, line " in head["source"]
 
 
 def test_imports_are_folded_and_other_code_stays(site_builder, symbols, project):
     imports = code("import a")
-    assert "Imports" in site_builder.open_export(imports, "", symbols, project)[0]["source"]
+    assert "Imports" in site_builder.open_export(imports, "", symbols, project, PAGE)[0]["source"]
     for cell in (code("import a\na.b()"), code("#| hide\nimport a"), code("#| exporti\nx = 1")):
-        assert site_builder.open_export(cell, "", symbols, project) == [cell]
+        assert site_builder.open_export(cell, "", symbols, project, PAGE) == [cell]
 
 
 SMALL = {
@@ -433,7 +428,7 @@ def test_llms_txt_lists_pages_by_folder(site_builder, project):
     listed = site_builder.llms_index(project, pages)
     headings = [line for line in listed.splitlines() if line.startswith("## ")]
     assert headings == ["## Start", "## Lab: method, prompts", "## Lessons"]
-    assert listed.endswith("/lessons/clip.md): Two.\n")
+    assert listed.endswith("[Clip](lessons/clip.md): Two.\n")
 
 
 # ---- the stage, and what is fresh
@@ -540,6 +535,16 @@ def test_a_site_can_be_built_elsewhere(site_builder, tiny_project, tmp_path):
 
 def test_the_same_site_twice_has_the_same_bytes(site_builder, tiny_project):
     assert site_builder.make(tiny_project) == site_builder.make(tiny_project)
+
+
+def test_pages_that_were_built_for_an_address_are_fresh_without_it(site_builder, tiny_project):
+    "A clone has no address in pyproject.toml, and need not have the same remote"
+    published = site_builder.at_address(tiny_project, "https://git.example/us/lab")
+    assert "nbs/index.ipynb" in site_builder.write(published)
+    assert site_builder.stale(tiny_project) == []
+    assert "https://git.example/us/lab" in (tiny_project.docs / "index.html").read_text("utf-8")
+    elsewhere = site_builder.at_address(tiny_project, "https://git.example/us/other")
+    assert "docs/index.html is stale" in site_builder.stale(elsewhere)
 
 
 def test_two_notebooks_with_one_page_are_refused(site_builder, tiny_project, tmp_path):

@@ -5,6 +5,7 @@ input is one sentence, never a traceback.
 import csv
 import inspect
 import json
+import logging
 import os
 import re
 import shutil
@@ -28,7 +29,7 @@ from pseudolab.cli.app import app
 from pseudolab.cli.command import command, explain
 from pseudolab.cli.doctor import PACKAGES
 from pseudolab.cli.inputs import fresh_folder, read_class_names
-from pseudolab.cli.printing import console, tidy
+from pseudolab.cli.printing import console, show_progress, tidy
 from pseudolab.data.pocket import drawing_rng, load_world
 from support import ROOT
 
@@ -125,9 +126,10 @@ def read_csv(path: Path) -> list[dict]:
         return list(csv.DictReader(file))
 
 
-def process(*arguments, **options):
+def process(*arguments, env_more=None, **options):
     "A real process, with the network out of use"
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
+    environment |= env_more or {}
     return subprocess.run(
         [sys.executable, *arguments],
         env=environment,
@@ -660,6 +662,67 @@ def test_debug_shows_the_traceback():
 
 
 # --- the others
+
+
+# --- how much is said
+
+
+def test_verbose_says_what_is_done_beside_the_results(drawn):
+    asked = ["run", "--root", drawn, "--epochs", "1", "--strategy", "fpl", "--k", "2", "--json"]
+    plain, verbose = call(*asked), call(*asked, "--verbose")
+    assert "round 1, " not in plain.stderr
+    assert re.search(r"fpl on \w+: round 1, score \d", verbose.stderr)
+    assert json.loads(verbose.stdout)["rounds"]
+    left = logging.getLogger("pseudolab").handlers
+    assert [type(one) for one in left] == [logging.NullHandler], "it is over when the command is"
+
+
+def test_quiet_has_no_warnings_and_no_bar(photos, monkeypatch):
+    (photos / NAMES[0]).rename(photos / "xyzzy")
+    asked = ["run", "--root", photos, "--strategy", "zero_shot"]
+    assert "Warning: " in call(*asked).stderr
+    quiet = call(*asked, "--quiet")
+    assert quiet.stderr == ""
+    assert quiet.stdout
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    library = logging.getLogger("pseudolab")
+    assert show_progress()
+    monkeypatch.setattr(library, "level", logging.ERROR)
+    library.manager._clear_cache()
+    assert not show_progress()
+
+
+def test_much_and_little_at_once_is_refused():
+    refused("tasks", "--verbose", "--quiet", said="expected at most one")
+
+
+def test_the_library_leaves_logging_to_the_application():
+    code = "import logging, pseudolab; logging.getLogger('pseudolab').error('nobody asked')"
+    done = process("-c", code)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert logging.getLogger("pseudolab").level == logging.NOTSET
+
+
+def test_nothing_but_the_command_line_prints():
+    modules = [path for path in (ROOT / "pseudolab").rglob("*.py") if path.parent.name != "cli"]
+    assert modules
+    said = [path.name for path in modules if re.search(r"(?m)^\s*print\(", path.read_text("utf-8"))]
+    assert not said, said
+
+
+def test_a_shell_can_complete():
+    shown = call("--help").stdout
+    assert "--install-completion" in shown
+    source = process(
+        "-c",
+        "import sys; sys.argv[0] = 'pseudolab'; from pseudolab.cli.app import main; main()",
+        env_more={
+            "_PSEUDOLAB_COMPLETE": "complete_bash",
+            "COMP_WORDS": "pseudolab les",
+            "COMP_CWORD": "1",
+        },
+    )
+    assert "lessons" in source.stdout
 
 
 def test_tasks_lists_all_of_them():

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from torchvision import transforms
 
+from pseudolab.clip.pixels import BytePreprocessing
 from pseudolab.data.images import Images, ImageSet, read_image
 from support.photos import picture
 
@@ -162,3 +164,17 @@ def test_photos_stand_upright(tmp_path, orientation):
     note[0x0112] = orientation
     Image.fromarray(np.ascontiguousarray(undo(upright))).save(tmp_path / "x.png", exif=note)
     assert (np.asarray(read_image(tmp_path / "x.png")) == upright).all()
+
+
+@pytest.mark.parametrize(("module", "known"), [("open_clip.transform", True), ("mine", False)])
+def test_open_clips_functions_are_known_steps_and_others_are_not(module, known):
+    "In its older releases the conversion to RGB is a function"
+
+    def convert(image):
+        return image.convert("RGB")
+
+    convert.__module__ = module
+    half = (0.5, 0.5, 0.5)
+    steps = [transforms.Resize(8), convert, transforms.ToTensor(), transforms.Normalize(half, half)]
+    found = BytePreprocessing.of(transforms.Compose(steps))
+    assert (found is not None) == known
