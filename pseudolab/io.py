@@ -171,7 +171,7 @@ def _as_os_error(error: OSError | SafetensorError) -> OSError | None:
     "The error of the file system that is behind an error; None if there is none"
     if isinstance(error, OSError):
         return error
-    found = re.search(r"os error ([0-9]+)", str(error))
+    found = re.search(r"(?:os error|Os { code:) ([0-9]+)", str(error))
     return None if found is None else OSError(int(found[1]), os.strerror(int(found[1])))
 
 

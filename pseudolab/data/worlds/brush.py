@@ -204,7 +204,8 @@ def camera(
     exposure: float = 0.12,  # of the light: a standard deviation of its logarithm
 ) -> Image.Image:
     "What every picture goes through last: a little more or less light, then sensor noise."
-    exposed = pixels * np.exp(rng.normal(0, exposure))
+    # float64 by name: NumPy 1 and 2 promote float32 differently
+    exposed = np.asarray(pixels, np.float64) * np.exp(rng.normal(0, exposure))
     noisy = exposed + rng.normal(0, noise, pixels.shape)
     return Image.fromarray(noisy.clip(0, 255).astype(np.uint8))
 
