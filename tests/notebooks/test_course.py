@@ -4,11 +4,7 @@ nothing but the package.
 
 import ast
 import json
-import os
 import re
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -22,7 +18,6 @@ from support.notebooks import (
     read_cells,
     short_name,
     sources,
-    without_network,
 )
 
 LESSONS = sorted(NBS.glob("lessons/[0-9]*.ipynb"))
@@ -288,36 +283,3 @@ def test_installs_where_pseudolab_is_missing_alone(path):
 def test_needs_no_nbdev(path):
     names = [name for source in shown_code(path) for name in imported_modules(parsed(source))]
     assert not [name for name in names if name.split(".")[0] == "nbdev"]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("number", [0, 2, 6])
-def test_runs_in_an_empty_folder(number, tmp_path):
-    """Beside it neither the repository nor its settings; the package comes from where Python finds
-    it
-    """
-    folder = tmp_path / "alone"
-    folder.mkdir()
-    shutil.copy(WALK[number], folder / "lesson.ipynb")
-    home = tmp_path / "home"
-    environment = os.environ | {
-        "PYTHONPATH": str(ROOT),
-        "XDG_CACHE_HOME": str(home),
-        "IPYTHONDIR": str(home / "ipython"),
-        "HF_HUB_OFFLINE": "1",
-        "MPLBACKEND": "Agg",
-    }
-    nbconvert = [sys.executable, "-m", "nbconvert", "--to", "notebook", "--execute"]
-    options = ["--KernelManager.transport=ipc", "--output", "done.ipynb", "lesson.ipynb"]
-    done = subprocess.run(
-        [*without_network(), *nbconvert, *options],
-        cwd=folder,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
-    left = {path.name for path in folder.iterdir()}
-    assert left == {"lesson.ipynb", "done.ipynb"}, "a lesson leaves nothing behind"

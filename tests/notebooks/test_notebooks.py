@@ -1,5 +1,5 @@
-"""Every lesson runs from top to bottom, with no network, and puts out what is stored in it
-(support/outputs.py says how exactly).
+"""Every lesson runs from top to bottom, with no network, in an empty folder, and puts out what is
+stored in it (support/outputs.py says how exactly).
 """
 
 import pytest
@@ -17,7 +17,7 @@ def test_there_are_lessons():
 
 @pytest.mark.parametrize("path", LESSONS, ids=short_name)
 def test_lesson_runs(path, tmp_path):
-    play(path, tmp_path)
+    play(path, tmp_path, alone=True)
 
 
 @pytest.mark.parametrize("path", GUIDES, ids=short_name)

@@ -59,9 +59,19 @@ def without_network() -> tuple[str, ...]:
     return prefix if tried.returncode == 0 else ()
 
 
-def play(path: Path, folder: Path) -> None:
-    "Run a notebook as nbdev-test does, and lay what it puts out beside what is stored"
-    done = execute(path, folder / path.name, without_network())
+def play(path: Path, folder: Path, alone: bool = False) -> None:
+    """Run a notebook as nbdev-test does, and lay what it puts out beside what is stored.
+
+    `alone`: in an empty folder, where it may leave nothing behind.
+    """
+    source = path
+    if alone:
+        source = folder / "alone" / path.name
+        source.parent.mkdir()
+        shutil.copy(path, source)
+    done = execute(source, folder / path.name, without_network())
     assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
     wrong = differences(outputs(path), outputs(folder / path.name))
     assert not wrong, "\n".join(wrong)
+    if alone:
+        assert [path.name for path in source.parent.iterdir()] == [path.name]

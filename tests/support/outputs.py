@@ -58,7 +58,7 @@ def execute(path: Path, out: Path, prefix: Iterable[str] = ()) -> subprocess.Com
         capture_output=True,
         text=True,
         timeout=600,
-        env=os.environ | {"HF_HUB_OFFLINE": "1"},
+        env=os.environ | {"PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"},
     )
 
 
