@@ -16,6 +16,7 @@ from support.notebooks import notebooks
 from support.outputs import (
     cleaned,
     differences,
+    execute,
     joined,
     numbers,
     outputs,
@@ -200,3 +201,36 @@ def test_one_altered_digit_of_a_real_notebook_is_seen():
     }
     (fault,) = differences(mutated, stored)
     assert fault.startswith(f"{at}: stored ...")
+
+
+# --- running a notebook
+
+
+def notebook(folder: Path, source: str) -> Path:
+    "A notebook of one cell"
+    cell = {
+        "cell_type": "code",
+        "execution_count": None,
+        "id": "a",
+        "metadata": {},
+        "outputs": [],
+        "source": [source],
+    }
+    path = folder / "one.ipynb"
+    path.write_text(
+        json.dumps({"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+    )
+    return path
+
+
+def test_a_notebook_that_fails_is_told_and_the_next_one_knows_nothing_of_it(tmp_path):
+    leaves = "import torch; torch.left_behind = 1; print('said'); 1 / 0"
+    done = execute(notebook(tmp_path, leaves), tmp_path / "out.ipynb")
+    assert done.returncode == 1 and "ZeroDivisionError" in done.stdout
+    assert not (tmp_path / "out.ipynb").exists()
+    asks = "import sys, torch; print(hasattr(torch, 'left_behind'), 'pseudolab' in sys.modules)"
+    done = execute(notebook(tmp_path, asks), tmp_path / "out.ipynb")
+    assert done.returncode == 0
+    assert outputs(tmp_path / "out.ipynb") == {"a": ["False False"]}
+    done = execute(notebook(tmp_path, "import os; os._exit(3)"), tmp_path / "gone.ipynb")
+    assert done.returncode == 3

@@ -5,6 +5,7 @@ folders, names that pandas makes up, a terminal's colours; and the scripts of wi
 test_outputs.py holds to their files.
 """
 
+import atexit
 import json
 import os
 import re
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 from support import ROOT
@@ -34,32 +36,35 @@ IDLE = [  # what says nothing -> what stands in its place
     (r"[ \t]+(?=\n|$)", ""),
 ]
 
-# Run with: the notebook, the file to write, the project's folder, flags of cells to be left out
-PLAY = """
-import sys
-import nbdev.test
-
-source, target, root, *flags = sys.argv[1:]
-write = nbdev.test.write_nb
-nbdev.test.write_nb = lambda notebook, _: write(notebook, target)
-passed, _ = nbdev.test.test_nb(source, skip_flags=flags, basepath=root, save=True)
-sys.exit(not passed)
-"""
-
 
 # ---- running a notebook
 
 
-def execute(path: Path, out: Path, prefix: Iterable[str] = ()) -> subprocess.CompletedProcess:
-    "Run a notebook as nbdev-test does, and write it to `out` with what it has put out"
-    return subprocess.run(
-        [*prefix, sys.executable, "-c", PLAY, path, out, ROOT, *FLAGS],
-        cwd=ROOT,
-        capture_output=True,
+@cache
+def player(prefix: tuple[str, ...]) -> subprocess.Popen:
+    "The process of this test worker that has loaded what notebooks load (support/player.py)"
+    server = subprocess.Popen(
+        [*prefix, sys.executable, "-m", "support.player"],
+        cwd=ROOT / "tests",
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
         text=True,
-        timeout=600,
         env=os.environ | {"PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"},
     )
+    atexit.register(server.kill)
+    return server
+
+
+def execute(path: Path, out: Path, prefix: Iterable[str] = ()) -> subprocess.CompletedProcess:
+    "Run a notebook as nbdev-test does, and write it to `out` with what it has put out"
+    server = player(tuple(prefix))
+    said = out.with_suffix(".said")
+    asked = {"source": path, "target": out, "said": said, "flags": FLAGS, "seconds": 600}
+    print(json.dumps(asked, default=str), file=server.stdin, flush=True)
+    answer = server.stdout.readline()
+    assert answer, f"the process that runs notebooks ended with {server.poll()}"
+    status = int(answer)
+    return subprocess.CompletedProcess([path], status, said.read_text(encoding="utf-8"), "")
 
 
 # ---- what it has put out

@@ -76,7 +76,7 @@ def test_a_run_that_was_cut_ends_with_the_same_numbers(clip, task, tmp_path, pro
             prompt=prompt,
             paradigm="ssl",
             strategy=Strategy("grip", 3, Growing(3)),
-            recipe=Recipe.named(recipe).replace(epochs=2, min_steps=0),
+            recipe=Recipe.named(recipe).replace(epochs=1, min_steps=0),
         )
 
     whole = make().fit(task, out=tmp_path / "whole", progress=False)
