@@ -12,6 +12,7 @@ __all__ = ["PROMPTS", "BAR", "PARAMETERS", "one_of", "PromptTuner"]
 import inspect
 import json
 import logging
+import os
 import platform
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -500,6 +501,8 @@ class PromptTuner:
                 raise ValueError("resume needs `out`, the folder of the run to go on with.")
             return Run(settings)
         self.strategy.to_dict()  # refuses a schedule that cannot be saved
+        for folder in (Path(out), Path(out) / "rounds"):
+            remove_dead_parts(folder)
         if not (Path(out) / "run.json").exists():
             return new_run(Path(out), settings)
         if not resume:
@@ -513,8 +516,6 @@ class PromptTuner:
                 f"{out} holds a run with another {', '.join(different)}. Resume it with its own "
                 "settings, or give another folder."
             )
-        for folder in (Path(out), Path(out) / "rounds"):
-            remove_dead_parts(folder)
         return Run.load(out)
 
     @torch.no_grad()
@@ -707,7 +708,8 @@ class PromptTuner:
         Raises FileNotFoundError if nothing was saved there, ValueError if it is damaged or was
         learned with another CLIP.
         """
-        if not (Path(folder) / "tuner.json").is_file() and (Path(folder) / "run.json").is_file():
+        saved = os.path.lexists(Path(folder) / "tuner.json")
+        if not saved and (Path(folder) / "run.json").is_file():
             return _tuner_of_run(Run.load(folder), Path(folder), clip)
         about = _read_saved(Path(folder))
         arguments = about["arguments"] | _read_method(about["arguments"])
@@ -774,7 +776,7 @@ def _differences(there: RunSettings, asked: RunSettings) -> list[str]:
 
 def _read_saved(folder: Path) -> dict[str, Any]:
     path = folder / "tuner.json"
-    if not path.is_file():
+    if not os.path.lexists(path):
         raise FileNotFoundError(
             f"{folder} holds no tuner.json and no run.json. Give a folder that PromptTuner.save or"
             " fit(out=) wrote."

@@ -283,6 +283,11 @@ def test_parts_of_dead_processes_go_when_a_run_is_resumed(made, tmp_path):
     ended.wait()
     own = io._part_name()
     dead = own.replace(f"-{os.getpid()}-", f"-{ended.pid}-")
+    begun = tmp_path / "killed before its first file"
+    begun.mkdir()
+    (begun / dead).touch()
+    next(made.tuner().iter_fit(made.task, begun))
+    assert not list(begun.glob(".*.part"))
     elsewhere = dead.replace(dead[1:9], "00000000")  # nobody here knows that machine
     for place in (out, out / "rounds"):
         for name in (own, dead, elsewhere):
