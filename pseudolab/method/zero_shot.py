@@ -13,7 +13,6 @@ __all__ = [
     "zero_shot",
     "accuracy",
     "per_class_accuracy",
-    "wilson_interval",
 ]
 
 # %% ../../nbs/lessons/02_zero_shot.ipynb #c003
@@ -89,17 +88,3 @@ def per_class_accuracy(
     n_right = np.bincount(labels[right], minlength=n_classes)
     shares = np.full(n_classes, np.nan)
     return np.divide(n_right, n_known, out=shares, where=n_known > 0)
-
-
-# %% ../../nbs/lessons/02_zero_shot.ipynb #a44777a1
-def wilson_interval(
-    share: np.ndarray | float,  # share right, 0 to 1
-    n: np.ndarray | int,  # out of how many
-    z: float = 1.96,  # how wide: 95 % of the time the truth is inside
-) -> tuple[np.ndarray, np.ndarray]:  # low and high
-    "Wilson's score interval of a share: honest for small n and near 0 and 1."
-    with np.errstate(invalid="ignore", divide="ignore"):
-        width = 1 + z * z / n
-        centre = (share + z * z / (2 * n)) / width
-        half = z * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / width
-    return np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
