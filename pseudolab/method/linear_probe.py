@@ -26,9 +26,13 @@ def fit_probe(
     labels: np.ndarray,  # int (n,)
     n_classes: int,
     *,
-    weight: float = 1000.0,  # of the labels against the regularisation; scikit-learn's C
+    # of the labels against the regularisation; scikit-learn's C
+    weight: float = 1000.0,
 ) -> LogisticRegression:
-    "Logistic regression on frozen features. Raises ValueError if a class has no label."
+    """Logistic regression on frozen features.
+
+    Raises ValueError if a class has no label.
+    """
     check_every_class(labels, n_classes)
     return LogisticRegression(C=weight, max_iter=2000).fit(features, labels)
 
