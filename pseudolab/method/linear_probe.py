@@ -29,10 +29,7 @@ def fit_probe(
     # of the labels against the regularisation; scikit-learn's C
     weight: float = 1000.0,
 ) -> LogisticRegression:
-    """Logistic regression on frozen features.
-
-    Raises ValueError if a class has no label.
-    """
+    "Logistic regression; raises ValueError if a class has no label."
     check_every_class(labels, n_classes)
     return LogisticRegression(C=weight, max_iter=2000).fit(features, labels)
 

@@ -35,6 +35,7 @@ def fill_template(
     return [template.replace("{}", name) for name in class_names]
 
 
+# %% ../../nbs/lessons/02_zero_shot.ipynb #0b2aad0e
 def class_features(
     clip: Clip,
     class_names: list[str],  # C names
@@ -54,13 +55,14 @@ def cosine_logits(
     return clip.logit_scale.exp() * image_features @ class_features.T
 
 
+# %% ../../nbs/lessons/02_zero_shot.ipynb #6d5697bd
 def zero_shot(
     clip: Clip,
     images: Image.Image | Pictures,  # N of them
     class_names: list[str],  # C names
     template: str = TEMPLATE,
 ) -> torch.Tensor:  # (N, C)
-    "Zero-shot logits of `images` for `class_names` (Radford et al., 2021, section 3.1)."
+    "Zero-shot logits of images (Radford et al., 2021, section 3.1)."
     weights = class_features(clip, class_names, template)
     return cosine_logits(clip, clip.image_features(images), weights)
 
@@ -77,6 +79,7 @@ def accuracy(
     return float((predictions[known] == labels[known]).mean())
 
 
+# %% ../../nbs/lessons/02_zero_shot.ipynb #d697d8e8
 def per_class_accuracy(
     predictions: np.ndarray,  # int (N,)
     labels: np.ndarray,  # int (N,), -1 where unknown

@@ -233,7 +233,7 @@ def test_checks_are_out_of_sight(path):
 @by_lesson
 def test_is_read_in_a_quarter_of_an_hour(path):
     prose = re.sub(r"<[^>]+>", " ", "\n".join(sources(path, "markdown")))
-    assert 700 <= len(prose.split()) <= 1600, len(prose.split())
+    assert 700 <= len(prose.split()) <= 1500, len(prose.split())
 
 
 def has_a_picture(cell: dict) -> bool:
