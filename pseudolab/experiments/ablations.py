@@ -53,7 +53,8 @@ from pseudolab.data.images import ImageSet
 from pseudolab.data.tasks import Task, load_task
 from pseudolab.experiments.runner import RESULTS, Experiment, made_frame, read_frames, write_frames
 from pseudolab.method.equity import bootstrap_interval, equity_table, share_harmed
-from pseudolab.method.linear_probe import by_threshold, fit_probe, probe_logits
+from pseudolab.method.linear_probe import fit_probe
+from pseudolab.method.probe_labels import by_threshold, probe_logits
 from pseudolab.method.prompts.base import TemplatePrompt
 from pseudolab.method.prompts.text import TextPrompt
 from pseudolab.method.recipe import Recipe

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from pseudolab.method.label_checks import check_rows
+
 
 # %% ../../nbs/lessons/04_pseudolabels.ipynb #c006
 @dataclass(frozen=True)
@@ -33,20 +35,7 @@ class PseudoLabels:
 
     def __post_init__(self) -> None:
         "Raise ValueError unless all arrays have a row for each pseudolabel."
-        lengths = len(self.index), len(self.label), len(self.confidence)
-        if len(set(lengths)) > 1:
-            raise ValueError(
-                "index, label and confidence must be of one length, not {}, {} and {}.".format(
-                    *lengths
-                )
-            )
-        if self.candidates is None:
-            return
-        if self.candidates.ndim != 2 or len(self.candidates) != len(self):
-            raise ValueError(
-                f"candidates must have a row for each of the {len(self)} pseudolabels, not be"
-                f" {self.candidates.shape}."
-            )
+        check_rows(self.index, self.label, self.confidence, self.candidates)
 
 
 # %% ../../nbs/lessons/04_pseudolabels.ipynb #459a8145

@@ -25,6 +25,7 @@ class Constant:
         return self.k
 
 
+# %% ../../nbs/lessons/06_unsupervised.ipynb #8b3cd06e
 @dataclass(frozen=True)
 class Growing:
     "K grows to an even share of the pool"

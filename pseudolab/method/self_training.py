@@ -22,7 +22,8 @@ from pseudolab.clip.loading import load_clip
 from pseudolab.clip.model import Clip
 from pseudolab.data.images import ImageSet
 from pseudolab.data.tasks import Task
-from pseudolab.method.linear_probe import ProbeRound, probe_logits, self_train
+from pseudolab.method.linear_probe import ProbeRound, self_train
+from pseudolab.method.probe_labels import probe_logits
 from pseudolab.method.pseudolabels import PseudoLabels, audit
 from pseudolab.method.run import Round, Run, RunSettings
 from pseudolab.method.selectors import log_probabilities

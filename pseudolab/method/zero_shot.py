@@ -13,7 +13,6 @@ __all__ = [
     "zero_shot",
     "accuracy",
     "per_class_accuracy",
-    "wilson_interval",
 ]
 
 # %% ../../nbs/lessons/02_zero_shot.ipynb #c003
@@ -36,6 +35,7 @@ def fill_template(
     return [template.replace("{}", name) for name in class_names]
 
 
+# %% ../../nbs/lessons/02_zero_shot.ipynb #0b2aad0e
 def class_features(
     clip: Clip,
     class_names: list[str],  # C names
@@ -55,13 +55,14 @@ def cosine_logits(
     return clip.logit_scale.exp() * image_features @ class_features.T
 
 
+# %% ../../nbs/lessons/02_zero_shot.ipynb #6d5697bd
 def zero_shot(
     clip: Clip,
     images: Image.Image | Pictures,  # N of them
     class_names: list[str],  # C names
     template: str = TEMPLATE,
 ) -> torch.Tensor:  # (N, C)
-    "Zero-shot logits of `images` for `class_names` (Radford et al., 2021, section 3.1)."
+    "Zero-shot logits of images (Radford et al., 2021, section 3.1)."
     weights = class_features(clip, class_names, template)
     return cosine_logits(clip, clip.image_features(images), weights)
 
@@ -78,6 +79,7 @@ def accuracy(
     return float((predictions[known] == labels[known]).mean())
 
 
+# %% ../../nbs/lessons/02_zero_shot.ipynb #d697d8e8
 def per_class_accuracy(
     predictions: np.ndarray,  # int (N,)
     labels: np.ndarray,  # int (N,), -1 where unknown
@@ -89,17 +91,3 @@ def per_class_accuracy(
     n_right = np.bincount(labels[right], minlength=n_classes)
     shares = np.full(n_classes, np.nan)
     return np.divide(n_right, n_known, out=shares, where=n_known > 0)
-
-
-# %% ../../nbs/lessons/02_zero_shot.ipynb #a44777a1
-def wilson_interval(
-    share: np.ndarray | float,  # share right, 0 to 1
-    n: np.ndarray | int,  # out of how many
-    z: float = 1.96,  # how wide: 95 % of the time the truth is inside
-) -> tuple[np.ndarray, np.ndarray]:  # low and high
-    "Wilson's score interval of a share: honest for small n and near 0 and 1."
-    with np.errstate(invalid="ignore", divide="ignore"):
-        width = 1 + z * z / n
-        centre = (share + z * z / (2 * n)) / width
-        half = z * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / width
-    return np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)

@@ -49,9 +49,9 @@ from pseudolab.data.pocket import N_TEST, N_TRAIN
 from pseudolab.data.tasks import Task, load_task, task_info
 from pseudolab.io import write_atomically
 from pseudolab.method.equity import class_ranks, quarter_changes, split_half
+from pseudolab.method.intervals import wilson_interval
 from pseudolab.method.run import Round, Run
 from pseudolab.method.splits import Split, make_split, seen_classes
-from pseudolab.method.zero_shot import wilson_interval
 from pseudolab.settings import POCKET_TASKS
 from pseudolab.views.format import percent
 from pseudolab.views.html import (

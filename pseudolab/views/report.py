@@ -46,8 +46,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pseudolab.io import write_atomically
+from pseudolab.method.intervals import wilson_interval
 from pseudolab.method.run import Round, Run
-from pseudolab.method.zero_shot import wilson_interval
 from pseudolab.settings import PACKAGE
 from pseudolab.views.format import (
     DASH,

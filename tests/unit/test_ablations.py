@@ -35,7 +35,8 @@ from pseudolab.experiments.ablations import (
     write_equity,
 )
 from pseudolab.experiments.runner import run_experiment
-from pseudolab.method.linear_probe import by_threshold, self_train
+from pseudolab.method.linear_probe import self_train
+from pseudolab.method.probe_labels import by_threshold
 from pseudolab.method.recipe import Recipe
 from pseudolab.method.splits import semi_supervised
 from pseudolab.settings import POCKET_TASKS

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
-from pseudolab.method.linear_probe import by_threshold, fit_probe, probe_logits, self_train
+from pseudolab.method.linear_probe import fit_probe, self_train
+from pseudolab.method.probe_labels import by_threshold, probe_logits
 
 
 def clouds(C=3, n=40, seed=0):

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pseudolab.clip.loading import load_clip
 from pseudolab.clip.pocket import pocket_model, read_pocket, save_pocket
 from pseudolab.data.tasks import load_task
+from pseudolab.method.intervals import wilson_interval
 from pseudolab.method.loss import WEIGHTS, term_weights, unified_loss
 from pseudolab.method.pseudolabels import PseudoLabels, audit, precision
 from pseudolab.method.recipe import Recipe
@@ -28,7 +29,6 @@ from pseudolab.method.zero_shot import (
     accuracy,
     class_features,
     per_class_accuracy,
-    wilson_interval,
     zero_shot,
 )
 from support.clips import seeded

@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
+from pseudolab.method.intervals import wilson_interval
 from pseudolab.method.pseudolabels import precision
 from pseudolab.method.run import Round, Run, RunSettings
-from pseudolab.method.zero_shot import wilson_interval
 from pseudolab.views.format import percent, points, short
 from pseudolab.views.plots import MARKS, plot_per_class, plot_precision, plot_score
 from pseudolab.views.report import compared, outcome, report_html, write_report
