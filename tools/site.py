@@ -32,6 +32,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
+import html_markdown
+from html_markdown import fence
+
 Cell = dict[str, Any]  # of a notebook, as JSON has it
 Notebook = dict[str, Any]
 
@@ -453,6 +456,7 @@ def link_names(
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 LONG = 40  # lines
+FOLDS = IMPORTS, CODE = "Imports", "Code"  # the words under which code is folded unasked
 
 
 def public_definitions(code: str) -> list[Definition]:
@@ -558,6 +562,7 @@ def reference(
     """
     place = node.name.lower()
     sentence = (ast.get_docstring(node) or "").split("\n\n")[0]
+    sentence = re.sub(r"(`[^`]*`)|<(?=[a-zA-Z/])", lambda at: at[1] or r"\<", sentence)  # a text
     return "\n\n".join(
         [
             f"### {node.name} {{#{place} .symbol}}",
@@ -632,7 +637,7 @@ def open_export(
     if "hide" in directives or not code.strip():
         return [cell]
     if only_imports(code):
-        directives |= _folded("Imports")
+        directives |= _folded(IMPORTS)
     elif "export" not in directives:
         return [cell]
     target = directives.pop("export", None)
@@ -652,7 +657,7 @@ def open_export(
             cells.append(prose(reference(node, module, symbols, project, page)))
         if node and is_long_class(node):
             cells.append(prose(f"```python\n{outline(node, piece)}\n```"))
-            shown = directives | _folded("Code")
+            shown = directives | _folded(CODE)
         cells.append({**cell, "source": _with_directives(piece, shown), "outputs": []})
     cells[-1]["outputs"] = cell.get("outputs", [])
     return cells
@@ -873,17 +878,20 @@ def mark_solutions(
 # ---- pages for readers of plain text
 #
 # The same small exporter writes README.md and a Markdown copy of every page, which llms.txt lists
-# for language models. Prose stays as it is, code is fenced, text that was printed is shown, and
-# pictures are left out. Hidden cells stay hidden, and `echo: false` hides the code alone.
+# for language models. Prose stays as it is, code is fenced, text that was printed is shown, and so
+# are tables; pictures are told in words (html_markdown.py). Hidden cells stay hidden, and
+# `echo: false` hides the code alone.
 
 README_NOTE = (
     f"<!-- Made from nbs/index.ipynb by `{COMMAND}`. Edit the notebook, not this file. -->\n\n"
 )
-PICTURES = {"text/html", "image/png", "image/svg+xml", "image/jpeg"}
+PIXELS = {"image/png", "image/svg+xml", "image/jpeg"}
+MOVES = "*(On the page this is a figure to play with.)*"
+NO_WORDS = "*(On the page a picture stands here.)*"
 
 
 def to_markdown(notebook: Notebook) -> str:
-    "A notebook as Markdown: prose, fenced code, outputs that are text"
+    "A notebook as Markdown: prose, fenced code, outputs as text"
     parts = []
     for cell in notebook["cells"]:
         source = "".join(cell["source"])
@@ -901,29 +909,40 @@ def _code_parts(cell: Cell, source: str) -> list[str]:
         return []
     parts = []
     if code.strip() and directives.get("echo") != "false":
-        parts.append(_fence(code, "python"))
+        parts += [_summary(directives), fence(code, "python")]
     if directives.get("output") != "false":
-        parts += [_output_text(output) for output in cell.get("outputs", [])]
+        words = _described(directives)
+        parts += [_output_text(output, words) for output in cell.get("outputs", [])]
     return parts
 
 
-def _output_text(output: dict[str, Any]) -> str:
-    data = output.get("data", {})
+def _summary(directives: dict[str, str]) -> str:
+    "The words under which code is folded, where they tell more than that it is code"
+    words = directives.get("code-summary", "").strip("\"'")
+    return "" if words in ("", *FOLDS) else f"*{words}:*"
+
+
+def _described(directives: dict[str, str]) -> str:
+    "What `fig-alt` says of a cell's picture"
+    import yaml
+
+    return str(yaml.safe_load(directives.get("fig-alt", "''")))
+
+
+def _output_text(
+    output: dict[str, Any],
+    words: str,  # for a picture; empty: none were given
+) -> str:
+    data = {kind: "".join(text) for kind, text in output.get("data", {}).items()}
     if "text/markdown" in data:
-        return "".join(data["text/markdown"])
-    if 'class="plab"' in "".join(data.get("text/html", "")):
-        return "*(A figure that moves: it is on the page.)*"
-    if PICTURES & data.keys():
-        return ""
-    return _fence("".join(output.get("text", data.get("text/plain", ""))), "")
-
-
-def _fence(text: str, language: str) -> str:
-    if not text.strip():
-        return ""
-    longest = max(map(len, re.findall("`+", text)), default=0)
-    marks = "`" * max(3, longest + 1)
-    return f"{marks}{language}\n{text.strip(chr(10))}\n{marks}"
+        return data["text/markdown"]
+    if "text/html" in data:
+        text = html_markdown.to_markdown(data["text/html"])
+        moves = 'class="plab"' in data["text/html"] and html_markdown.ASKED not in text
+        return f"{MOVES}\n\n{text}" if moves else text
+    if PIXELS & data.keys():
+        return html_markdown.picture(words) if words else NO_WORDS
+    return fence("".join(output.get("text", data.get("text/plain", ""))))
 
 
 INNER_LINK = re.compile(r"(\]\()(?![a-z]+:|[#/])([^)\s]+\))")  # the end of [text](path)
@@ -1137,14 +1156,71 @@ def render(
     _search_as_script(out)
     for source, notebook in pages.items():
         copy = out / page_path(source).with_suffix(".md")
-        copy.write_text(_plain_copy(notebook), encoding="utf-8")
+        copy.write_text(plain_copy(notebook, page_path(source)), encoding="utf-8")
     (out / ".nojekyll").touch()
     return site.warnings
 
 
-def _plain_copy(notebook: Notebook) -> str:
+def plain_copy(
+    notebook: Notebook,  # from `stage`
+    page: PurePosixPath,  # inside the site
+) -> str:
+    "The text of a page's copy in Markdown"
     front = front_matter(notebook)
-    return f"# {front['title']}\n\n> {front['description']}\n\n{to_markdown(notebook)}"
+    cells = [_plain_cell(cell, page) for cell in notebook["cells"]]
+    text = to_markdown({**notebook, "cells": cells})
+    return f"# {front['title']}\n\n> {front['description']}\n\n{text}"
+
+
+def _plain_cell(cell: Cell, page: PurePosixPath) -> Cell:
+    if cell["cell_type"] == "markdown":
+        return prose(plain_prose("".join(cell["source"]), page))
+    outputs = [_told(output, page) for output in cell.get("outputs", [])]
+    return {**cell, "outputs": outputs}
+
+
+def _told(output: dict[str, Any], page: PurePosixPath) -> dict[str, Any]:
+    "An output without the Markdown that README.md has in place of a figure that moves"
+    data = dict(output.get("data", {}))
+    markdown = data.pop("text/markdown", None)
+    if markdown is None:
+        return output
+    if "text/html" not in data:
+        data["text/markdown"] = plain_prose("".join(markdown), page)
+    return {**output, "data": data}
+
+
+MARKUP = (  # in the prose of a page, and what stands for it in the copy
+    (r"(?m)^:::.*\n?", ""),
+    (r"(?m)^(#+ .*?) *\{#[^}\n]*\}$", r"\1"),
+    (r'<span class="symbol-place"[^>]*></span>', ""),
+    (r'<a class="source-link" href="([^"]*)"[^>]*>(.*?)</a>', r"[\2](\1)"),
+    (r"<details[^>]*>\s*<summary>(.*?)</summary>", r"**\1**"),
+    (r"\s*</details>", ""),
+    (r"</?em>", "*"),
+    (r"<code>(.*?)</code>", r"`\1`"),
+)
+PAGE_LINK = re.compile(r"\]\((?![a-z]+:)([^)\s#]*)\.(?:ipynb|html)(#[^)\s]*)?\)")
+
+
+def plain_prose(
+    markdown: str,
+    page: PurePosixPath,  # inside the site, on which it stands
+) -> str:
+    "Prose without markup; its links lead to the copies of the other pages"
+
+    def link(match: re.Match[str]) -> str:
+        path, place = match[1], match[2] or ""
+        if path.startswith("/"):  # from the top of the site
+            path = "../" * (len(page.parts) - 1) + path[1:]
+        return f"]({path}.md{place})"
+
+    parts = re.split(r"(?ms)(^```.*?^```)", markdown)
+    for at in range(0, len(parts), 2):  # every other part is a code block
+        for sign, instead in MARKUP:
+            parts[at] = re.sub(sign, instead, parts[at])
+        parts[at] = PAGE_LINK.sub(link, parts[at])
+    return "".join(parts)
 
 
 def _search_as_script(out: Path) -> None:
@@ -1179,6 +1255,10 @@ TOOLS = (
 )
 
 
+TOOLS_FOLDER = Path(__file__).parent
+OWN = [TOOLS_FOLDER / name for name in ("site.py", "html_markdown.py")]
+
+
 def tool_versions() -> dict[str, str]:
     "The versions of everything that has a say in how a page looks"
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -1187,13 +1267,14 @@ def tool_versions() -> dict[str, str]:
 
 def source_digests(project: Project) -> dict[str, str]:
     """What the site is made of, each with its digest: everything in nbs/, the index of symbols, the
-    modules (their lines are linked to), this file, and the addresses in pyproject.toml
+    modules (their lines are linked to), the builder's own files, and the addresses in
+    pyproject.toml
     """
     modules = (project.root / project.name).rglob("*.py")
     files = [
         *project.nbs.rglob("*"),
         *(path for path in modules if path.name != "__init__.py"),
-        Path(__file__),
+        *OWN,
     ]
     digests = {}
     for path in sorted(path for path in files if path.is_file()):
@@ -1212,8 +1293,8 @@ def source_digests(project: Project) -> dict[str, str]:
 
 def _name(path: Path, project: Project) -> str:
     "A file by its path inside the project; this script may also serve a project it is not part of"
-    if path == Path(__file__):
-        return "tools/site.py"
+    if path in OWN:
+        return f"tools/{path.relative_to(TOOLS_FOLDER).as_posix()}"
     return path.relative_to(project.root).as_posix()
 
 

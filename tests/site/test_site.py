@@ -398,14 +398,34 @@ def test_hidden_parts_stay_hidden(site_builder, source, text):
     ("data", "text"),
     [
         ({"text/markdown": "**a**", "text/plain": "a"}, "**a**\n"),
-        ({"text/html": "<table>", "text/plain": "a"}, "\n"),
-        ({"image/png": "AAA", "text/plain": "a"}, "\n"),
-        ({"text/html": '<div class="plab">'}, "*(A figure that moves: it is on the page.)*\n"),
+        ({"text/html": "<p>b</p>", "text/plain": "a"}, "b\n"),
+        ({"image/png": "AAA", "text/plain": "a"}, "{words}\n"),
+        ({"text/html": '<div class="plab"><p>b</p>'}, "{moves}\n\nb\n"),
     ],
 )
-def test_of_pictures_nothing_is_kept(site_builder, data, text):
+def test_of_pictures_words_are_kept(site_builder, data, text):
     cell = code("#| echo: false\nx", outputs=[result(**data)])
-    assert site_builder.to_markdown({"cells": [cell]}) == text
+    expected = text.format(words=site_builder.NO_WORDS, moves=site_builder.MOVES)
+    assert site_builder.to_markdown({"cells": [cell]}) == expected
+
+
+def test_a_picture_is_told_as_its_cell_says(site_builder):
+    source = '#| echo: false\n#| fig-alt: "A \\"long\\" row: two"\nx'
+    cell = code(source, outputs=[result(**{"image/png": "AAA"})])
+    assert site_builder.to_markdown({"cells": [cell]}) == 'Picture: A "long" row: two.\n'
+
+
+def test_folded_code_stands_under_its_words(site_builder):
+    cell = code('#| code-fold: true\n#| code-summary: "The loss"\nx')
+    assert site_builder.to_markdown({"cells": [cell]}) == "*The loss:*\n\n```python\nx\n```\n"
+    imports = code("#| code-fold: true\n#| code-summary: Imports\nx")
+    assert site_builder.to_markdown({"cells": [imports]}) == "```python\nx\n```\n"
+
+
+def test_tags_in_a_docstring_are_text(site_builder, symbols, project):
+    node = site_builder.definition('def f():\n    "Draw an <img> as `<svg>`, 1 < 2."')
+    text = site_builder.reference(node, "pseudolab.none", symbols, project, PAGE)
+    assert r"Draw an \<img> as `<svg>`, 1 < 2." in text
 
 
 def test_readme_is_made_from_the_front_page(site_builder, project):
