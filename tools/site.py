@@ -1101,7 +1101,7 @@ def licence_text() -> str:
         if file.name == "LICENSE" and "vendor" not in file.parts
     )
     files = {"smalldocs": Path(str(own.locate()))}
-    for name in ("bootstrap", "bootstrap-icons", "fuse"):
+    for name in ("bootstrap", "bootstrap-icons"):
         files[name] = _vendor() / name / "LICENSE"
     texts = [
         f"{name}\n{'=' * len(name)}\n\n{file.read_text(encoding='utf-8').strip()}"
@@ -1120,18 +1120,13 @@ def _vendor() -> Path:
 
 # ---- the pages
 #
-# After smalldocs has written the pages, two things are mended: formulas become MathML, and the
-# search index becomes a script, so that search also works when a page is opened from the disk. Then
-# the copies in Markdown are added.
+# After smalldocs has written the pages, a few things are mended: formulas become MathML, regions
+# get names, and the search is our own (find.js), which knows synonyms, groups by page, and also
+# works when a page is opened from the disk. Then the copies in Markdown are added.
 
-FETCH = """const r = await fetch(offset + "search.json");
-      index = await r.json();"""
-LOAD = """await new Promise((done, failed) => {
-        const script = document.createElement("script");
-        Object.assign(script, { src: offset + "search.js", onload: done, onerror: failed });
-        document.head.append(script);
-      });
-      index = window.searchIndex;"""
+PARTS = Path(__file__).parent / "page"  # what pages need, as it is
+OLD_SEARCH = re.compile(r"  // ---- search\n.*?(?=  // the keys that focus search)", re.S)
+FUSE = re.compile(r'<script src="([^"]*)fuse/fuse\.min\.js"></script>')
 
 
 def render(
@@ -1152,8 +1147,9 @@ def render(
     for path in sorted(out.rglob("*.html")):
         page = path.read_text(encoding="utf-8")
         page = replace_math(page, path.relative_to(out).as_posix())
+        page = FUSE.sub(r'<script src="\1find.js" defer></script>', page)
         path.write_text(mark_solutions(accessible(page)), encoding="utf-8")
-    _search_as_script(out)
+    _own_search(out)
     for source, notebook in pages.items():
         copy = out / page_path(source).with_suffix(".md")
         copy.write_text(plain_copy(notebook, page_path(source)), encoding="utf-8")
@@ -1223,18 +1219,30 @@ def plain_prose(
     return "".join(parts)
 
 
-def _search_as_script(out: Path) -> None:
-    script = out / "site_libs" / "smalldocs.js"
-    text = script.read_text(encoding="utf-8")
-    if FETCH not in text:
+def _own_search(out: Path) -> None:
+    libs = out / "site_libs"
+    script = libs / "smalldocs.js"
+    text, found = OLD_SEARCH.subn("", script.read_text(encoding="utf-8"))
+    if not found:
         raise ValueError(
-            f"smalldocs {version('smalldocs')} loads its search index in another way than expected:"
-            f" look at {script.name} and mend `FETCH`"
+            f"smalldocs {version('smalldocs')} has its search in another place than expected: look"
+            f" at {script.name} and mend `OLD_SEARCH`"
         )
-    script.write_text(text.replace(FETCH, LOAD), encoding="utf-8")
+    script.write_text(text, encoding="utf-8")
+    shutil.rmtree(libs / "fuse")
+    shutil.copy(PARTS / "find.js", libs)
     index = (out / "search.json").read_text(encoding="utf-8")
-    (out / "search.js").write_text(f"window.searchIndex = {index};\n", encoding="utf-8")
+    groups = json.dumps(synonyms(), ensure_ascii=False)
+    data = f"window.searchSynonyms = {groups};\nwindow.searchIndex = {index};\n"
+    (out / "search.js").write_text(data, encoding="utf-8")
     (out / "search.json").unlink()
+
+
+def synonyms() -> list[list[str]]:
+    "Groups of words of which a search for one finds the others"
+    lines = (PARTS / "synonyms.txt").read_text(encoding="utf-8").splitlines()
+    groups = [line for line in lines if line.strip() and not line.startswith("#")]
+    return [[word.strip() for word in line.split(",")] for line in groups]
 
 
 # ---- fresh or stale
@@ -1256,7 +1264,11 @@ TOOLS = (
 
 
 TOOLS_FOLDER = Path(__file__).parent
-OWN = [TOOLS_FOLDER / name for name in ("site.py", "html_markdown.py")]
+OWN = [
+    Path(__file__),
+    TOOLS_FOLDER / "html_markdown.py",
+    *PARTS.iterdir(),
+]
 
 
 def tool_versions() -> dict[str, str]:

@@ -88,6 +88,19 @@ def test_lesson(browser, axe, page, scheme):
 
 
 @in_both_schemes
+def test_search(browser, axe, scheme):
+    context = browser.new_context(color_scheme=scheme, offline=True, reduced_motion="reduce")
+    page = context.new_page()
+    page.goto(f"{DOCS.as_uri()}/lessons/clip.html", wait_until="load")
+    page.get_by_role("combobox").fill("set up")
+    page.get_by_role("option").first.wait_for()
+    page.keyboard.press("ArrowDown")
+    found = axe.run(page, options={"resultTypes": ["violations"]}).response["violations"]
+    context.close()
+    assert not serious({f"{rule['id']} ({rule['impact']})": places_of(rule) for rule in found})
+
+
+@in_both_schemes
 @pytest.mark.parametrize("several", [False, True], ids=["one run", "two runs"])
 def test_report(browser, axe, run, tmp_path, several, scheme):
     "Nor does a heading skip a level"

@@ -481,6 +481,19 @@ def test_licences_go_along(site_builder):
     assert "bootstrap-icons\n===============" in text
 
 
+def test_another_search_than_expected_is_named(site_builder, tmp_path):
+    (tmp_path / "site_libs").mkdir()
+    (tmp_path / "site_libs" / "smalldocs.js").write_text("another script")
+    with pytest.raises(ValueError, match="has its search in another place.*OLD_SEARCH"):
+        site_builder._own_search(tmp_path)
+
+
+def test_synonyms_are_groups_of_words(site_builder):
+    groups = site_builder.synonyms()
+    assert ["install", "set up", "setup", "pip", "uvx", "requirements"] in groups
+    assert all(word and word == word.strip() for group in groups for word in group)
+
+
 def test_what_the_site_is_made_of(site_builder, project):
     digests = site_builder.source_digests(project)
     wanted = {
@@ -491,6 +504,9 @@ def test_what_the_site_is_made_of(site_builder, project):
         "pseudolab/method/loss.py",
         "pyproject.toml",
         "tools/site.py",
+        "tools/html_markdown.py",
+        "tools/page/find.js",
+        "tools/page/synonyms.txt",
     }
     assert wanted <= digests.keys()
     assert not [name for name in digests if "/." in name or "__pycache__" in name]
