@@ -826,7 +826,8 @@ def replace_math(
 # ---- pages for everybody
 #
 # What smalldocs leaves out: regions of navigation have names, an icon beside a word is none of a
-# screen reader's business, and what scrolls sideways can be reached by the keyboard.
+# screen reader's business, a first link leads past the navigation, and the contents of a page can
+# be reached on a phone too. What scrolls sideways can be reached by the keyboard (page.js).
 
 REGIONS = {  # what stands in the tag of a region -> the region's name
     'class="navbar ': "Site",
@@ -836,30 +837,38 @@ REGIONS = {  # what stands in the tag of a region -> the region's name
     'class="page-navigation"': "Next and previous page",
     "quarto-title-breadcrumbs": "Breadcrumb above the title",
 }
-SCROLLERS = """<script>
-const boxes = ["pre", ".cell-output-display", "table", "math", ".sourceCode"]
-  .map(box => "main " + box).join(", ");
-const reachable = () => {
-  for (const box of document.querySelectorAll(boxes))
-    if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;
-};
-addEventListener("load", reachable);
-addEventListener("resize", reachable);
-</script>
-"""
 
 
 def accessible(
     page: str,  # as HTML
 ) -> str:
-    "A page with names for its regions and a way for the keyboard to every scrolling box"
+    "A page with names for its regions, a way past the navigation, and contents for phones"
     for sign, name in REGIONS.items():
         region = rf'<nav (?=[^>]*{re.escape(sign)})([^>]*?)(?: aria-label="[^"]*")?>'
         page = re.sub(region, rf'<nav aria-label="{name}" \1>', page)
     page = re.sub(r'(<i class="bi [^"]*") role="img"', r'\1 aria-hidden="true"', page)
     folding = r'(<a [^>]*data-bs-target="(#[^"]+)") role="navigation"'
     page = re.sub(folding, r'\1 role="button" href="\2"', page)
-    return page.replace("</body>", f"{SCROLLERS}</body>")
+    skip = '<a class="skip-link" href="#quarto-document-content">Skip to the text</a>'
+    page = re.sub(r"<body[^>]*>", lambda body: body[0] + skip, page)
+    page = page.replace(
+        'id="quarto-document-content"', 'id="quarto-document-content" tabindex="-1"'
+    )
+    return _with_contents(page)
+
+
+CONTENTS = re.compile(r'<h2 id="toc-title">(.*?)</h2>(<ul>.*?</ul>)</nav>', re.S)
+
+
+def _with_contents(page: str) -> str:
+    "The list of a page's headings once more, folded under its title; the style sheet shows one"
+    found = CONTENTS.search(page)
+    if not found:
+        return page
+    bare = re.sub(r' (?:id|class|data-scroll-target)="[^"]*"', "", found[2])
+    folded = f'<details class="contents"><summary>{found[1]}</summary>{bare}</details>'
+    title, end, text = page.partition('<div class="quarto-title-meta"></div></header>')
+    return f"{title}{end}{folded}{text}" if end else page
 
 
 def mark_solutions(
@@ -1013,7 +1022,9 @@ def stage(project: Project, folder: Path) -> dict[PurePosixPath, Notebook]:
             )
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(json.dumps(pages[source]), encoding="utf-8")
+    shutil.copy(PARTS / "favicon.svg", folder)
     texts = {
+        "404.md": NO_PAGE,
         "_quarto.yml": configuration(project, list(pages)),
         "licences.txt": licence_text(),
         "llms.txt": llms_index(project, pages),
@@ -1054,6 +1065,7 @@ def configuration(project: Project, sources: list[PurePosixPath]) -> str:
     sidebar = config["website"]["sidebar"]
     sidebar["contents"] = drop_empty_sections(sidebar["contents"], pages)
     config["website"]["description"] = project.description
+    config["website"]["favicon"] = "favicon.svg"
     if project.repository:
         config["website"]["repo-url"] = project.repository
     return yaml.safe_dump(config)
@@ -1125,7 +1137,15 @@ def _vendor() -> Path:
 # works when a page is opened from the disk. Then the copies in Markdown are added.
 
 PARTS = Path(__file__).parent / "page"  # what pages need, as it is
+SCRIPTS = ("find.js", "page.js")
 OLD_SEARCH = re.compile(r"  // ---- search\n.*?(?=  // the keys that focus search)", re.S)
+NO_PAGE = """---
+title: There is no such page
+description: The address may have changed, or a letter of it is wrong.
+---
+
+[The front page](/index.ipynb) leads to all the others, and the search finds them by their words.
+"""
 FUSE = re.compile(r'<script src="([^"]*)fuse/fuse\.min\.js"></script>')
 
 
@@ -1147,9 +1167,13 @@ def render(
     for path in sorted(out.rglob("*.html")):
         page = path.read_text(encoding="utf-8")
         page = replace_math(page, path.relative_to(out).as_posix())
-        page = FUSE.sub(r'<script src="\1find.js" defer></script>', page)
+        scripts = (rf'<script src="\1{name}" defer></script>' for name in SCRIPTS)
+        page = FUSE.sub("".join(scripts), page)
+        page = with_address(page, path.relative_to(out), project)
         path.write_text(mark_solutions(accessible(page)), encoding="utf-8")
     _own_search(out)
+    if project.documentation:
+        (out / "sitemap.xml").write_text(sitemap(project, list(pages)), encoding="utf-8")
     for source, notebook in pages.items():
         copy = out / page_path(source).with_suffix(".md")
         copy.write_text(plain_copy(notebook, page_path(source)), encoding="utf-8")
@@ -1230,12 +1254,54 @@ def _own_search(out: Path) -> None:
         )
     script.write_text(text, encoding="utf-8")
     shutil.rmtree(libs / "fuse")
-    shutil.copy(PARTS / "find.js", libs)
-    index = (out / "search.json").read_text(encoding="utf-8")
+    for name in SCRIPTS:
+        shutil.copy(PARTS / name, libs)
+    entries = json.loads((out / "search.json").read_text(encoding="utf-8"))
+    found = [entry for entry in entries if not entry["href"].startswith("404.html")]
+    index = json.dumps(found, ensure_ascii=False)
     groups = json.dumps(synonyms(), ensure_ascii=False)
     data = f"window.searchSynonyms = {groups};\nwindow.searchIndex = {index};\n"
     (out / "search.js").write_text(data, encoding="utf-8")
     (out / "search.json").unlink()
+
+
+def page_address(
+    page: PurePosixPath | Path,  # inside the site
+    project: Project,
+) -> str:
+    "The whole address of a page; the front page is the folder's"
+    return f"{project.documentation}/{'' if str(page) == 'index.html' else page.as_posix()}"
+
+
+def with_address(
+    page: str,  # as HTML
+    path: PurePosixPath | Path,  # inside the site
+    project: Project,
+) -> str:
+    """A page that says where it is published; where that is not known, as it is. The page for a
+    wrong address, which stands in any folder, leads from there to the others
+    """
+    if not project.documentation:
+        return page
+    if str(path) == "404.html":
+        head = f'<base href="{html.escape(project.documentation)}/">'
+    else:
+        head = f'<link rel="canonical" href="{html.escape(page_address(path, project))}">'
+    return page.replace('<meta charset="utf-8">', f'<meta charset="utf-8">{head}', 1)
+
+
+def sitemap(project: Project, sources: list[PurePosixPath]) -> str:
+    "The list of the pages for machines that search the web, as XML"
+    places = [page_address(page_path(source), project) for source in sources]
+    lines = [f"<url><loc>{html.escape(place)}</loc></url>" for place in places]
+    return "\n".join(
+        [
+            '<?xml version="1.0" encoding="UTF-8"?>',
+            '<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">',
+            *lines,
+            "</urlset>\n",
+        ]
+    )
 
 
 def synonyms() -> list[list[str]]:

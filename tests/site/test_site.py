@@ -354,6 +354,18 @@ def test_regions_have_names_and_icons_none(site_builder, given, made):
     assert site_builder.accessible(given) == made
 
 
+def test_a_page_has_a_way_past_its_navigation_and_contents_for_phones(site_builder):
+    entry = '<li><a href="#a" id="t" class="nav-link">A</a></li>'
+    toc = f'<h2 id="toc-title">Here</h2><ul>{entry}</ul></nav>'
+    meta = '<div class="quarto-title-meta"></div></header>'
+    given = f'<body class="x"><main id="quarto-document-content">{meta}text</main>{toc}'
+    made = site_builder.accessible(given)
+    folded = '<summary>Here</summary><ul><li><a href="#a">A</a></li></ul></details>text'
+    assert f'{meta}<details class="contents">{folded}' in made
+    assert '<body class="x"><a class="skip-link" href="#quarto-document-content">' in made
+    assert '<main id="quarto-document-content" tabindex="-1">' in made
+
+
 def test_solutions_are_marked(site_builder):
     folded = '<details class="code-fold">\n<summary>{}</summary>'
     assert "solution" in site_builder.mark_solutions(folded.format("Solution"))
@@ -506,6 +518,7 @@ def test_what_the_site_is_made_of(site_builder, project):
         "tools/site.py",
         "tools/html_markdown.py",
         "tools/page/find.js",
+        "tools/page/page.js",
         "tools/page/synonyms.txt",
     }
     assert wanted <= digests.keys()
