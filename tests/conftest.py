@@ -94,6 +94,8 @@ def _load_tool(name: str) -> ModuleType:
     "A script of tools/, found by its path"
     module_name = f"tools_{name}"
     path = ROOT / "tools" / f"{name}.py"
+    if str(path.parent) not in sys.path:  # what stands beside it, as when it is run
+        sys.path.append(str(path.parent))
     spec = importlib.util.spec_from_file_location(module_name, path)
     assert spec is not None and spec.loader is not None, path
     module = importlib.util.module_from_spec(spec)

@@ -32,6 +32,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
+import html_markdown
+from html_markdown import fence
+
 Cell = dict[str, Any]  # of a notebook, as JSON has it
 Notebook = dict[str, Any]
 
@@ -453,6 +456,7 @@ def link_names(
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 LONG = 40  # lines
+FOLDS = IMPORTS, CODE = "Imports", "Code"  # the words under which code is folded unasked
 
 
 def public_definitions(code: str) -> list[Definition]:
@@ -558,6 +562,7 @@ def reference(
     """
     place = node.name.lower()
     sentence = (ast.get_docstring(node) or "").split("\n\n")[0]
+    sentence = re.sub(r"(`[^`]*`)|<(?=[a-zA-Z/])", lambda at: at[1] or r"\<", sentence)  # a text
     return "\n\n".join(
         [
             f"### {node.name} {{#{place} .symbol}}",
@@ -632,7 +637,7 @@ def open_export(
     if "hide" in directives or not code.strip():
         return [cell]
     if only_imports(code):
-        directives |= _folded("Imports")
+        directives |= _folded(IMPORTS)
     elif "export" not in directives:
         return [cell]
     target = directives.pop("export", None)
@@ -652,7 +657,7 @@ def open_export(
             cells.append(prose(reference(node, module, symbols, project, page)))
         if node and is_long_class(node):
             cells.append(prose(f"```python\n{outline(node, piece)}\n```"))
-            shown = directives | _folded("Code")
+            shown = directives | _folded(CODE)
         cells.append({**cell, "source": _with_directives(piece, shown), "outputs": []})
     cells[-1]["outputs"] = cell.get("outputs", [])
     return cells
@@ -821,7 +826,8 @@ def replace_math(
 # ---- pages for everybody
 #
 # What smalldocs leaves out: regions of navigation have names, an icon beside a word is none of a
-# screen reader's business, and what scrolls sideways can be reached by the keyboard.
+# screen reader's business, a first link leads past the navigation, and the contents of a page can
+# be reached on a phone too. What scrolls sideways can be reached by the keyboard (page.js).
 
 REGIONS = {  # what stands in the tag of a region -> the region's name
     'class="navbar ': "Site",
@@ -831,30 +837,38 @@ REGIONS = {  # what stands in the tag of a region -> the region's name
     'class="page-navigation"': "Next and previous page",
     "quarto-title-breadcrumbs": "Breadcrumb above the title",
 }
-SCROLLERS = """<script>
-const boxes = ["pre", ".cell-output-display", "table", "math", ".sourceCode"]
-  .map(box => "main " + box).join(", ");
-const reachable = () => {
-  for (const box of document.querySelectorAll(boxes))
-    if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;
-};
-addEventListener("load", reachable);
-addEventListener("resize", reachable);
-</script>
-"""
 
 
 def accessible(
     page: str,  # as HTML
 ) -> str:
-    "A page with names for its regions and a way for the keyboard to every scrolling box"
+    "A page with names for its regions, a way past the navigation, and contents for phones"
     for sign, name in REGIONS.items():
         region = rf'<nav (?=[^>]*{re.escape(sign)})([^>]*?)(?: aria-label="[^"]*")?>'
         page = re.sub(region, rf'<nav aria-label="{name}" \1>', page)
     page = re.sub(r'(<i class="bi [^"]*") role="img"', r'\1 aria-hidden="true"', page)
     folding = r'(<a [^>]*data-bs-target="(#[^"]+)") role="navigation"'
     page = re.sub(folding, r'\1 role="button" href="\2"', page)
-    return page.replace("</body>", f"{SCROLLERS}</body>")
+    skip = '<a class="skip-link" href="#quarto-document-content">Skip to the text</a>'
+    page = re.sub(r"<body[^>]*>", lambda body: body[0] + skip, page)
+    page = page.replace(
+        'id="quarto-document-content"', 'id="quarto-document-content" tabindex="-1"'
+    )
+    return _with_contents(page)
+
+
+CONTENTS = re.compile(r'<h2 id="toc-title">(.*?)</h2>(<ul>.*?</ul>)</nav>', re.S)
+
+
+def _with_contents(page: str) -> str:
+    "The list of a page's headings once more, folded under its title; the style sheet shows one"
+    found = CONTENTS.search(page)
+    if not found:
+        return page
+    bare = re.sub(r' (?:id|class|data-scroll-target)="[^"]*"', "", found[2])
+    folded = f'<details class="contents"><summary>{found[1]}</summary>{bare}</details>'
+    title, end, text = page.partition('<div class="quarto-title-meta"></div></header>')
+    return f"{title}{end}{folded}{text}" if end else page
 
 
 def mark_solutions(
@@ -873,17 +887,20 @@ def mark_solutions(
 # ---- pages for readers of plain text
 #
 # The same small exporter writes README.md and a Markdown copy of every page, which llms.txt lists
-# for language models. Prose stays as it is, code is fenced, text that was printed is shown, and
-# pictures are left out. Hidden cells stay hidden, and `echo: false` hides the code alone.
+# for language models. Prose stays as it is, code is fenced, text that was printed is shown, and so
+# are tables; pictures are told in words (html_markdown.py). Hidden cells stay hidden, and
+# `echo: false` hides the code alone.
 
 README_NOTE = (
     f"<!-- Made from nbs/index.ipynb by `{COMMAND}`. Edit the notebook, not this file. -->\n\n"
 )
-PICTURES = {"text/html", "image/png", "image/svg+xml", "image/jpeg"}
+PIXELS = {"image/png", "image/svg+xml", "image/jpeg"}
+MOVES = "*(On the page this is a figure to play with.)*"
+NO_WORDS = "*(On the page a picture stands here.)*"
 
 
 def to_markdown(notebook: Notebook) -> str:
-    "A notebook as Markdown: prose, fenced code, outputs that are text"
+    "A notebook as Markdown: prose, fenced code, outputs as text"
     parts = []
     for cell in notebook["cells"]:
         source = "".join(cell["source"])
@@ -901,29 +918,40 @@ def _code_parts(cell: Cell, source: str) -> list[str]:
         return []
     parts = []
     if code.strip() and directives.get("echo") != "false":
-        parts.append(_fence(code, "python"))
+        parts += [_summary(directives), fence(code, "python")]
     if directives.get("output") != "false":
-        parts += [_output_text(output) for output in cell.get("outputs", [])]
+        words = _described(directives)
+        parts += [_output_text(output, words) for output in cell.get("outputs", [])]
     return parts
 
 
-def _output_text(output: dict[str, Any]) -> str:
-    data = output.get("data", {})
+def _summary(directives: dict[str, str]) -> str:
+    "The words under which code is folded, where they tell more than that it is code"
+    words = directives.get("code-summary", "").strip("\"'")
+    return "" if words in ("", *FOLDS) else f"*{words}:*"
+
+
+def _described(directives: dict[str, str]) -> str:
+    "What `fig-alt` says of a cell's picture"
+    import yaml
+
+    return str(yaml.safe_load(directives.get("fig-alt", "''")))
+
+
+def _output_text(
+    output: dict[str, Any],
+    words: str,  # for a picture; empty: none were given
+) -> str:
+    data = {kind: "".join(text) for kind, text in output.get("data", {}).items()}
     if "text/markdown" in data:
-        return "".join(data["text/markdown"])
-    if 'class="plab"' in "".join(data.get("text/html", "")):
-        return "*(A figure that moves: it is on the page.)*"
-    if PICTURES & data.keys():
-        return ""
-    return _fence("".join(output.get("text", data.get("text/plain", ""))), "")
-
-
-def _fence(text: str, language: str) -> str:
-    if not text.strip():
-        return ""
-    longest = max(map(len, re.findall("`+", text)), default=0)
-    marks = "`" * max(3, longest + 1)
-    return f"{marks}{language}\n{text.strip(chr(10))}\n{marks}"
+        return data["text/markdown"]
+    if "text/html" in data:
+        text = html_markdown.to_markdown(data["text/html"])
+        moves = 'class="plab"' in data["text/html"] and html_markdown.ASKED not in text
+        return f"{MOVES}\n\n{text}" if moves else text
+    if PIXELS & data.keys():
+        return html_markdown.picture(words) if words else NO_WORDS
+    return fence("".join(output.get("text", data.get("text/plain", ""))))
 
 
 INNER_LINK = re.compile(r"(\]\()(?![a-z]+:|[#/])([^)\s]+\))")  # the end of [text](path)
@@ -994,7 +1022,9 @@ def stage(project: Project, folder: Path) -> dict[PurePosixPath, Notebook]:
             )
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(json.dumps(pages[source]), encoding="utf-8")
+    shutil.copy(PARTS / "favicon.svg", folder)
     texts = {
+        "404.md": NO_PAGE,
         "_quarto.yml": configuration(project, list(pages)),
         "licences.txt": licence_text(),
         "llms.txt": llms_index(project, pages),
@@ -1035,6 +1065,7 @@ def configuration(project: Project, sources: list[PurePosixPath]) -> str:
     sidebar = config["website"]["sidebar"]
     sidebar["contents"] = drop_empty_sections(sidebar["contents"], pages)
     config["website"]["description"] = project.description
+    config["website"]["favicon"] = "favicon.svg"
     if project.repository:
         config["website"]["repo-url"] = project.repository
     return yaml.safe_dump(config)
@@ -1082,7 +1113,7 @@ def licence_text() -> str:
         if file.name == "LICENSE" and "vendor" not in file.parts
     )
     files = {"smalldocs": Path(str(own.locate()))}
-    for name in ("bootstrap", "bootstrap-icons", "fuse"):
+    for name in ("bootstrap", "bootstrap-icons"):
         files[name] = _vendor() / name / "LICENSE"
     texts = [
         f"{name}\n{'=' * len(name)}\n\n{file.read_text(encoding='utf-8').strip()}"
@@ -1101,18 +1132,21 @@ def _vendor() -> Path:
 
 # ---- the pages
 #
-# After smalldocs has written the pages, two things are mended: formulas become MathML, and the
-# search index becomes a script, so that search also works when a page is opened from the disk. Then
-# the copies in Markdown are added.
+# After smalldocs has written the pages, a few things are mended: formulas become MathML, regions
+# get names, and the search is our own (find.js), which knows synonyms, groups by page, and also
+# works when a page is opened from the disk. Then the copies in Markdown are added.
 
-FETCH = """const r = await fetch(offset + "search.json");
-      index = await r.json();"""
-LOAD = """await new Promise((done, failed) => {
-        const script = document.createElement("script");
-        Object.assign(script, { src: offset + "search.js", onload: done, onerror: failed });
-        document.head.append(script);
-      });
-      index = window.searchIndex;"""
+PARTS = Path(__file__).parent / "page"  # what pages need, as it is
+SCRIPTS = ("find.js", "page.js")
+OLD_SEARCH = re.compile(r"  // ---- search\n.*?(?=  // the keys that focus search)", re.S)
+NO_PAGE = """---
+title: There is no such page
+description: The address may have changed, or a letter of it is wrong.
+---
+
+[The front page](/index.ipynb) leads to all the others, and the search finds them by their words.
+"""
+FUSE = re.compile(r'<script src="([^"]*)fuse/fuse\.min\.js"></script>')
 
 
 def render(
@@ -1133,32 +1167,148 @@ def render(
     for path in sorted(out.rglob("*.html")):
         page = path.read_text(encoding="utf-8")
         page = replace_math(page, path.relative_to(out).as_posix())
+        scripts = (rf'<script src="\1{name}" defer></script>' for name in SCRIPTS)
+        page = FUSE.sub("".join(scripts), page)
+        page = with_address(page, path.relative_to(out), project)
         path.write_text(mark_solutions(accessible(page)), encoding="utf-8")
-    _search_as_script(out)
+    _own_search(out)
+    if project.documentation:
+        (out / "sitemap.xml").write_text(sitemap(project, list(pages)), encoding="utf-8")
     for source, notebook in pages.items():
         copy = out / page_path(source).with_suffix(".md")
-        copy.write_text(_plain_copy(notebook), encoding="utf-8")
+        copy.write_text(plain_copy(notebook, page_path(source)), encoding="utf-8")
     (out / ".nojekyll").touch()
     return site.warnings
 
 
-def _plain_copy(notebook: Notebook) -> str:
+def plain_copy(
+    notebook: Notebook,  # from `stage`
+    page: PurePosixPath,  # inside the site
+) -> str:
+    "The text of a page's copy in Markdown"
     front = front_matter(notebook)
-    return f"# {front['title']}\n\n> {front['description']}\n\n{to_markdown(notebook)}"
+    cells = [_plain_cell(cell, page) for cell in notebook["cells"]]
+    text = to_markdown({**notebook, "cells": cells})
+    return f"# {front['title']}\n\n> {front['description']}\n\n{text}"
 
 
-def _search_as_script(out: Path) -> None:
-    script = out / "site_libs" / "smalldocs.js"
-    text = script.read_text(encoding="utf-8")
-    if FETCH not in text:
+def _plain_cell(cell: Cell, page: PurePosixPath) -> Cell:
+    if cell["cell_type"] == "markdown":
+        return prose(plain_prose("".join(cell["source"]), page))
+    outputs = [_told(output, page) for output in cell.get("outputs", [])]
+    return {**cell, "outputs": outputs}
+
+
+def _told(output: dict[str, Any], page: PurePosixPath) -> dict[str, Any]:
+    "An output without the Markdown that README.md has in place of a figure that moves"
+    data = dict(output.get("data", {}))
+    markdown = data.pop("text/markdown", None)
+    if markdown is None:
+        return output
+    if "text/html" not in data:
+        data["text/markdown"] = plain_prose("".join(markdown), page)
+    return {**output, "data": data}
+
+
+MARKUP = (  # in the prose of a page, and what stands for it in the copy
+    (r"(?m)^:::.*\n?", ""),
+    (r"(?m)^(#+ .*?) *\{#[^}\n]*\}$", r"\1"),
+    (r'<span class="symbol-place"[^>]*></span>', ""),
+    (r'<a class="source-link" href="([^"]*)"[^>]*>(.*?)</a>', r"[\2](\1)"),
+    (r"<details[^>]*>\s*<summary>(.*?)</summary>", r"**\1**"),
+    (r"\s*</details>", ""),
+    (r"</?em>", "*"),
+    (r"<code>(.*?)</code>", r"`\1`"),
+)
+PAGE_LINK = re.compile(r"\]\((?![a-z]+:)([^)\s#]*)\.(?:ipynb|html)(#[^)\s]*)?\)")
+
+
+def plain_prose(
+    markdown: str,
+    page: PurePosixPath,  # inside the site, on which it stands
+) -> str:
+    "Prose without markup; its links lead to the copies of the other pages"
+
+    def link(match: re.Match[str]) -> str:
+        path, place = match[1], match[2] or ""
+        if path.startswith("/"):  # from the top of the site
+            path = "../" * (len(page.parts) - 1) + path[1:]
+        return f"]({path}.md{place})"
+
+    parts = re.split(r"(?ms)(^```.*?^```)", markdown)
+    for at in range(0, len(parts), 2):  # every other part is a code block
+        for sign, instead in MARKUP:
+            parts[at] = re.sub(sign, instead, parts[at])
+        parts[at] = PAGE_LINK.sub(link, parts[at])
+    return "".join(parts)
+
+
+def _own_search(out: Path) -> None:
+    libs = out / "site_libs"
+    script = libs / "smalldocs.js"
+    text, found = OLD_SEARCH.subn("", script.read_text(encoding="utf-8"))
+    if not found:
         raise ValueError(
-            f"smalldocs {version('smalldocs')} loads its search index in another way than expected:"
-            f" look at {script.name} and mend `FETCH`"
+            f"smalldocs {version('smalldocs')} has its search in another place than expected: look"
+            f" at {script.name} and mend `OLD_SEARCH`"
         )
-    script.write_text(text.replace(FETCH, LOAD), encoding="utf-8")
-    index = (out / "search.json").read_text(encoding="utf-8")
-    (out / "search.js").write_text(f"window.searchIndex = {index};\n", encoding="utf-8")
+    script.write_text(text, encoding="utf-8")
+    shutil.rmtree(libs / "fuse")
+    for name in SCRIPTS:
+        shutil.copy(PARTS / name, libs)
+    entries = json.loads((out / "search.json").read_text(encoding="utf-8"))
+    found = [entry for entry in entries if not entry["href"].startswith("404.html")]
+    index = json.dumps(found, ensure_ascii=False)
+    groups = json.dumps(synonyms(), ensure_ascii=False)
+    data = f"window.searchSynonyms = {groups};\nwindow.searchIndex = {index};\n"
+    (out / "search.js").write_text(data, encoding="utf-8")
     (out / "search.json").unlink()
+
+
+def page_address(
+    page: PurePosixPath | Path,  # inside the site
+    project: Project,
+) -> str:
+    "The whole address of a page; the front page is the folder's"
+    return f"{project.documentation}/{'' if str(page) == 'index.html' else page.as_posix()}"
+
+
+def with_address(
+    page: str,  # as HTML
+    path: PurePosixPath | Path,  # inside the site
+    project: Project,
+) -> str:
+    """A page that says where it is published; where that is not known, as it is. The page for a
+    wrong address, which stands in any folder, leads from there to the others
+    """
+    if not project.documentation:
+        return page
+    if str(path) == "404.html":
+        head = f'<base href="{html.escape(project.documentation)}/">'
+    else:
+        head = f'<link rel="canonical" href="{html.escape(page_address(path, project))}">'
+    return page.replace('<meta charset="utf-8">', f'<meta charset="utf-8">{head}', 1)
+
+
+def sitemap(project: Project, sources: list[PurePosixPath]) -> str:
+    "The list of the pages for machines that search the web, as XML"
+    places = [page_address(page_path(source), project) for source in sources]
+    lines = [f"<url><loc>{html.escape(place)}</loc></url>" for place in places]
+    return "\n".join(
+        [
+            '<?xml version="1.0" encoding="UTF-8"?>',
+            '<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">',
+            *lines,
+            "</urlset>\n",
+        ]
+    )
+
+
+def synonyms() -> list[list[str]]:
+    "Groups of words of which a search for one finds the others"
+    lines = (PARTS / "synonyms.txt").read_text(encoding="utf-8").splitlines()
+    groups = [line for line in lines if line.strip() and not line.startswith("#")]
+    return [[word.strip() for word in line.split(",")] for line in groups]
 
 
 # ---- fresh or stale
@@ -1179,6 +1329,14 @@ TOOLS = (
 )
 
 
+TOOLS_FOLDER = Path(__file__).parent
+OWN = [
+    Path(__file__),
+    TOOLS_FOLDER / "html_markdown.py",
+    *PARTS.iterdir(),
+]
+
+
 def tool_versions() -> dict[str, str]:
     "The versions of everything that has a say in how a page looks"
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -1187,13 +1345,14 @@ def tool_versions() -> dict[str, str]:
 
 def source_digests(project: Project) -> dict[str, str]:
     """What the site is made of, each with its digest: everything in nbs/, the index of symbols, the
-    modules (their lines are linked to), this file, and the addresses in pyproject.toml
+    modules (their lines are linked to), the builder's own files, and the addresses in
+    pyproject.toml
     """
     modules = (project.root / project.name).rglob("*.py")
     files = [
         *project.nbs.rglob("*"),
         *(path for path in modules if path.name != "__init__.py"),
-        Path(__file__),
+        *OWN,
     ]
     digests = {}
     for path in sorted(path for path in files if path.is_file()):
@@ -1212,8 +1371,8 @@ def source_digests(project: Project) -> dict[str, str]:
 
 def _name(path: Path, project: Project) -> str:
     "A file by its path inside the project; this script may also serve a project it is not part of"
-    if path == Path(__file__):
-        return "tools/site.py"
+    if path in OWN:
+        return f"tools/{path.relative_to(TOOLS_FOLDER).as_posix()}"
     return path.relative_to(project.root).as_posix()
 
 

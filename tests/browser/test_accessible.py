@@ -11,7 +11,7 @@ from support.runs import made_up, noise_task
 
 SERIOUS = ("serious", "critical")
 # one that moves, one with formulas
-LESSONS = ("lessons/whole_game.html", "lessons/unified_loss.html")
+LESSONS = ("lessons/whole_game.html", "lessons/unified_loss.html", "404.html")
 # two directions of writing, and a tag
 NAMES = ["river", "<img src=x onerror=alert(1)>", "بحيرة كبيرة", "town"]
 
@@ -85,6 +85,32 @@ def test_axe_sees_what_is_wrong(browser, axe, tmp_path):
 @pytest.mark.parametrize("page", LESSONS)
 def test_lesson(browser, axe, page, scheme):
     assert not serious(faults(browser, axe, f"{DOCS.as_uri()}/{page}", scheme))
+
+
+@in_both_schemes
+def test_contents_on_a_phone(browser, axe, scheme):
+    context = browser.new_context(
+        color_scheme=scheme, offline=True, viewport={"width": 390, "height": 844}, has_touch=True
+    )
+    page = context.new_page()
+    page.goto(f"{DOCS.as_uri()}/lessons/text_prompts.html", wait_until="load")
+    page.locator("details.contents summary").click()
+    found = axe.run(page, options={"resultTypes": ["violations"]}).response["violations"]
+    context.close()
+    assert not serious({f"{rule['id']} ({rule['impact']})": places_of(rule) for rule in found})
+
+
+@in_both_schemes
+def test_search(browser, axe, scheme):
+    context = browser.new_context(color_scheme=scheme, offline=True, reduced_motion="reduce")
+    page = context.new_page()
+    page.goto(f"{DOCS.as_uri()}/lessons/clip.html", wait_until="load")
+    page.get_by_role("combobox").fill("set up")
+    page.get_by_role("option").first.wait_for()
+    page.keyboard.press("ArrowDown")
+    found = axe.run(page, options={"resultTypes": ["violations"]}).response["violations"]
+    context.close()
+    assert not serious({f"{rule['id']} ({rule['impact']})": places_of(rule) for rule in found})
 
 
 @in_both_schemes

@@ -59,17 +59,6 @@ def test_phone_has_no_sideways_scroll(browser, path):
         assert not cut_off, cut_off
 
 
-def test_search_finds_a_page_and_goes_there(browser):
-    with visited(browser, "index.html") as (page, complaints):
-        page.keyboard.press("/")
-        page.keyboard.type("canvas in unit coordinates")
-        hit = page.locator(".search-result").first
-        hit.wait_for(timeout=5000)
-        hit.click()
-        page.wait_for_url("**/pocket/brush.html*")
-        assert not complaints
-
-
 def test_light_and_dark_can_be_chosen_and_are_remembered(browser):
     paper = "getComputedStyle(document.body).backgroundColor"
     with visited(browser, "index.html", color_scheme="light") as (page, _):

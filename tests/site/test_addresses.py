@@ -8,6 +8,7 @@ import subprocess
 import tomllib
 from importlib.metadata import version
 from pathlib import PurePosixPath
+from xml.etree import ElementTree
 
 import pytest
 
@@ -223,8 +224,8 @@ def test_a_symbol_leads_to_its_line(site_builder, project, published, known):
 def test_the_readmes_links_are_whole_where_there_is_an_address(site_builder, project, published):
     beside = site_builder.readme(project)
     whole = site_builder.readme(published)
-    assert "](nbs/images/explorer.png)" in beside
-    assert f"]({HOME}/raw/main/nbs/images/explorer.png)" in whole
+    assert "](nbs/images/scene.webp)" in beside
+    assert f"]({HOME}/raw/main/nbs/images/scene.webp)" in whole
     assert f"]({HOME}/blob/main/nbs/lessons/00_whole_game.ipynb)" in whole
     assert "](nbs/" not in whole
     assert beside == whole.replace(f"{HOME}/raw/main/", "").replace(f"{HOME}/blob/main/", "")
@@ -245,6 +246,33 @@ def test_the_list_for_language_models_is_relative_or_whole(site_builder, project
     pages = {source: {"cells": [{"source": f"---\n{front}\n---"}]}}
     assert "(lessons/clip.md)" in site_builder.llms_index(project, pages)
     assert f"({PAGES}/lessons/clip.md)" in site_builder.llms_index(published, pages)
+
+
+def test_pages_say_where_they_are_published_where_that_is_known(site_builder, project, published):
+    page = '<head><meta charset="utf-8"><title>x</title>'
+    for path in ("lab/a.html", "404.html"):
+        assert site_builder.with_address(page, PurePosixPath(path), project) == page
+    inside = site_builder.with_address(page, PurePosixPath("lab/a.html"), published)
+    assert f'<meta charset="utf-8"><link rel="canonical" href="{PAGES}/lab/a.html">' in inside
+    front = site_builder.with_address(page, PurePosixPath("index.html"), published)
+    assert f'<link rel="canonical" href="{PAGES}/">' in front
+    lost = site_builder.with_address(page, PurePosixPath("404.html"), published)
+    assert f'<base href="{PAGES}/">' in lost
+    assert "canonical" not in lost
+
+
+def test_a_sitemap_lists_every_page(site_builder, published):
+    sources = [PurePosixPath("index.ipynb"), PurePosixPath("lessons/01_clip.ipynb")]
+    tree = ElementTree.fromstring(site_builder.sitemap(published, sources))
+    places = [place.text for place in tree.iter("{http://www.sitemaps.org/schemas/sitemap/0.9}loc")]
+    assert places == [f"{PAGES}/", f"{PAGES}/lessons/clip.html"]
+
+
+def test_without_an_address_there_is_neither(site_builder):
+    if address_in_use(site_builder).documentation:
+        pytest.skip("the pages were built for an address")
+    assert not (DOCS / "sitemap.xml").exists()
+    assert "canonical" not in (DOCS / "index.html").read_text(encoding="utf-8")
 
 
 # ---- the first cell

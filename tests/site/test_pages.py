@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -23,6 +24,8 @@ from support.runs import made_up, noise_task
 pytestmark = pytest.mark.slow
 
 PAGES = sorted(DOCS.rglob("*.html"))
+# with which they were built
+ADDRESS = json.loads((DOCS / "build.json").read_text(encoding="utf-8"))["repository"]
 by_page = pytest.mark.parametrize("path", PAGES, ids=name)
 
 
@@ -118,15 +121,25 @@ def test_style_sheets_ask_for_nothing_outside():
 # ---- where links lead
 
 
+@cache
+def places(path):
+    "Where links into a page can lead"
+    return Page(path).places
+
+
 def leads_somewhere(path, link):
+    """Into the site; or, as long as the project has no address, to a file of the checkout, where
+    the code and the notebooks of a page are
+    """
     parts = urlsplit(link)
     target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
     if target.is_dir():
         target = target / "index.html"
-    if not target.is_file() or DOCS not in target.parents:
+    within = DOCS if ADDRESS else ROOT
+    if not target.is_file() or within not in target.parents:
         return False
     if parts.fragment and target.suffix == ".html":
-        return unquote(parts.fragment) in Page(target).places
+        return unquote(parts.fragment) in places(target)
     return True
 
 

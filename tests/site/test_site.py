@@ -354,6 +354,18 @@ def test_regions_have_names_and_icons_none(site_builder, given, made):
     assert site_builder.accessible(given) == made
 
 
+def test_a_page_has_a_way_past_its_navigation_and_contents_for_phones(site_builder):
+    entry = '<li><a href="#a" id="t" class="nav-link">A</a></li>'
+    toc = f'<h2 id="toc-title">Here</h2><ul>{entry}</ul></nav>'
+    meta = '<div class="quarto-title-meta"></div></header>'
+    given = f'<body class="x"><main id="quarto-document-content">{meta}text</main>{toc}'
+    made = site_builder.accessible(given)
+    folded = '<summary>Here</summary><ul><li><a href="#a">A</a></li></ul></details>text'
+    assert f'{meta}<details class="contents">{folded}' in made
+    assert '<body class="x"><a class="skip-link" href="#quarto-document-content">' in made
+    assert '<main id="quarto-document-content" tabindex="-1">' in made
+
+
 def test_solutions_are_marked(site_builder):
     folded = '<details class="code-fold">\n<summary>{}</summary>'
     assert "solution" in site_builder.mark_solutions(folded.format("Solution"))
@@ -398,14 +410,34 @@ def test_hidden_parts_stay_hidden(site_builder, source, text):
     ("data", "text"),
     [
         ({"text/markdown": "**a**", "text/plain": "a"}, "**a**\n"),
-        ({"text/html": "<table>", "text/plain": "a"}, "\n"),
-        ({"image/png": "AAA", "text/plain": "a"}, "\n"),
-        ({"text/html": '<div class="plab">'}, "*(A figure that moves: it is on the page.)*\n"),
+        ({"text/html": "<p>b</p>", "text/plain": "a"}, "b\n"),
+        ({"image/png": "AAA", "text/plain": "a"}, "{words}\n"),
+        ({"text/html": '<div class="plab"><p>b</p>'}, "{moves}\n\nb\n"),
     ],
 )
-def test_of_pictures_nothing_is_kept(site_builder, data, text):
+def test_of_pictures_words_are_kept(site_builder, data, text):
     cell = code("#| echo: false\nx", outputs=[result(**data)])
-    assert site_builder.to_markdown({"cells": [cell]}) == text
+    expected = text.format(words=site_builder.NO_WORDS, moves=site_builder.MOVES)
+    assert site_builder.to_markdown({"cells": [cell]}) == expected
+
+
+def test_a_picture_is_told_as_its_cell_says(site_builder):
+    source = '#| echo: false\n#| fig-alt: "A \\"long\\" row: two"\nx'
+    cell = code(source, outputs=[result(**{"image/png": "AAA"})])
+    assert site_builder.to_markdown({"cells": [cell]}) == 'Picture: A "long" row: two.\n'
+
+
+def test_folded_code_stands_under_its_words(site_builder):
+    cell = code('#| code-fold: true\n#| code-summary: "The loss"\nx')
+    assert site_builder.to_markdown({"cells": [cell]}) == "*The loss:*\n\n```python\nx\n```\n"
+    imports = code("#| code-fold: true\n#| code-summary: Imports\nx")
+    assert site_builder.to_markdown({"cells": [imports]}) == "```python\nx\n```\n"
+
+
+def test_tags_in_a_docstring_are_text(site_builder, symbols, project):
+    node = site_builder.definition('def f():\n    "Draw an <img> as `<svg>`, 1 < 2."')
+    text = site_builder.reference(node, "pseudolab.none", symbols, project, PAGE)
+    assert r"Draw an \<img> as `<svg>`, 1 < 2." in text
 
 
 def test_readme_is_made_from_the_front_page(site_builder, project):
@@ -461,6 +493,19 @@ def test_licences_go_along(site_builder):
     assert "bootstrap-icons\n===============" in text
 
 
+def test_another_search_than_expected_is_named(site_builder, tmp_path):
+    (tmp_path / "site_libs").mkdir()
+    (tmp_path / "site_libs" / "smalldocs.js").write_text("another script")
+    with pytest.raises(ValueError, match="has its search in another place.*OLD_SEARCH"):
+        site_builder._own_search(tmp_path)
+
+
+def test_synonyms_are_groups_of_words(site_builder):
+    groups = site_builder.synonyms()
+    assert ["install", "set up", "setup", "pip", "uvx", "requirements"] in groups
+    assert all(word and word == word.strip() for group in groups for word in group)
+
+
 def test_what_the_site_is_made_of(site_builder, project):
     digests = site_builder.source_digests(project)
     wanted = {
@@ -471,6 +516,10 @@ def test_what_the_site_is_made_of(site_builder, project):
         "pseudolab/method/loss.py",
         "pyproject.toml",
         "tools/site.py",
+        "tools/html_markdown.py",
+        "tools/page/find.js",
+        "tools/page/page.js",
+        "tools/page/synonyms.txt",
     }
     assert wanted <= digests.keys()
     assert not [name for name in digests if "/." in name or "__pycache__" in name]

@@ -1,0 +1,104 @@
+"""What stands round the text of a page: a way past the navigation, the contents on a phone, buttons
+for fingers, and the page on paper.
+"""
+
+from contextlib import contextmanager
+
+import pytest
+
+from support import DOCS
+from support.pages import watched
+
+PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
+LESSON = "lessons/text_prompts.html"
+
+
+@contextmanager
+def visited(browser, path=LESSON, **options):
+    context = browser.new_context(offline=True, **options)
+    page = context.new_page()
+    complaints = watched(page, DOCS.as_uri())
+    page.goto(f"{DOCS.as_uri()}/{path}", wait_until="load")
+    yield page
+    context.close()
+    assert not complaints
+
+
+def style(locator, name):
+    return locator.evaluate(f"node => getComputedStyle(node).{name}")
+
+
+def test_the_first_key_leads_past_the_navigation(browser):
+    with visited(browser) as page:
+        link = page.get_by_role("link", name="Skip to the text")
+        assert link.bounding_box()["width"] <= 2
+        page.keyboard.press("Tab")
+        assert link.evaluate("node => node === document.activeElement")
+        assert link.bounding_box()["width"] > 80
+        page.keyboard.press("Enter")
+        assert page.evaluate("document.activeElement.tagName") == "MAIN"
+
+
+def test_a_phone_has_the_contents_under_the_title(browser):
+    with visited(browser, **PHONE) as page:
+        contents = page.locator("details.contents")
+        link = contents.get_by_role("link", name="Check yourself")
+        assert not page.locator("#TOC").is_visible()
+        assert not link.is_visible()
+        contents.locator("summary").tap()
+        link.tap()
+        page.wait_for_url("**#check-yourself")
+        assert 0 <= page.locator("section#check-yourself").bounding_box()["y"] < 300
+
+
+def test_a_wide_screen_has_them_beside_the_text(browser):
+    with visited(browser, viewport={"width": 1280, "height": 800}) as page:
+        assert page.locator("#TOC").is_visible()
+        assert not page.locator("details.contents").is_visible()
+        beside = page.locator("#TOC a").all_inner_texts()
+        assert page.locator("details.contents a").all_text_contents() == beside
+
+
+@pytest.mark.parametrize("hand", ["finger", "mouse"])
+def test_a_finger_sees_the_copy_button(browser, hand):
+    with visited(browser, **(PHONE if hand == "finger" else {})) as page:
+        button = page.locator(".code-copy-button:visible").first
+        assert style(button, "opacity") == ("1" if hand == "finger" else "0")
+        if hand == "finger":
+            box = button.bounding_box()
+            assert min(box["width"], box["height"]) >= 24
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_paper_has_the_pictures_and_what_was_folded(browser, scheme):
+    folded = "main details:not(.contents):not([open])"
+    with visited(browser, color_scheme=scheme) as page:
+        before = page.locator(folded).count()
+        assert before > 3
+        page.emulate_media(media="print", color_scheme=scheme)
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        assert page.locator(folded).count() == 0
+        for hidden in ("#quarto-header", "#quarto-sidebar", "#TOC", ".page-navigation"):
+            assert not page.locator(hidden).is_visible(), hidden
+        assert page.locator("main .cell-output img:visible").count() > 1
+        assert page.get_by_text("The image encoder is frozen and no learned vector").is_visible()
+        assert style(page.locator("body"), "backgroundColor") == "rgb(255, 255, 255)"
+        page.evaluate("dispatchEvent(new Event('afterprint'))")
+        assert page.locator(folded).count() == before
+        dark = page.evaluate("document.documentElement.classList.contains('quarto-dark')")
+        assert dark == (scheme == "dark")
+
+
+def test_a_wrong_address_leads_on(browser):
+    with visited(browser, "404.html") as page:
+        page.get_by_role("link", name="The front page").click()
+        page.wait_for_url("**/index.html")
+
+
+def test_every_page_has_an_icon():
+    for path in DOCS.rglob("*.html"):
+        depth = len(path.relative_to(DOCS).parents) - 1
+        place = "../" * depth or "./"
+        text = path.read_text(encoding="utf-8")
+        assert any(f'<link rel="icon" href="{start}favicon.svg">' in text for start in (place, ""))
+    assert (DOCS / "favicon.svg").read_text(encoding="utf-8").startswith("<svg")
