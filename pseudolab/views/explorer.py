@@ -20,6 +20,7 @@ __all__ = [
     "sprite",
     "spread",
     "split_again",
+    "carried_labels",
     "start_of",
     "run_titles",
     "run_data",
@@ -298,17 +299,20 @@ def _pool(run: Run, task: Task, most: int) -> dict[str, Any]:
         "carried": len(carried),
         "names": carried.tolist(),
         "truth": pack(truth, "i2") if (truth >= 0).any() else None,
-        "labels": [_carried_labels(round, place, len(run.class_names)) for round in run.rounds],
+        "labels": carried_labels(run, place),
         "pictures": sprite(split.pool.images[carried]),
     }
 
 
-def _carried_labels(
-    round: Round,
+def carried_labels(
+    run: Run,
     place: np.ndarray,  # int (U,): of each image of the pool among those carried along, or -1
-    n_classes: int,
-) -> dict[str, Any] | None:
-    "The pseudolabels of a round for the pictures that are carried along"
+) -> list[dict[str, Any] | None]:  # of each round; None if it has no pseudolabels
+    "The pseudolabels of a run for the pictures that are carried along."
+    return [_carried(round, place, len(run.class_names)) for round in run.rounds]
+
+
+def _carried(round: Round, place: np.ndarray, n_classes: int) -> dict[str, Any] | None:
     if round.pseudolabels is None:
         return None
     image = place[round.pseudolabels.index]
@@ -474,7 +478,7 @@ def explore(
     data = run_data(run, other, task)
     if live:
         return live_explorer(data)
-    return Widget("explorer", data, still_of(run), run.heading)
+    return Widget("explorer_page", data, still_of(run), run.heading)
 
 
 # %% ../../nbs/lab/views/explorer.ipynb #c032

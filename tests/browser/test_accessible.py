@@ -101,7 +101,7 @@ def test_report(browser, axe, run, tmp_path, several, scheme):
 @in_both_schemes
 @pytest.mark.parametrize("tab", ["Pictures", "Pseudolabels", "Confusion", "Table"])
 def test_saved_explorer(browser, axe, run, tmp_path, scheme, tab):
-    path = run.explore(made_up(run.task, seed=1)).save(tmp_path / "explorer.html")
+    path = explore(run, made_up(run.task, seed=1)).save(tmp_path / "explorer.html")
     assert not serious(faults(browser, axe, path.as_uri(), scheme, ".plab[data-mounted]", tab))
 
 

@@ -1,3 +1,4 @@
+// needs sheet
 // needs explorer
 // The run explorer as an anywidget. Python and the page hold the same round and the same class.
 
@@ -6,7 +7,7 @@ function render({ model, el }) {
   root.className = "plab";
   el.append(root);
   followTheme(root);
-  const view = mount(root, model.get("data"), { live: true });
+  const view = new Explorer(root, model.get("data"), { live: true });
   const classes = () => model.get("data").classes;
   const take = () => {
     const selected = classes().indexOf(model.get("selected_class"));

@@ -1,5 +1,6 @@
-// needs run_file
+// needs sheet
 // needs explorer
+// needs run_file
 // A place to drop the file of a run. Nothing leaves the page.
 // data.rules: what pseudolab.views.run_file.page_rules makes.
 
@@ -67,4 +68,8 @@ class Opener {
     this.explorer = null;
     this.below.replaceChildren();
   }
+}
+
+function mount(root, data) {
+  return new Opener(root, data);
 }
