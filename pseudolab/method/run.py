@@ -567,11 +567,16 @@ class Run:
 
         return export(self, path, other, task=task)
 
-    def report(self, path: str | Path) -> Path:
+    def report(
+        self,
+        path: str | Path,
+        *,
+        task: Task | None = None,  # where it is neither in memory nor one that ships
+    ) -> Path:
         "Write this run as one HTML file that needs nothing else"
         from pseudolab.views.report import write_report
 
-        return write_report([self], path)
+        return write_report([self], path, task)
 
 
 # %% ../../nbs/lab/method/run.ipynb #8c8269f2

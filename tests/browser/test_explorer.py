@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pseudolab.data.images import ImageSet
-from pseudolab.data.tasks import Task, load_task
+from pseudolab.data.tasks import load_task
 from pseudolab.method.pseudolabels import precision
 from pseudolab.method.run import Run
 from pseudolab.method.splits import make_split

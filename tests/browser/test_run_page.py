@@ -210,11 +210,10 @@ def classes_of(page, selector):
 
 
 def test_classes_stand_in_one_order_everywhere(browser, task, tmp_path):
-    "That of the columns, which is neither that of the task nor that of the test images"
+    "That of their accuracy on the test images, as in figures and reports"
     run = made_up(task, seed=1)
-    order = run_page_data(run)["scene"]["order"]
-    tested = np.argsort(run.rounds[0].per_class_accuracy, kind="stable")
-    assert order != list(range(6)) and order != tested.tolist()
+    order = np.argsort(run.rounds[0].per_class_accuracy, kind="stable").tolist()
+    assert order not in (list(range(6)), scene_data(run)["order"])
     with shown(browser, run_page(run), tmp_path) as page:
         to_tabs(page)
         assert classes_of(page, ".heads button") == order
@@ -340,6 +339,23 @@ def test_the_keyboard_reaches_every_control(browser, run, told, tmp_path):
         page.get_by_role("tab", name="Class by class").focus()
         page.keyboard.press("ArrowRight")
         assert page.evaluate("document.activeElement.textContent") == "Pictures"
+
+
+def test_a_phone_has_the_column_that_is_asked_for(browser, task, tmp_path):
+    "Though four others are weaker"
+    run = made_up(task)
+    first = run.rounds[0]
+    logits = np.where(np.arange(6) == 5, -1, first.pool_logits)  # nothing stands in the last
+    run = replace(run, rounds=[replace(first, pool_logits=logits), *run.rounds[1:]])
+    phone = {"width": 390, "height": 844}
+    with shown(browser, run_page(run, ask=True), tmp_path, viewport=phone) as page:
+        page.get_by_role("button", name="Just show me").click()
+        page.get_by_role("slider").focus()
+        page.keyboard.press("PageUp")
+        assert page.get_by_role("slider").get_attribute("aria-valuetext") == "20 %"
+        page.get_by_role("button", name="That is my guess").click()
+        assert "you said 20 %" in said(page)
+        assert len(classes_of(page, ".heads button")) == 4
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

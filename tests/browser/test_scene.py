@@ -8,8 +8,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pseudolab.data.images import ImageSet
-from pseudolab.data.tasks import Task
 from pseudolab.method.splits import make_split
 from pseudolab.views.format import percent, points
 from pseudolab.views.scene import scene, scene_data

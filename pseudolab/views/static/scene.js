@@ -303,7 +303,7 @@ class Scene {
     if (!width) return;
     this.width = width;
     const tall = this.stageBox.clientHeight;
-    this.stage = stageOf(width, tall, this.data.order, this.most);
+    this.stage = stageOf(width, tall, this.data.order, this.most, this.data.asked);
     this.cache = new Map();
     this.tiles.fit(this.stage, this.data.shown);
     this.buildHeads();
