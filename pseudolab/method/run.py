@@ -563,7 +563,7 @@ class Run:
         task: Task | None = None,  # where it is neither in memory nor one that ships
     ) -> Path:
         "Write this run as one file for the page that opens runs"
-        from pseudolab.views.explorer import export
+        from pseudolab.views.run_page import export
 
         return export(self, path, other, task=task)
 

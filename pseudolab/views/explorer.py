@@ -28,7 +28,6 @@ __all__ = [
     "explore",
     "live_class",
     "live_explorer",
-    "export",
     "opener",
 ]
 
@@ -37,7 +36,6 @@ import io
 import json
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 # %% ../../nbs/lab/views/explorer.ipynb #c003
@@ -48,7 +46,6 @@ from PIL import Image, ImageOps
 from pseudolab.data.images import Images
 from pseudolab.data.pocket import N_TEST, N_TRAIN
 from pseudolab.data.tasks import Task, load_task, task_info
-from pseudolab.io import write_atomically
 from pseudolab.method.equity import class_ranks, quarter_changes, split_half
 from pseudolab.method.run import Round, Run
 from pseudolab.method.splits import Split, make_split, seen_classes
@@ -60,13 +57,14 @@ from pseudolab.views.html import (
     base64_text,
     module,
     pack,
+    static_text,
     still_image,
     still_table,
     styles,
     to_json,
 )
 from pseudolab.views.plots import plot_per_class
-from pseudolab.views.run_file import KIND, SCHEMA, check_run_file, page_rules, sealed_text
+from pseudolab.views.run_file import KIND, SCHEMA, page_rules
 
 # %% ../../nbs/lab/views/explorer.ipynb #c008
 MOST_DRAWN = 20_000  # images: a run may come from anybody, and must not keep this machine busy
@@ -543,30 +541,11 @@ def live_explorer(
 
 
 # %% ../../nbs/lab/views/explorer.ipynb #c035
-def export(
-    run: Run,
-    path: str | Path,
-    other: Run | None = None,  # a second run on the same classes
-    *,
-    task: Task | None = None,  # for the pictures, if the run does not know its task
-) -> Path:  # the file
-    """Write a run as one JSON file for the page that opens runs.
-
-    Raises ValueError as `run_data`, and if that page would refuse the file.
-    """
-    data = run_data(run, other, task)
-    check_run_file(data)
-    text = sealed_text(to_json(data))
-    with write_atomically(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-    return Path(path)
-
-
 def opener() -> Widget:
-    "Make a place to drop the file of an exported run, which is then explored in the page."
+    "Make a place to drop the file of an exported run, which is then shown in the page."
     return Widget(
         "opener",
-        {"kind": "opener", "rules": page_rules()},
+        {"kind": "opener", "rules": page_rules(), "example": static_text("example_run.json")},
         "<p>Runs are opened by a script, and scripts do not run here. Open this page in a browser,"
         " or trust the notebook.</p>",
         "Open a run",

@@ -3,82 +3,9 @@
 // needs scene_canvas
 // needs scene
 // needs explorer
-// One run, or two, on one page: the scene above, and below it the explorer class by class. They
-// share the pictures, the slider and the chosen class.
-// data: what pseudolab.views.run_page.run_page_data makes.
-
-class RunPage {
-  // asks: does the reader guess before the rounds appear?
-  constructor(root, data, { asks = false } = {}) {
-    const sheet = new Sheet(data.pool.pictures);
-    const onround = (...now) => this.follow(...now);
-    root.classList.add("run-page");
-    this.data = data;
-    this.scene = new Scene(root, sceneOf(data), { sheet, asks, onround });
-    this.run = this.scene.run;
-    const below = make("div", { class: "below" });
-    root.append(below);
-    this.explorer = new Explorer(below, this.side(), { sheet, below: this.scene });
-    const { round, chosen } = this.scene;
-    this.follow(round, this.run, chosen);
-    this.explorer.onchange = (now) => this.lead(now);
-    this.makeRoom();
-  }
-
-  // the file as it looks from the run that is shown
-  side() {
-    return this.run === 0 ? this.data : turned(this.data);
-  }
-
-  // the scene has moved
-  follow(round, run, chosen) {
-    if (!this.explorer) return;
-    if (run !== this.run) {
-      this.run = run;
-      this.explorer.turn(this.side(), round);
-    }
-    this.selected = chosen ?? this.explorer.selected;
-    this.explorer.set({ round, selected: this.selected });
-  }
-
-  // something was chosen below
-  lead({ round, selected }) {
-    const { scene } = this;
-    const chosen = selected === this.selected ? scene.chosen : selected;
-    this.selected = selected;
-    if (round !== scene.round || chosen !== scene.chosen) scene.show({ round, chosen });
-  }
-
-  // the slider stays in view, below what the page itself keeps there
-  makeRoom() {
-    const root = this.scene.root;
-    let node = document.elementFromPoint(window.innerWidth / 2, 1);
-    while (node && !isBar(node)) node = node.parentElement;
-    const covered = node && !node.contains(root) ? node.getBoundingClientRect().bottom : 0;
-    root.style.setProperty("--covered", `${Math.max(0, covered)}px`);
-  }
-
-  stop() {
-    this.scene.halt();
-  }
-}
-
-const isBar = (node) => ["fixed", "sticky"].includes(getComputedStyle(node).position);
-
-// the scene keeps in its own table only what the explorer has not
-function sceneOf({ scene, classes, pool }) {
-  const { names, truth, pictures } = pool;
-  return { ...scene, classes, names, truth, pictures };
-}
-
-// the same two runs, the second first
-function turned(data) {
-  const { labels, ...other } = data.other;
-  const { title, start, rounds, pool } = data;
-  return { ...data, ...other, pool: { ...pool, labels }, other: { title, start, rounds } };
-}
+// needs run_view
+// A run by itself.
 
 function mount(root, data) {
-  if (data.scene === null) return new Explorer(root, data, {});
-  return new RunPage(root, data, { asks: data.asks });
+  return showRun(root, data);
 }
