@@ -531,16 +531,13 @@ class Run:
         other: "Run | None" = None,  # another run, to stand beside this one
         *,
         task: Task | None = None,  # where it is neither in memory nor one that ships
-        live: bool = False,  # the numbers alone, as a widget whose state Python can read and set
+        live: bool = False,  # a widget whose state Python can read and set
         ask: bool = False,  # does the reader guess before the rounds appear? Not if `live`
     ) -> "Widget | Any":
         "All pictures of the pool and the numbers of every class (`pseudolab.views.run_page`)"
-        from pseudolab.views.explorer import explore
         from pseudolab.views.run_page import run_page
 
-        if live:
-            return explore(self, other, task=task, live=True)
-        return run_page(self, other, task=task, ask=ask)
+        return run_page(self, other, task=task, ask=ask, live=live)
 
     def scene(
         self,

@@ -9,23 +9,23 @@ Notebook: nbs/lab/views/run_page.ipynb
 # %% auto #0
 __all__ = ["run_page_data", "weakest_first", "run_page", "export"]
 
-# %% ../../nbs/lab/views/run_page.ipynb #b736099f
+# %% ../../nbs/lab/views/run_page.ipynb #820a088f
 from pathlib import Path
 from typing import Any
 
-# %% ../../nbs/lab/views/run_page.ipynb #1f027b31
+# %% ../../nbs/lab/views/run_page.ipynb #1553a5c7
 import numpy as np
 
 from pseudolab.data.tasks import Task
 from pseudolab.io import write_atomically
 from pseudolab.method.run import Round, Run
-from pseudolab.views.explorer import carried_labels, run_data, still_of, task_of
+from pseudolab.views.explorer import carried_labels, live_explorer, run_data, still_of, task_of
 from pseudolab.views.html import Widget, to_json
 from pseudolab.views.run_file import check_run_file, sealed_text
 from pseudolab.views.scene import MOST_TILES, make_scene
 
 
-# %% ../../nbs/lab/views/run_page.ipynb #643d90e3
+# %% ../../nbs/lab/views/run_page.ipynb #eb1c3477
 def run_page_data(
     run: Run,
     other: Run | None = None,  # a second run on the same classes
@@ -108,21 +108,24 @@ def _of_its_own(run: Run, task: Task) -> dict[str, Any]:
     return {name: data[name] for name in ("about", "metric", "unseen")}
 
 
-# %% ../../nbs/lab/views/run_page.ipynb #c1bcaef0
+# %% ../../nbs/lab/views/run_page.ipynb #3306cfbd
 def run_page(
     run: Run,
     other: Run | None = None,  # a second run on the same classes
     *,
     task: Task | None = None,  # for the pictures, if the run does not know its task
-    ask: bool = False,  # does the reader guess before the rounds appear?
+    ask: bool = False,  # does the reader guess before the rounds appear? Not if `live`
+    live: bool = False,  # with a kernel: `round` and `selected_class` stay in step with Python
     pictures: int = MOST_TILES,  # at most
-) -> Widget:
+) -> Any:  # a `Widget`; with `live`, a widget of ipywidgets' kind
     "Make the run page. Raises ValueError as `run_data` does."
     data, still = _made(run, other, task_of(run, task), pictures)
+    if live:
+        return live_explorer(data)
     return Widget("run_page", data | {"asks": ask}, still + still_of(run), run.heading)
 
 
-# %% ../../nbs/lab/views/run_page.ipynb #c31cb530
+# %% ../../nbs/lab/views/run_page.ipynb #742360eb
 def export(
     run: Run,
     path: str | Path,

@@ -13,10 +13,10 @@ from pseudolab.data.tasks import load_task
 from pseudolab.method.run import Run
 from pseudolab.method.splits import make_split
 from pseudolab.views.format import percent, points
-from pseudolab.views.html import Widget
+from pseudolab.views.html import Widget, module, page, styles, to_json
 from pseudolab.views.run_page import run_page, run_page_data
 from pseudolab.views.scene import scene_data
-from support.pages import opened
+from support.pages import opened, watched
 from support.runs import made_up, noise_task, without_labels
 
 HOSTILE = [
@@ -439,6 +439,90 @@ def test_it_works_in_a_sandboxed_frame(browser, run, tmp_path):
         frame.locator("input[type=range]").fill("2")
         assert "round 2 of 3" in frame.locator(".round").inner_text()
         assert lit(frame, "button.picture canvas") == 112 * 112
+
+
+# What anywidget does: a model that both sides hold, and a place in the page
+LIVE = """
+window.taken = [];
+const listeners = {};
+const values = JSON.parse(document.getElementById("first").textContent);
+window.model = {
+  get: (name) => values[name],
+  set: (changed) => Object.assign(values, changed),
+  save_changes: () => window.taken.push([values.round, values.selected_class]),
+  on: (name, act) => (listeners[name] = act),
+  fromPython: (changed) => {
+    Object.assign(values, changed);
+    for (const name of Object.keys(changed)) listeners[`change:${name}`]();
+  },
+};
+render({ model, el: document.querySelector("main") });
+"""
+
+
+def live_page(data, folder):
+    state = to_json({"data": data, "round": len(data["rounds"]) - 1, "selected_class": "town"})
+    body = (
+        f"<style>{styles('live_explorer')}</style><main></main>"
+        f'<script type="application/json" id="first">{state}</script>'
+        f"<script type=module>{module('live_explorer')}{LIVE}</script>"
+    )
+    path = folder / "live.html"
+    path.write_text(page("live", body), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def live(browser, run, tmp_path):
+    "The page of a run of which two rounds are done, with a kernel"
+    so_far = replace(run, rounds=run.rounds[:2])
+    context = browser.new_context(reduced_motion="reduce", viewport={"width": 1280, "height": 720})
+    page = context.new_page()
+    said = watched(page, "file:")
+    page.goto(live_page(run_page_data(so_far), tmp_path).as_uri())
+    page.wait_for_selector(READY)
+    yield page
+    context.close()
+    assert not said
+
+
+FROM_PYTHON = "changed => window.model.fromPython(changed)"
+
+
+def test_the_live_page_grows_with_the_run(live, run):
+    assert "round 1" in said(live)
+    for done in (3, 4):
+        data = run_page_data(replace(run, rounds=run.rounds[:done]))
+        live.evaluate(FROM_PYTHON, {"data": data, "round": done - 1})
+        assert f"round {done - 1}" in said(live)
+        right = (run.rounds[done - 1].pool_predictions == run.task.train.labels).mean()
+        assert live.locator("[data-value=accuracy]").inner_text() == percent(right)
+        to_tabs(live)
+        score = live.locator("[data-value=score]").inner_text()
+        assert score == percent(run.rounds[done - 1].score)
+    to_round(live, 0)
+    assert live.evaluate("window.taken")[-1] == [0, "town"]
+
+
+def test_the_live_page_and_python_hold_the_same_class(live):
+    assert live.locator("select").input_value() == "3"
+    assert live.locator(".heads [aria-pressed=true]").count() == 0
+    live.locator(".heads [data-class='1']").click()
+    assert live.evaluate("window.taken")[-1] == [1, "forest"]
+    live.evaluate(FROM_PYTHON, {"selected_class": "road"})
+    to_tabs(live)
+    assert live.locator("select").input_value() == "5"
+    assert live.locator(".heads [aria-pressed=true]").get_attribute("data-class") == "5"
+
+
+def test_the_live_page_shows_another_run(live):
+    other = made_up(noise_task(NAMES, 60, 60, seed=4), 1)
+    live.evaluate(FROM_PYTHON, {"data": run_page_data(other), "round": 1})
+    live.wait_for_function("document.querySelector('.title').textContent.includes('60 pictures')")
+    bare = run_page_data(Run(other.settings, other.rounds))
+    live.evaluate(FROM_PYTHON, {"data": bare, "round": 0})
+    assert live.locator("canvas").count() == 0
+    assert "Round 0 of 1" in live.locator(".round").inner_text()
 
 
 LANDED = """number => new Promise((landed) => {

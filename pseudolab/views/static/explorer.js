@@ -3,7 +3,8 @@
 // data: what pseudolab.views.explorer.run_data makes.
 // options: {live: no playing by itself, since Python holds the slider too,
 //   below: the scene that stands above it and has the title, the slider, and the switch,
-//   sheet: the pictures, if another part of the page has them too}
+//   sheet: the pictures, if another part of the page has them too,
+//   selected: the class that is chosen first}
 
 const BLUE = "var(--blue)";
 const RED = "var(--vermilion)";
@@ -40,7 +41,7 @@ class Explorer {
       inView: {}, // of each list, the groups of rows that are drawn
     });
     this.round = data.rounds.length - 1;
-    this.selected = options.below?.data.asked ?? this.mostChanged();
+    this.selected = options.selected ?? this.mostChanged();
     root.classList.add("explorer");
     this.build();
     if (options.below) this.watchSight();
@@ -99,11 +100,11 @@ class Explorer {
     return [...list].sort((a, b) => rank(a) - rank(b) || a - b);
   }
 
-  // what this run and the other are called
+  // what this run and the other are called, and how a sentence names what happens there
   get names() {
     const [own, other] = this.options.below?.data.runs.map((run) => run.name) ?? [];
-    if (other === undefined) return ["this run", "the other run"];
-    return this.side ? [other, own] : [own, other];
+    if (other === undefined) return ["this run", "the other run", "in the other run"];
+    return this.side ? [other, own, `under ${own}`] : [own, other, `under ${other}`];
   }
 
   // 0 or 1: does this run stand first in the file, or beside that one?
@@ -130,6 +131,11 @@ class Explorer {
       this.selected = selected;
     this.paint();
     this.onchange({ round: this.round, selected: this.selected });
+  }
+
+  // can this be shown by `update`?
+  holds(data) {
+    return !data.scene;
   }
 
   update(data) {
@@ -579,9 +585,11 @@ class Explorer {
         ? ""
         : "No labels to test on: what moves is where the images of the pool go.";
     const other = this.otherFrame();
+    const there = this.names[2];
     const beside =
       other && known(other.weakest)
-        ? ` In ${this.names[1]} ${points(other.weakest)} and ${points(other.strongest)}.`
+        ? ` ${there[0].toUpperCase()}${there.slice(1)} ${points(other.weakest)} and` +
+          ` ${points(other.strongest)}.`
         : "";
     return (
       `Weakest quarter of the classes ${points(weakest)},` +
@@ -623,7 +631,7 @@ class Explorer {
     const other = this.otherFrame();
     if (other)
       words.push(
-        make("span", { class: "quiet" }, `; in ${this.names[1]} ${percent(other.accuracy[c])}`),
+        make("span", { class: "quiet" }, `; ${this.names[2]} ${percent(other.accuracy[c])}`),
       );
     return words;
   }

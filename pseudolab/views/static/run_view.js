@@ -4,16 +4,20 @@
 
 class RunView {
   // asks: does the reader guess before the rounds appear?
-  constructor(root, data, { asks = false } = {}) {
+  // live: Python holds round and class too
+  // selected: the class that is chosen first
+  constructor(root, data, { asks = false, live = false, selected = data.scene.asked } = {}) {
     const sheet = new Sheet(data.pool.pictures);
     const onround = (...now) => this.follow(...now);
     root.classList.add("run-view");
     this.data = data;
-    this.scene = new Scene(root, sceneOf(data), { sheet, asks, onround });
+    this.onchange = () => {};
+    const plays = !asks && !live;
+    this.scene = new Scene(root, sceneOf(data), { sheet, asks, plays, onround });
     this.run = this.scene.run;
     const below = make("div", { class: "below" });
     root.append(below);
-    this.explorer = new Explorer(below, this.side(), { sheet, below: this.scene });
+    this.explorer = new Explorer(below, this.side(), { sheet, selected, below: this.scene });
     const { round, chosen } = this.scene;
     this.follow(round, this.run, chosen);
     this.explorer.onchange = (now) => this.lead(now);
@@ -34,6 +38,7 @@ class RunView {
     }
     this.selected = chosen ?? this.explorer.selected;
     this.explorer.set({ round, selected: this.selected });
+    if (run === 0) this.onchange({ round, selected: this.selected });
   }
 
   // something was chosen below
@@ -42,6 +47,26 @@ class RunView {
     const chosen = selected === this.selected ? scene.chosen : selected;
     this.selected = selected;
     if (round !== scene.round || chosen !== scene.chosen) scene.show({ round, chosen });
+  }
+
+  // what Python sets
+  set({ round, selected }) {
+    const { scene } = this;
+    const chosen = selected === this.selected ? scene.chosen : selected;
+    if (round !== scene.round || chosen !== scene.chosen) scene.show({ run: 0, round, chosen });
+  }
+
+  // can this be shown by `update`?
+  holds({ scene, pool }) {
+    const { scene: before, pool: pictures } = this.data;
+    const isSame = pool?.pictures.src === pictures.pictures.src;
+    return isSame && scene?.runs.length === before.runs.length;
+  }
+
+  update(data) {
+    this.data = data;
+    this.explorer.update(this.side());
+    this.scene.grow(sceneOf(data));
   }
 
   // the slider stays in view, below what the page itself keeps there
@@ -82,6 +107,7 @@ function turned(data) {
 }
 
 // shows what there is of a run: without its pictures, its numbers
-function showRun(root, data) {
-  return data.scene ? new RunView(root, data, { asks: data.asks }) : new Explorer(root, data, {});
+function showRun(root, data, options = {}) {
+  if (!data.scene) return new Explorer(root, data, options);
+  return new RunView(root, data, { asks: data.asks, ...options });
 }

@@ -3,7 +3,8 @@
 // a switch shows another run on the same pool.
 // data: what pseudolab.views.scene.scene_data makes.
 // options: {sheet: the pictures, if another part of the page has them too,
-//   asks: are there questions before the rounds (else they play once),
+//   asks: are there questions before the rounds,
+//   plays: do the rounds play once by themselves,
 //   onround(round, run, chosen): called when another round, run or class is shown}
 
 const MOST_CHIPS = 24; // classes that are offered as buttons; more of them in a list
@@ -279,7 +280,7 @@ class Scene {
       attributeFilter: ["data-theme"],
     });
     this.root.dataset.ready = "";
-    if (this.options.asks === false && !this.isKept) this.playOnce();
+    if (this.options.plays && !this.isKept) this.playOnce();
   }
 
   // as soon as the reader sees it, and has touched nothing
@@ -299,8 +300,17 @@ class Scene {
       this.root.addEventListener(kind, () => watch.disconnect(), { once: true });
   }
 
+  // the runs have grown, on the same pictures; the slider goes along if it stood at the end
+  grow(data) {
+    const isAtEnd = this.round === this.last;
+    this.data = data;
+    this.read();
+    this.resize(this.width);
+    this.show({ round: isAtEnd ? this.last : this.round });
+  }
+
   resize(width) {
-    if (!width) return;
+    if (!width || !this.stageBox.isConnected) return;
     this.width = width;
     const tall = this.stageBox.clientHeight;
     this.stage = stageOf(width, tall, this.data.order, this.most, this.data.asked);
