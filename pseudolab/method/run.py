@@ -532,11 +532,12 @@ class Run:
         *,
         task: Task | None = None,  # where it is neither in memory nor one that ships
         live: bool = False,  # a widget whose state Python can read and set
+        ask: bool = False,  # does the reader guess before the rounds appear? Not if `live`
     ) -> "Widget | Any":
-        "The run explorer (`pseudolab.views.explorer`)"
-        from pseudolab.views.explorer import explore
+        "All pictures of the pool and the numbers of every class (`pseudolab.views.run_page`)"
+        from pseudolab.views.run_page import run_page
 
-        return explore(self, other, task=task, live=live)
+        return run_page(self, other, task=task, ask=ask, live=live)
 
     def scene(
         self,
@@ -559,15 +560,20 @@ class Run:
         task: Task | None = None,  # where it is neither in memory nor one that ships
     ) -> Path:
         "Write this run as one file for the page that opens runs"
-        from pseudolab.views.explorer import export
+        from pseudolab.views.run_page import export
 
         return export(self, path, other, task=task)
 
-    def report(self, path: str | Path) -> Path:
+    def report(
+        self,
+        path: str | Path,
+        *,
+        task: Task | None = None,  # where it is neither in memory nor one that ships
+    ) -> Path:
         "Write this run as one HTML file that needs nothing else"
         from pseudolab.views.report import write_report
 
-        return write_report([self], path)
+        return write_report([self], path, task)
 
 
 # %% ../../nbs/lab/method/run.ipynb #8c8269f2

@@ -20,6 +20,7 @@ __all__ = [
     "sprite",
     "spread",
     "split_again",
+    "carried_labels",
     "start_of",
     "run_titles",
     "run_data",
@@ -27,7 +28,6 @@ __all__ = [
     "explore",
     "live_class",
     "live_explorer",
-    "export",
     "opener",
 ]
 
@@ -36,7 +36,6 @@ import io
 import json
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 # %% ../../nbs/lab/views/explorer.ipynb #c003
@@ -47,7 +46,6 @@ from PIL import Image, ImageOps
 from pseudolab.data.images import Images
 from pseudolab.data.pocket import N_TEST, N_TRAIN
 from pseudolab.data.tasks import Task, load_task, task_info
-from pseudolab.io import write_atomically
 from pseudolab.method.equity import class_ranks, quarter_changes, split_half
 from pseudolab.method.intervals import wilson_interval
 from pseudolab.method.run import Round, Run
@@ -59,13 +57,14 @@ from pseudolab.views.html import (
     base64_text,
     module,
     pack,
+    static_text,
     still_image,
     still_table,
     styles,
     to_json,
 )
 from pseudolab.views.plots import plot_per_class
-from pseudolab.views.run_file import KIND, SCHEMA, check_run_file, page_rules, sealed_text
+from pseudolab.views.run_file import KIND, SCHEMA, page_rules
 
 # %% ../../nbs/lab/views/explorer.ipynb #c008
 MOST_DRAWN = 20_000  # images: a run may come from anybody, and must not keep this machine busy
@@ -298,17 +297,20 @@ def _pool(run: Run, task: Task, most: int) -> dict[str, Any]:
         "carried": len(carried),
         "names": carried.tolist(),
         "truth": pack(truth, "i2") if (truth >= 0).any() else None,
-        "labels": [_carried_labels(round, place, len(run.class_names)) for round in run.rounds],
+        "labels": carried_labels(run, place),
         "pictures": sprite(split.pool.images[carried]),
     }
 
 
-def _carried_labels(
-    round: Round,
+def carried_labels(
+    run: Run,
     place: np.ndarray,  # int (U,): of each image of the pool among those carried along, or -1
-    n_classes: int,
-) -> dict[str, Any] | None:
-    "The pseudolabels of a round for the pictures that are carried along"
+) -> list[dict[str, Any] | None]:  # of each round; None if it has no pseudolabels
+    "The pseudolabels of a run for the pictures that are carried along."
+    return [_carried(round, place, len(run.class_names)) for round in run.rounds]
+
+
+def _carried(round: Round, place: np.ndarray, n_classes: int) -> dict[str, Any] | None:
     if round.pseudolabels is None:
         return None
     image = place[round.pseudolabels.index]
@@ -474,7 +476,7 @@ def explore(
     data = run_data(run, other, task)
     if live:
         return live_explorer(data)
-    return Widget("explorer", data, still_of(run), run.heading)
+    return Widget("explorer_page", data, still_of(run), run.heading)
 
 
 # %% ../../nbs/lab/views/explorer.ipynb #c032
@@ -539,30 +541,11 @@ def live_explorer(
 
 
 # %% ../../nbs/lab/views/explorer.ipynb #c035
-def export(
-    run: Run,
-    path: str | Path,
-    other: Run | None = None,  # a second run on the same classes
-    *,
-    task: Task | None = None,  # for the pictures, if the run does not know its task
-) -> Path:  # the file
-    """Write a run as one JSON file for the page that opens runs.
-
-    Raises ValueError as `run_data`, and if that page would refuse the file.
-    """
-    data = run_data(run, other, task)
-    check_run_file(data)
-    text = sealed_text(to_json(data))
-    with write_atomically(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-    return Path(path)
-
-
 def opener() -> Widget:
-    "Make a place to drop the file of an exported run, which is then explored in the page."
+    "Make a place to drop the file of an exported run, which is then shown in the page."
     return Widget(
         "opener",
-        {"kind": "opener", "rules": page_rules()},
+        {"kind": "opener", "rules": page_rules(), "example": static_text("example_run.json")},
         "<p>Runs are opened by a script, and scripts do not run here. Open this page in a browser,"
         " or trust the notebook.</p>",
         "Open a run",

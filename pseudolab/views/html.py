@@ -31,6 +31,7 @@ import io
 import json
 import math
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -115,9 +116,12 @@ def still_image(
     FigureCanvasAgg(figure)
     plot(figure.add_subplot())
     file = io.BytesIO()
-    figure.savefig(
-        file, format="png", dpi=dpi, metadata={"Software": None}, pil_kwargs={"optimize": True}
-    )
+    with warnings.catch_warnings():
+        # names in letters that matplotlib's font lacks stand in the table
+        warnings.filterwarnings("ignore", "Glyph .* missing from")
+        figure.savefig(
+            file, format="png", dpi=dpi, metadata={"Software": None}, pil_kwargs={"optimize": True}
+        )
     source = f"data:image/png;base64,{base64_text(file.getvalue())}"
     return f'<img class="still" alt="{escape(alt)}" src="{source}">'
 

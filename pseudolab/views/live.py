@@ -34,8 +34,9 @@ from pseudolab.method.schedules import Constant
 from pseudolab.method.strategies import STRATEGIES, Strategy
 from pseudolab.method.tuner import PROMPTS, PromptTuner
 from pseudolab.settings import POCKET_TASKS
-from pseudolab.views.explorer import live_explorer, run_data
+from pseudolab.views.explorer import live_explorer
 from pseudolab.views.format import percent, points
+from pseudolab.views.run_page import run_page_data
 
 # %% ../../nbs/lab/views/live.ipynb #c005
 PARADIGMS = (
@@ -179,7 +180,7 @@ class LivePlayground:
         "Show the run so far in the explorer."
         if self.run is None:
             return
-        data = run_data(self.run, pictures=400)
+        data = run_page_data(self.run)
         if self.explorer is None:
             self.explorer = live_explorer(data)
             self.place.children = (self.explorer,)

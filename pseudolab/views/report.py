@@ -12,6 +12,7 @@ __all__ = [
     "COLOURS",
     "RC",
     "ROUND_HEADS",
+    "MOVING",
     "FOOTER",
     "compared",
     "planned_rounds",
@@ -45,10 +46,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pseudolab.data.tasks import Task
 from pseudolab.io import write_atomically
 from pseudolab.method.intervals import wilson_interval
 from pseudolab.method.run import Round, Run
 from pseudolab.settings import PACKAGE
+from pseudolab.views.explorer import MOST_PICTURES, task_of
 from pseudolab.views.format import (
     DASH,
     NO_LABELS,
@@ -72,6 +75,7 @@ from pseudolab.views.plots import (
     plot_precision,
     plot_score,
 )
+from pseudolab.views.run_page import run_page, weakest_first
 
 # %% ../../nbs/lab/views/report.ipynb #c002a
 if TYPE_CHECKING:
@@ -275,7 +279,8 @@ def _extreme_cell(
 def class_table(run: Run) -> str:
     "Write the accuracy of each class, before and after, as a table."
     caption = (
-        "Class by class, the greatest losses first. Accuracy on the test images; change in points."
+        "Class by class, the weakest under zero-shot CLIP first. Accuracy on the test images;"
+        " change in points."
     )
     heads = ["class", "#zero-shot", "#last round", "#change"]
     counts = run.test_counts
@@ -285,9 +290,8 @@ def class_table(run: Run) -> str:
             " images."
         )
         heads += ["#95 % interval", "#images"]
-    change = run.rounds[-1].per_class_accuracy - run.rounds[0].per_class_accuracy
-    worst_first = np.argsort(change, kind="stable")
-    return table(caption, heads, [_class_cells(run, c, counts) for c in worst_first])
+    order = weakest_first(run.rounds[0])
+    return table(caption, heads, [_class_cells(run, c, counts) for c in order])
 
 
 def _class_cells(run: Run, c: int, counts: np.ndarray | None) -> list[str]:
@@ -326,11 +330,12 @@ def given_table(run: Run) -> str:
             number_cell(str(after[c])),
             number_cell(signed(int(after[c] - before[c]))),
         ]
-        for c in np.argsort(-after, kind="stable")
+        for c in np.argsort(before, kind="stable")
     ]
     caption = (
-        f"Images of the pool by the class they are given to; {moved} of {before.sum()} change their"
-        " class between zero-shot CLIP and the last round."
+        "Images of the pool by the class they are given to, those with the fewest by zero-shot CLIP"
+        f" first; {moved} of {before.sum()} change their class between zero-shot CLIP and the last"
+        " round."
     )
     return table(caption, ["class", "#zero-shot", "#last round", "#change"], rows)
 
@@ -352,9 +357,9 @@ def flat(
 
 
 def settings_list(run: Run) -> str:
-    "Write the settings and versions of a run as a list."
+    "Write the settings and versions of a run as a list that is folded."
     lines = [_setting(key, texts) for key, texts in flat(run.settings.to_dict())]
-    return f"<dl>{''.join(lines)}</dl>"
+    return f"<details><summary>All of them</summary><dl>{''.join(lines)}</dl></details>"
 
 
 def _setting(key: str, texts: list[str]) -> str:
@@ -415,8 +420,13 @@ def class_figure(
     "Draw the accuracy of each class, before and after."
     known = int((~np.isnan(run.rounds[0].per_class_accuracy)).sum())
     rows = min(60, known)
+
+    def plot(ax: "Axes") -> None:
+        plot_per_class(run, ax=ax, most=60)
+        ax.invert_yaxis()  # the weakest on top, as in the table
+
     svg = draw(
-        lambda ax: plot_per_class(run, ax=ax, most=60),
+        plot,
         f"{name}-classes",
         "Dot chart of the accuracy of each class, zero-shot and after the last round; the numbers"
         " stand in the table.",
@@ -429,10 +439,14 @@ def class_figure(
 
 
 # %% ../../nbs/lab/views/report.ipynb #c028
+MOVING = "All pictures, round by round"
+
+
 def run_section(
     run: Run,
     name: str,  # a prefix for ids
     alone: bool,  # is it alone on the page, whose head has said what came out?
+    moving: str = "",  # HTML of a run page
 ) -> str:
     "Write the figures, tables and settings of one run."
     level = "h2" if alone else "h3"
@@ -441,6 +455,7 @@ def run_section(
         parts.append(f"<h2><bdi>{escape(run.heading)}</bdi></h2><p>{escape(outcome(run))}</p>")
     parts += [
         f'<p class="quiet"><bdi>{escape(run.about)}</bdi></p>',
+        f"<{level}>{MOVING}</{level}>{moving}" if moving else "",
         run_figures(run, name),
         f"<{level}>Rounds</{level}>",
         round_table(run),
@@ -506,19 +521,31 @@ FOOTER = (
 )
 
 
-def report_html(runs: Sequence[Run]) -> str:  # a whole page
-    "Write the report of one run or of several. Raises ValueError if there is nothing to report."
+def report_html(
+    runs: Sequence[Run],
+    task: Task | None = None,  # for the pictures, if the runs do not know their task
+) -> str:  # a whole page
+    """Write the report of one run or of several.
+
+    Raises ValueError if there is nothing to report, or `task` is not that of a run.
+    """
     if not runs:
         raise ValueError("A report needs at least one run.")
     if any(not run.rounds for run in runs):
         raise ValueError("A run without any finished round has nothing to report. Resume it first.")
     alone = len(runs) == 1
     title = runs[0].heading if alone else f"{len(runs)} runs of pseudolab"
-    sections = [run_section(run, f"run{number}", alone) for number, run in enumerate(runs, 1)]
+    together = _pages_together(runs, task)
+    moving = [""] * len(runs) if together else [_page_of(run, task) for run in runs]
+    sections = [
+        run_section(run, f"run{number}", alone, moving[number - 1])
+        for number, run in enumerate(runs, 1)
+    ]
     return (
         '<!doctype html>\n<html lang="en">'
         f"<head>{_page_head(title)}</head>"
-        f"<body><main><h1><bdi>{escape(title)}</bdi></h1>{_lead(runs)}{''.join(sections)}</main>"
+        f"<body><main><h1><bdi>{escape(title)}</bdi></h1>{_lead(runs)}{together}"
+        f"{''.join(sections)}</main>"
         f"<footer>{FOOTER}</footer></body></html>\n"
     )
 
@@ -546,9 +573,37 @@ def _lead(runs: Sequence[Run]) -> str:
 def write_report(
     runs: Sequence[Run],
     path: str | Path,
+    task: Task | None = None,  # for the pictures, if the runs do not know their task
 ) -> Path:  # the file
     "Write the report of `runs` to `path`, whole or not at all. Errors as of `report_html`."
-    page = report_html(runs)
+    page = report_html(runs, task)
     with write_atomically(path) as temporary:
         temporary.write_text(page, encoding="utf-8", errors="replace")
     return Path(path)
+
+
+# %% ../../nbs/lab/views/report.ipynb #686c3771
+NO_PICTURES = (
+    "The pictures of this run are not at hand, so the report shows numbers alone:"
+    " run.report(path, task=...) takes the task it was made with."
+)
+
+
+def _pages_together(runs: Sequence[Run], task: Task | None) -> str:
+    "One run page of two runs on the same pictures; nothing if there are no such two"
+    if len(runs) != 2 or runs[0].class_names != runs[1].class_names:
+        return ""
+    if task_of(runs[0], task) is None:
+        return ""
+    widget = run_page(*runs, task=task, pictures=MOST_PICTURES)
+    scene = widget.data["scene"]
+    if scene is None or len(scene["runs"]) == 1:
+        return ""
+    return f"<h2>{MOVING}</h2>{widget.html()}"
+
+
+def _page_of(run: Run, task: Task | None) -> str:
+    "The run page of one run, or why there is none"
+    if task_of(run, task) is None:
+        return f'<p class="quiet">{NO_PICTURES}</p>'
+    return run_page(run, task=task, pictures=MOST_PICTURES).html()

@@ -26,6 +26,7 @@ __all__ = [
     "Distinct",
     "Related",
     "Rounds",
+    "Staged",
     "run_file_rules",
     "check_run_file",
     "plain_rule",
@@ -94,8 +95,8 @@ LENGTHS = {
     "cells": Length(*_CLASSES, power=2),  # of a confusion matrix
     "rounds": Length(("rounds",), 1, 10_000),
     "other rounds": Length(("other", "rounds"), 1, 10_000),
-    "pool": Length(("pool", "size"), 1, 2**16 - 1),
-    "pictures": Length(("pool", "names"), 1, 2**12),
+    "pictures": Length(("pool", "names"), 1, 2**13),
+    "scene runs": Length(("scene", "runs"), 1, 2),
 }
 
 
@@ -294,9 +295,46 @@ def _nulls(value: Any) -> list[bool]:
     return [item is None for item in (value if isinstance(value, list) else [value])]
 
 
+# %% ../../nbs/lab/views/run_file.ipynb #1cb53c98
+@dataclass(frozen=True)
+class Staged:
+    "A file whose scene fits the rest of it."
+
+    rule: Record
+
+    def check(self, value: Any, where: str) -> None:
+        "Raise ValueError if the file breaks the rule, or its scene contradicts it."
+        self.rule.check(value, where)
+        scene, pool, other = (value.get(name) for name in ("scene", "pool", "other"))
+        if scene is None:
+            return
+        if pool is None:
+            raise ValueError(f"{where}.scene has no pool to show")
+        if len(scene["runs"]) > 1 and "labels" not in (other or {}):
+            raise ValueError(f"{where}.scene has 2 runs; expected 1, since no other run has labels")
+        if (pool["truth"] is None) != (scene["totals"] is None):
+            raise ValueError(
+                f"{where}.scene.totals and .pool.truth: one is null; expected both or none"
+            )
+        for at, run in enumerate(scene["runs"]):
+            length = len((value, other)[at]["rounds"])
+            _check_columns(run["rounds"], length, pool, f"{where}.scene.runs[{at}].rounds")
+
+
+def _check_columns(rounds: list, length: int, pool: Mapping[str, Any], where: str) -> None:
+    "As many rounds as the run has, and each picture in a column"
+    if len(rounds) != length:
+        raise ValueError(f"{where} has {len(rounds)} items; expected {length}")
+    truth = None if pool["truth"] is None else unpacked(pool["truth"])
+    for at, round in enumerate(rounds):
+        told = unpacked(round["places"]) == 0
+        if told.any() and (truth is None or (truth[told] < 0).any()):
+            raise ValueError(f"{where}[{at}].places has a picture in no column")
+
+
 # %% ../../nbs/lab/views/run_file.ipynb #fr018
 KIND = "pseudolab run"
-SCHEMA = 1  # version of what `run_data` makes
+SCHEMA = 2  # version of what `run_data` and `run_page_data` make
 
 
 def _round_rule(n: Mapping[str, int]) -> Related:
@@ -337,32 +375,69 @@ def _round_rule(n: Mapping[str, int]) -> Related:
     )
 
 
-def _pool_rule(n: Mapping[str, int]) -> Record:
+def _labels_rule(n: Mapping[str, int]) -> Maybe:
     pairs = Record(
         {
             "image": Packed(packed_form("u2"), 0, n["pictures"] - 1),
             "label": Packed(packed_form("u1", "u2"), 0, n["classes"] - 1),
         }
     )
+    return Maybe(Related(pairs, as_long=(("image", "label"),)))
+
+
+def _pool_rule(n: Mapping[str, int]) -> Record:
     truth = Packed(packed_form("i2"), -1, n["classes"] - 1, n["pictures"])
     return Record(
         {
             "size": Whole(),
             "carried": Whole(n["pictures"], n["pictures"]),
-            "names": Distinct(Items(Whole(0, n["pool"] - 1))),
+            "names": Distinct(Items(Whole())),
             "truth": Maybe(truth),
-            "labels": Items(Maybe(Related(pairs, as_long=(("image", "label"),))), n["rounds"]),
+            "labels": Items(_labels_rule(n), n["rounds"]),
             "pictures": Sprite(SPRITE_FORM, SPRITE_ADDRESS, n["pictures"]),
+        }
+    )
+
+
+def _other_rule(n: Mapping[str, int], unseen: Rule, rounds: Rounds) -> Related:
+    own = {
+        "about": Text(),
+        "metric": Text(),
+        "unseen": unseen,
+        "labels": Items(_labels_rule(n), n["other rounds"]),
+    }
+    shown = {"title": Text(), "start": Text(), "rounds": rounds}
+    return Related(Record(shown, own), together=(tuple(own),))
+
+
+def _scene_rule(n: Mapping[str, int]) -> Record:
+    a_class = Whole(0, n["classes"] - 1)
+    counts = Items(Whole(), n["classes"])
+    places = Packed(packed_form("u1", "u2"), 0, n["classes"], n["pictures"])
+    round = Record({"right": counts, "places": places})
+    run = Record({"name": Text(), "start": Text(), "metric": Text(), "rounds": Items(round)})
+    return Record(
+        {
+            "title": Text(),
+            "order": Distinct(Items(a_class, n["classes"])),
+            "asked": a_class,
+            "quiz": Items(Whole(0, n["pictures"] - 1)),
+            "told": Whole(),
+            "totals": Maybe(counts),
+            "reference": Record({"run": Whole(0, n["scene runs"] - 1), "name": Text()}),
+            "runs": Items(run, n["scene runs"]),
+            "notes": Items(Text()),
         }
     )
 
 
 def run_file_rules(
     n: Mapping[str, int],  # the lengths of `LENGTHS`, as numbers or as `Named`
-) -> Record:
+) -> Staged:
     "What a file must be that has these lengths."
     rounds = Rounds(_round_rule(n), alike=("score", "accuracy"))
-    return Record(
+    unseen = Maybe(Distinct(Items(Whole(0, n["classes"] - 1))))
+    file = Record(
         {
             "kind": OneOf((KIND,)),
             "schema": Whole(SCHEMA, SCHEMA),
@@ -371,14 +446,16 @@ def run_file_rules(
             "metric": Text(),
             "start": Text(),
             "classes": Distinct(Items(Text())),
-            "unseen": Maybe(Distinct(Items(Whole(0, n["classes"] - 1)))),
+            "unseen": unseen,
             "intervals": Flag(),
             "rounds": rounds,
             "pool": Maybe(_pool_rule(n)),
-            "other": Maybe(Record({"title": Text(), "start": Text(), "rounds": rounds})),
+            "other": Maybe(_other_rule(n, unseen, rounds)),
             "notes": Items(Text()),
-        }
+        },
+        {"scene": Maybe(_scene_rule(n))},
     )
+    return Staged(file)
 
 
 def check_run_file(

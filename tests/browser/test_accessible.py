@@ -4,7 +4,9 @@ somebody was sent.
 
 import pytest
 
+from pseudolab.views.explorer import explore
 from pseudolab.views.report import write_report
+from pseudolab.views.run_page import run_page
 from pseudolab.views.scene import scene
 from support import DOCS
 from support.runs import made_up, noise_task
@@ -127,8 +129,16 @@ def test_report(browser, axe, run, tmp_path, several, scheme):
 @in_both_schemes
 @pytest.mark.parametrize("tab", ["Pictures", "Pseudolabels", "Confusion", "Table"])
 def test_saved_explorer(browser, axe, run, tmp_path, scheme, tab):
-    path = run.explore(made_up(run.task, seed=1)).save(tmp_path / "explorer.html")
+    path = explore(run, made_up(run.task, seed=1)).save(tmp_path / "explorer.html")
     assert not serious(faults(browser, axe, path.as_uri(), scheme, ".plab[data-mounted]", tab))
+
+
+@in_both_schemes
+@pytest.mark.parametrize("tab", ["Class by class", "Pictures"])
+def test_run_page(browser, axe, run, tmp_path, scheme, tab):
+    path = run_page(run, made_up(run.task, seed=1)).save(tmp_path / "page.html")
+    found = faults(browser, axe, path.as_uri(), scheme, ".plab[data-ready]", tab)
+    assert not serious(found), found
 
 
 @in_both_schemes

@@ -9,15 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pseudolab.data.images import ImageSet
-from pseudolab.data.tasks import Task, load_task
+from pseudolab.data.tasks import load_task
 from pseudolab.method.pseudolabels import precision
 from pseudolab.method.run import Run
 from pseudolab.method.splits import make_split
 from pseudolab.views.explorer import explore, quarters, run_data, sprite, task_of
 from pseudolab.views.format import percent, points
 from support.pages import opened
-from support.runs import made_up, noise_task
+from support.runs import made_up, noise_task, without_labels
 
 HOSTILE = [
     "<img src=x onerror=alert(1)>",
@@ -205,7 +204,7 @@ def rows_of_classes(page):
 
 
 def test_score_and_quarters_are_those_of_the_round(browser, run, tmp_path):
-    with shown(browser, run.explore(), tmp_path) as page:
+    with shown(browser, explore(run), tmp_path) as page:
         for played in run.rounds:
             to_round(page, played.number)
             gain = points(played.score - run.rounds[0].score)
@@ -231,7 +230,7 @@ def cells_of(run, played, c):
 
 
 def test_the_table_is_that_of_the_round(browser, run, tmp_path):
-    with shown(browser, run.explore(), tmp_path) as page:
+    with shown(browser, explore(run), tmp_path) as page:
         page.get_by_role("tab", name="Table").click()
         for played in run.rounds:
             to_round(page, played.number)
@@ -243,7 +242,7 @@ def test_the_table_is_that_of_the_round(browser, run, tmp_path):
 
 
 def test_the_chart_of_precision_says_its_numbers(browser, run, tmp_path):
-    with shown(browser, run.explore(), tmp_path) as page:
+    with shown(browser, explore(run), tmp_path) as page:
         described = page.locator("svg[role=img]").nth(1).get_attribute("aria-label")
         for played in run.rounds[1:]:
             assert percent(precision(played.audit)) in described
@@ -254,7 +253,7 @@ MARKS = "node => [...node.querySelectorAll('polygon')].map(p => p.getAttribute('
 
 
 def test_the_slider_changes_what_is_drawn(browser, run, tmp_path):
-    with shown(browser, run.explore(), tmp_path) as page:
+    with shown(browser, explore(run), tmp_path) as page:
         seen = set()
         for number in range(4):
             to_round(page, number)
@@ -274,7 +273,7 @@ CHOSEN = """() => [
 
 
 def test_a_class_chosen_anywhere_is_chosen_everywhere(browser, run, tmp_path):
-    with shown(browser, run.explore(made_up(run.task, seed=1)), tmp_path) as page:
+    with shown(browser, explore(run, made_up(run.task, seed=1)), tmp_path) as page:
         rows_of_classes(page).locator("[data-class='3']").click()
         assert page.evaluate(CHOSEN) == ["town", "3", "3"]  # in both panels
         assert "pseudolabelled as town" in page.locator("[role=tabpanel]").inner_text()
@@ -318,7 +317,7 @@ IMAGES = "nodes => nodes.map(node => node.dataset.image)"
 
 @pytest.mark.parametrize("number", [2, 3])
 def test_pictures_are_those_of_the_round(browser, run, tmp_path, number):
-    with shown(browser, run.explore(), tmp_path) as page:
+    with shown(browser, explore(run), tmp_path) as page:
         to_round(page, number)
         page.locator("select").select_option(label="sea lake")
         for name, images in pictures_of(run, number, c=2).items():
@@ -331,7 +330,7 @@ def test_pictures_are_those_of_the_round(browser, run, tmp_path, number):
 
 
 def test_a_picture_tells_its_labels(browser, run, tmp_path):
-    with shown(browser, run.explore(), tmp_path) as page:
+    with shown(browser, explore(run), tmp_path) as page:
         page.get_by_role("radio", name=re.compile("^All ")).click()
         page.locator("button.picture").first.click()
         assert "Its label in round 1:" in page.locator("[role=tabpanel]").inner_text()
@@ -345,7 +344,7 @@ HERE = "() => [...document.querySelectorAll('.plab *')].indexOf(document.activeE
 
 
 def test_the_keyboard_reaches_every_control(browser, run, tmp_path):
-    with shown(browser, run.explore(), tmp_path) as page:
+    with shown(browser, explore(run), tmp_path) as page:
         wanted = page.evaluate(STOPS)
         reached = set()
         for _ in range(wanted + 5):
@@ -355,7 +354,7 @@ def test_the_keyboard_reaches_every_control(browser, run, tmp_path):
 
 
 def test_the_keyboard_moves_rounds_classes_and_tabs(browser, run, tmp_path):
-    with shown(browser, run.explore(), tmp_path) as page:
+    with shown(browser, explore(run), tmp_path) as page:
         page.locator("input[type=range]").focus()
         page.keyboard.press("ArrowLeft")
         assert "Round 2 of 3" in round_said(page)
@@ -376,7 +375,7 @@ SAYS = "document.querySelector('.round').textContent"
 
 
 def test_it_plays_once(browser, run, tmp_path):
-    with shown(browser, run.explore(), tmp_path, reduced_motion="no-preference") as page:
+    with shown(browser, explore(run), tmp_path, reduced_motion="no-preference") as page:
         page.wait_for_function(f"{SAYS}.includes('Round 1 of 3')")
         page.wait_for_function(f"{SAYS}.includes('Round 3 of 3')")
         page.wait_for_timeout(1200)
@@ -384,7 +383,7 @@ def test_it_plays_once(browser, run, tmp_path):
 
 
 def test_it_does_not_play_with_reduced_motion(browser, run, tmp_path):
-    with shown(browser, run.explore(), tmp_path) as page:
+    with shown(browser, explore(run), tmp_path) as page:
         page.wait_for_timeout(1200)
         assert "Round 3 of 3" in page.evaluate(SAYS)
 
@@ -398,7 +397,7 @@ def test_a_phone_has_no_sideways_scroll(browser, run, tmp_path, scheme, width):
         "is_mobile": True,
         "has_touch": True,
     }
-    widget = run.explore(made_up(run.task, seed=1))
+    widget = explore(run, made_up(run.task, seed=1))
     with shown(browser, widget, tmp_path, **phone) as page:
         for tab in TABS:
             page.get_by_role("tab", name=tab).click()
@@ -408,8 +407,8 @@ def test_a_phone_has_no_sideways_scroll(browser, run, tmp_path, scheme, width):
 
 def test_hostile_names_are_text(browser, tmp_path):
     run = made_up(noise_task(HOSTILE, 60, 60))
-    assert "<img src=x" not in run.explore().html()
-    with shown(browser, run.explore(made_up(run.task, seed=1)), tmp_path) as page:
+    assert "<img src=x" not in explore(run).html()
+    with shown(browser, explore(run, made_up(run.task, seed=1)), tmp_path) as page:
         for tab in TABS:
             page.get_by_role("tab", name=tab).click()
             assert page.locator(".plab img, .plab script").count() == 0
@@ -419,7 +418,7 @@ def test_hostile_names_are_text(browser, tmp_path):
 
 def test_large_runs_open(browser, tmp_path):
     run = made_up(noise_task([f"class {i}" for i in range(102)], 1200, 1200), 4)
-    with shown(browser, run.explore(), tmp_path) as page:
+    with shown(browser, explore(run), tmp_path) as page:
         rows = rows_of_classes(page).locator("[role=option]")
         assert rows.count() == 40
         page.get_by_role("button", name="All 102 classes").click()
@@ -427,19 +426,9 @@ def test_large_runs_open(browser, tmp_path):
         page.get_by_role("tab", name="Confusion").click()
 
 
-def without_labels(run):
-    "The run, as if no image had a label"
-    unknown = np.full(len(run.class_names), np.nan)
-    blank = {"score": None, "per_class_accuracy": unknown, "audit": None, "audit_zero_shot": None}
-    train = ImageSet(run.task.train.images, np.full(len(run.task.train), -1))
-    test = ImageSet(run.task.test.images, np.full(len(run.task.test), -1))
-    task = Task(run.task.name, run.task.class_names, run.task.template, train, test)
-    return Run(run.settings, [replace(played, **blank) for played in run.rounds], task)
-
-
 def test_unlabelled_runs_open(browser, tmp_path):
     run = without_labels(made_up(noise_task(["river", "forest", "sea lake"], 60, 60)))
-    with shown(browser, run.explore(), tmp_path) as page:
+    with shown(browser, explore(run), tmp_path) as page:
         assert "No labels to test on" in page.locator(".sentence").inner_text()
         assert page.get_by_role("tab", name="Confusion").count() == 0
         assert page.get_by_role("radio", name=re.compile("^Right")).count() == 0
@@ -452,7 +441,7 @@ ROWS = "svg[role=listbox] [role=option]"
 
 def test_a_long_list_is_drawn_where_it_is_seen(browser, tmp_path):
     run = made_up(noise_task([f"class {i}" for i in range(400)], 800, 800), 2)
-    with shown(browser, run.explore(), tmp_path) as page:
+    with shown(browser, explore(run), tmp_path) as page:
         page.get_by_role("button", name="All 400 classes").click()
         rows = rows_of_classes(page).locator("[role=option]")
         page.wait_for_function(f"document.querySelectorAll('{ROWS}').length > 100")
@@ -468,7 +457,7 @@ def test_a_long_list_is_drawn_where_it_is_seen(browser, tmp_path):
 
 def test_a_chosen_class_is_drawn_wherever_it_stands(browser, tmp_path):
     run = made_up(noise_task([f"class {i}" for i in range(400)], 800, 800), 1)
-    with shown(browser, run.explore(), tmp_path) as page:
+    with shown(browser, explore(run), tmp_path) as page:
         page.get_by_role("button", name="All 400 classes").click()
         for key in ("End", "Home"):
             rows_of_classes(page).focus()

@@ -200,7 +200,7 @@ def test_explorer(browser, server):
     explorer = cell(page, 1).locator(".plab[data-mounted]")
     explorer.wait_for()
     explorer.locator("input[type=range]").fill("0")
-    assert "Round 0 of 3" in explorer.locator(".round").inner_text()
+    assert "round 0" in explorer.locator(".says").inner_text()
     page.context.close()
 
 
@@ -209,7 +209,7 @@ def test_the_live_explorer_and_python_hold_the_same_round(browser, server):
     live = cell(page, 2).locator(".plab")
     live.locator("input[type=range]").wait_for()
     # the last cell set it from Python
-    wait_for_text(page, 2, ".round", "Round 1 of 3")
+    wait_for_text(page, 2, ".says", "round 1")
     live.locator("input[type=range]").fill("2")
     live.locator("select").select_option(label="forest")
     run_again(page, 3)
@@ -224,7 +224,7 @@ def test_the_live_playground_trains_a_round(browser, server):
     page.wait_for_function("document.body.textContent.includes('Round 0 of 10')")
     playground.get_by_role("button", name="Next round").click()
     page.wait_for_function(
-        "document.querySelector('.plab .round')?.textContent.includes('Round 1 of 1')"
+        "document.querySelector('.plab .says')?.textContent.includes('round 1')"
     )
     run_again(page, 1)
     wait_for_text(page, 1, ".jp-OutputArea-output", "IN PYTHON 2")

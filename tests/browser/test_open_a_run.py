@@ -7,15 +7,17 @@ import re
 import numpy as np
 import pytest
 
-from pseudolab.views.explorer import export, opener, run_data
+from pseudolab.method.run import Run
+from pseudolab.views.explorer import opener
 from pseudolab.views.format import percent
-from pseudolab.views.html import static_text
+from pseudolab.views.html import STATIC, static_text
 from pseudolab.views.run_file import (
     LARGEST_FILE,
     check_run_file,
     page_rules,
     read_run_file,
 )
+from pseudolab.views.run_page import export, run_page, run_page_data
 from support.pages import opened
 from support.run_files import damaged_bytes, edited, edits, text_of, without_values
 from support.runs import made_up, noise_task
@@ -27,7 +29,7 @@ HOSTILE = [
     "</script><script>alert(2)</script>",
     "${alert(3)}",
 ]
-TABS = ("Pictures", "Pseudolabels", "Confusion", "Table")
+TABS = ("Class by class", "Pictures", "Pseudolabels", "Confusion", "Table")
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +39,7 @@ def run():
 
 @pytest.fixture(scope="module")
 def data(run):
-    return run_data(run, made_up(run.task, 1, seed=1))
+    return run_page_data(run, made_up(run.task, 1, seed=1))
 
 
 @pytest.fixture(scope="module")
@@ -191,6 +193,9 @@ def drop(page, name, content):
     file = {"name": name, "mimeType": "application/json", "buffer": content}
     page.locator("input[type=file]").set_input_files(file)
     page.wait_for_function(f"/ (is open|cannot be)/.test({STATUS})")
+    if page.get_by_role("tablist").count():
+        page.get_by_role("tablist").scroll_into_view_if_needed()
+        page.wait_for_timeout(100)
     return page.evaluate(STATUS)
 
 
@@ -199,7 +204,9 @@ def shows_nothing(page):
 
 
 def walk(page):
-    "Every round, every tab"
+    "Every run, every round, every tab"
+    for name in page.locator(".switch [role=radio]").all():
+        name.click()
     last = int(page.locator("input[type=range]").get_attribute("max"))
     for number in range(last + 1):
         page.locator("input[type=range]").fill(str(number))
@@ -284,18 +291,65 @@ def test_only_the_last_of_two_files_is_shown(browser, exported, tmp_path):
 
 def test_hostile_names_are_text(browser, tmp_path):
     run = made_up(noise_task(HOSTILE, 60, 60))
-    values = run_data(run, made_up(run.task, seed=1))
+    values = run_page_data(run, made_up(run.task, seed=1))
     for name in ("title", "about", "metric", "start"):
         values[name] = HOSTILE[0]
     values["notes"] = HOSTILE
-    values["other"] |= {"title": HOSTILE[3], "start": HOSTILE[4]}
+    values["other"] |= {"title": HOSTILE[3], "start": HOSTILE[4], "about": HOSTILE[0]}
+    for name in ("title", "notes"):
+        values["scene"][name] = values[name]
+    for at, one in enumerate(values["scene"]["runs"]):
+        one |= {"name": HOSTILE[at], "start": HOSTILE[3], "metric": HOSTILE[4]}
+    values["scene"]["reference"]["name"] = HOSTILE[0]
     with shown(browser, tmp_path) as page:
         assert drop(page, HOSTILE[0], text_of(values).encode()) == f"{HOSTILE[0]} is open."
         for tab in TABS:
             page.get_by_role("tab", name=tab).click()
             assert page.locator(".plab img, .plab script").count() == 0
-        assert page.locator("tbody th").all_inner_texts() == HOSTILE
+        assert sorted(page.locator(".below tbody th").all_inner_texts()) == sorted(HOSTILE)
         page.wait_for_timeout(200)
+
+
+def test_a_file_shows_what_the_run_page_shows(browser, run, exported, tmp_path):
+    "The pictures and the numbers, of both runs"
+    with shown(browser, tmp_path) as page:
+        drop(page, "run.json", exported.read_bytes())
+        seen = [page.locator(".scene").inner_text()]
+        page.get_by_role("radio").nth(1).click()
+        seen.append(page.locator(".scene").inner_text())
+    widget = run_page(run, made_up(run.task, 1, seed=1))
+    with opened(browser, widget, tmp_path, reduced_motion="reduce") as page:
+        page.get_by_role("tablist").scroll_into_view_if_needed()
+        page.wait_for_timeout(100)
+        assert page.locator(".scene").inner_text() == seen[0]
+        page.get_by_role("radio").nth(1).click()
+        assert page.locator(".scene").inner_text() == seen[1] != seen[0]
+
+
+def test_a_file_without_pictures_shows_its_numbers(browser, run, tmp_path):
+    bare = export(Run(run.settings, run.rounds), tmp_path / "bare.json")
+    with shown(browser, tmp_path) as page:
+        assert drop(page, "bare.json", bare.read_bytes()) == "bare.json is open."
+        walk(page)
+        assert page.locator(".scene").count() == 0
+        assert "task=" in page.locator(".explorer").inner_text()
+
+
+def test_the_example_opens_by_the_keyboard(browser, tmp_path):
+    with shown(browser, tmp_path) as page:
+        page.get_by_role("button", name="Open an example").focus()
+        page.keyboard.press("Enter")
+        page.wait_for_function(f"{STATUS} === 'The example is open.'")
+        page.wait_for_selector(".plab[data-ready]")
+        assert "300 pictures of satellite" in page.locator(".scene").inner_text()
+        walk(page)
+
+
+def test_the_example_is_small_and_whole():
+    path = STATIC / "example_run.json"
+    assert path.stat().st_size <= 400_000
+    data = read_run_file(path)
+    assert [run["name"] for run in data["scene"]["runs"]] == ["GRIP", "Self-training"]
 
 
 # ---- sizes

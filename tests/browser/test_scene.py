@@ -8,13 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pseudolab.data.images import ImageSet
-from pseudolab.data.tasks import Task
 from pseudolab.method.splits import make_split
 from pseudolab.views.format import percent, points
 from pseudolab.views.scene import scene, scene_data
 from support.pages import opened
-from support.runs import made_up, noise_task
+from support.runs import made_up, noise_task, without_labels
 
 HOSTILE = [
     "<img src=x onerror=alert(1)>",
@@ -46,16 +44,6 @@ def told(task):
     settings = replace(run.settings, paradigm="ssl", strategy="Self-training", start="a probe")
     rounds = [replace(one, pool_logits=one.pool_logits[pool]) for one in run.rounds]
     return replace(run, settings=settings, rounds=rounds)
-
-
-def without_labels(run):
-    "The run, as if no image had a label"
-    unknown = np.full(len(run.class_names), np.nan)
-    blank = {"score": None, "per_class_accuracy": unknown, "audit": None, "audit_zero_shot": None}
-    train = ImageSet(run.task.train.images, np.full(len(run.task.train), -1))
-    test = ImageSet(run.task.test.images, np.full(len(run.task.test), -1))
-    task = Task(run.task.name, run.task.class_names, run.task.template, train, test)
-    return replace(run, rounds=[replace(one, **blank) for one in run.rounds], task=task)
 
 
 # ---- what it is given

@@ -1,5 +1,7 @@
 """Tasks and runs that nobody drew or trained, for tests of what is made from a run."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from pseudolab.data.images import Images, ImageSet
@@ -96,3 +98,13 @@ def made_up(task: Task, rounds: int = 3, seed: int = 0) -> Run:
         seed=seed,
     )
     return Run(settings, played, task)
+
+
+def without_labels(run: Run) -> Run:
+    "The run, as if no image had a label"
+    unknown = np.full(len(run.class_names), np.nan)
+    blank = {"score": None, "per_class_accuracy": unknown, "audit": None, "audit_zero_shot": None}
+    train = ImageSet(run.task.train.images, np.full(len(run.task.train), -1))
+    test = ImageSet(run.task.test.images, np.full(len(run.task.test), -1))
+    task = Task(run.task.name, run.task.class_names, run.task.template, train, test)
+    return replace(run, rounds=[replace(one, **blank) for one in run.rounds], task=task)

@@ -20,6 +20,7 @@ from pseudolab.method.run import Round, Run, RunSettings
 from pseudolab.views.format import percent, points, short
 from pseudolab.views.plots import MARKS, plot_per_class, plot_precision, plot_score
 from pseudolab.views.report import compared, outcome, report_html, write_report
+from support.runs import made_up, noise_task
 
 matplotlib.use("Agg")
 HOSTILE = [
@@ -122,7 +123,8 @@ def some_run(
 VOID = {"meta", "br", "img", "input", "link", "hr"}
 KNOWN = set(
     "html head meta title style body main h1 h2 h3 p section div table thead tbody tr th td figure"
-    " figcaption dl dt dd footer span bdi svg g path use defs text clippath rect".split()
+    " figcaption details summary dl dt dd footer span bdi svg g path use defs text clippath"
+    " rect".split()
 )
 POINTING = ("src", "href", "xlink:href", "srcset", "action", "data", "poster")
 
@@ -226,12 +228,12 @@ def test_the_table_of_classes_holds_the_numbers_of_the_run():
         ]
 
 
-def test_losses_come_first():
+def test_the_weakest_class_comes_first_as_in_the_figure():
     run = some_run(names=[f"class {i}" for i in range(12)])
     rows = checked([run]).rows
     names = [row[0] for row in rows if row[0].startswith("class ") and len(row) == 6]
-    change = run.rounds[-1].per_class_accuracy - run.rounds[0].per_class_accuracy
-    assert names == [f"class {c}" for c in np.argsort(change, kind="stable")]
+    before = run.rounds[0].per_class_accuracy
+    assert names == [f"class {c}" for c in np.argsort(before, kind="stable")]
 
 
 @given(st.floats(0, 1), st.floats(0, 1))
@@ -286,6 +288,48 @@ def test_settings_and_versions_are_all_there():
         "task.template",
         "a photo of a {}",
     } <= set(texts)
+
+
+def test_settings_are_folded():
+    page = report_html([some_run()])
+    folded = page[page.index("<details>") : page.index("</details>")]
+    assert folded.count("<dt>") == page.count("<dt>") > 10
+    assert "<details open" not in page
+
+
+# --- the pictures
+
+
+@pytest.fixture
+def with_pictures():
+    return made_up(noise_task(list(THREE), 60, 60), 2)
+
+
+def places_of_pages(text: str) -> int:
+    return text.count('<div class="plab"')
+
+
+def test_a_run_whose_pictures_are_at_hand_shows_them(with_pictures):
+    text = report_html([with_pictures])
+    assert places_of_pages(text) == 1
+    assert "not at hand" not in text
+    bare = Run(with_pictures.settings, with_pictures.rounds)
+    assert "run.report(path, task=...)" in report_html([bare])
+    assert report_html([bare], with_pictures.task) == text
+
+
+def test_two_runs_on_the_same_pictures_share_a_page(with_pictures):
+    beside = made_up(with_pictures.task, 2, seed=1)
+    assert places_of_pages(report_html([with_pictures, beside])) == 1
+    apart = made_up(noise_task(list(THREE), 60, 60, seed=3), 2)
+    assert places_of_pages(report_html([with_pictures, apart])) == 2
+    third = made_up(with_pictures.task, 1, seed=2)
+    assert places_of_pages(report_html([with_pictures, beside, third])) == 3
+
+
+def test_another_task_is_refused(with_pictures):
+    with pytest.raises(ValueError, match="is not the one of this run"):
+        report_html([with_pictures], noise_task(list(THREE), 60, 60, seed=3))
 
 
 # --- little is labelled
@@ -440,6 +484,26 @@ def test_in_a_browser(browser, tmp_path, scheme, width):
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert contrast_of_texts(page) >= 4.5
     context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_pictures_move_in_a_browser(browser, tmp_path, with_pictures, scheme):
+    path = write_report([with_pictures], tmp_path / "report.html")
+    context = browser.new_context(color_scheme=scheme, offline=True, reduced_motion="reduce")
+    page = context.new_page()
+    said = []
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("console", lambda message: said.append(message.text))
+    page.goto(path.as_uri())
+    page.wait_for_selector(".plab[data-ready]")
+    assert page.locator(".plab").get_attribute("data-theme") == scheme
+    page.locator("input[type=range]").fill("1")
+    assert "round 1" in page.locator(".says").inner_text()
+    assert not page.locator("dl").is_visible()
+    page.locator("main > section > details summary").click()
+    assert page.locator("dl").is_visible()
+    context.close()
+    assert not said
 
 
 CONTRAST = """() => {

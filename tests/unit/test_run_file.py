@@ -5,7 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from pseudolab.views.explorer import export, run_data
+from pseudolab.method.run import Run
+from pseudolab.views.explorer import run_data
+from pseudolab.views.html import pack
 from pseudolab.views.run_file import (
     LARGEST_FILE,
     check_run_file,
@@ -13,6 +15,7 @@ from pseudolab.views.run_file import (
     read_run_file,
     sealed_text,
 )
+from pseudolab.views.run_page import export, run_page_data
 from support.run_files import damaged_bytes, edited
 from support.runs import made_up, noise_task
 
@@ -24,7 +27,7 @@ def run():
 
 @pytest.fixture(scope="module")
 def data(run):
-    return run_data(run, made_up(run.task, 1, seed=1))
+    return run_page_data(run, made_up(run.task, 1, seed=1))
 
 
 WRONG = {
@@ -43,15 +46,43 @@ WRONG = {
     "unknown": (("<b>",), 1),
     "counts 1; expected 2": (("classes",), ["a"]),
     "true or false": (("intervals",), 1),
+    "since no other run has labels": (("other",), None),
+    "rounds has 0 items; expected 3": (("scene", "runs", 0, "rounds"), []),
+    "in no column": (("pool", "truth"), pack([-1] * 24, "i2")),
+    "one is null": (("scene", "totals"), None),
 }
+NULLS = ("since no other run has labels", "one is null")
+
+
+ALL_TOLD = pack([0] * 24, "u1")
 
 
 @pytest.mark.parametrize("said", WRONG)
 def test_a_wrong_value_is_named(data, said):
     place, value = WRONG[said]
-    kind = "put" if value is not None else "drop"
+    kind = "put" if value is not None or said in NULLS else "drop"
+    if said == "in no column":
+        data = edited(data, ("put", ("scene", "runs", 1, "rounds", 1, "places"), ALL_TOLD))
     with pytest.raises(ValueError, match=said):
         check_run_file(edited(data, (kind, place, value)))
+
+
+def test_a_picture_whose_label_was_given_needs_a_class(data):
+    told = edited(data, ("put", ("scene", "runs", 1, "rounds", 1, "places"), ALL_TOLD))
+    check_run_file(told)
+
+
+def test_a_scene_needs_pictures(data):
+    runs = [data["scene"]["runs"][0] | {"rounds": []}]
+    bare = data | {"other": None, "pool": None}
+    bare["scene"] = data["scene"] | {"quiz": [], "runs": runs}
+    with pytest.raises(ValueError, match="no pool to show"):
+        check_run_file(bare)
+
+
+def test_a_file_without_a_scene_is_a_run_too(run):
+    check_run_file(run_data(run, made_up(run.task, 1, seed=1)))
+    check_run_file(run_page_data(Run(run.settings, run.rounds)))
 
 
 def test_what_is_written_is_read(run, data, tmp_path):
@@ -92,4 +123,5 @@ def test_the_seal_stands_in_front():
 def test_the_rules_of_the_page_are_plain(data):
     rules = page_rules()
     assert json.loads(json.dumps(rules, allow_nan=False)) == rules
-    assert set(rules["rules"]["required"]) == set(data)
+    file = rules["rules"]["rule"]
+    assert {*file["required"], *file["optional"]} == set(data)

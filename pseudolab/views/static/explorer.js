@@ -1,13 +1,22 @@
 // The run explorer: one slider over the rounds of a run. A class chosen anywhere is chosen
 // everywhere.
 // data: what pseudolab.views.explorer.run_data makes.
-// options.live: no playing by itself, since Python holds the slider too.
+// options: {live: no playing by itself, since Python holds the slider too,
+//   below: the scene that stands above it and has the title, the slider, and the switch,
+//   sheet: the pictures, if another part of the page has them too,
+//   selected: the class that is chosen first}
 
 const BLUE = "var(--blue)";
 const RED = "var(--vermilion)";
 const INK = "var(--ink)";
 const ORANGE = "var(--orange)";
 const PURPLE = "var(--purple)";
+// the first run of a file, and the one beside it
+const SIDES = [
+  { colour: BLUE, marker: "circle" },
+  { colour: PURPLE, marker: "diamond", hollow: true },
+];
+const TALLEST = 640; // pixels: so much room is kept below the tabs
 const MOST_ROWS = 40; // classes that are drawn before the reader asks for all
 const MOST_AT_ONCE = 150; // rows that are drawn whether they are in view or not
 
@@ -19,7 +28,10 @@ class Explorer {
       options,
       onchange: () => {},
       timer: null,
-      tab: "pictures",
+      isInSight: true,
+      isStale: false,
+      tall: 0, // pixels that the tallest panel took
+      tab: options.below ? "classes" : "pictures",
       filter: "all",
       trail: null,
       all: false,
@@ -29,9 +41,11 @@ class Explorer {
       inView: {}, // of each list, the groups of rows that are drawn
     });
     this.round = data.rounds.length - 1;
-    this.selected = this.mostChanged();
+    this.selected = options.selected ?? this.mostChanged();
+    root.classList.add("explorer");
     this.build();
-    if (!options.live) this.playOnce();
+    if (options.below) this.watchSight();
+    else if (!options.live) this.playOnce();
   }
 
   // ---- what is asked of the data
@@ -70,12 +84,32 @@ class Explorer {
   order() {
     const before = this.values(this.first);
     const all = range(this.data.classes.length).filter((c) => known(before[c]));
-    const sorted = (list) => [...list].sort((a, b) => before[a] - before[b] || a - b);
-    if (this.all || all.length <= MOST_ROWS) return sorted(all);
+    if (this.all || all.length <= MOST_ROWS) return this.weakestFirst(all);
     const last = this.values(this.data.rounds[this.data.rounds.length - 1]);
     const change = (c) => Math.abs(last[c] - before[c]);
     const most = [...all].sort((a, b) => change(b) - change(a) || a - b).slice(0, MOST_ROWS);
-    return sorted(most.includes(this.selected) ? most : [...most.slice(1), this.selected]);
+    const shown = most.includes(this.selected) ? most : [...most.slice(1), this.selected];
+    return this.weakestFirst(shown);
+  }
+
+  // in the order of the columns above, if there are any
+  weakestFirst(list) {
+    const before = this.values(this.first);
+    const columns = this.options.below?.data.order;
+    const rank = (c) => (columns ? columns.indexOf(c) : (before[c] ?? 2));
+    return [...list].sort((a, b) => rank(a) - rank(b) || a - b);
+  }
+
+  // what this run and the other are called, and how a sentence names what happens there
+  get names() {
+    const [own, other] = this.options.below?.data.runs.map((run) => run.name) ?? [];
+    if (other === undefined) return ["this run", "the other run", "in the other run"];
+    return this.side ? [other, own, `under ${own}`] : [own, other, `under ${other}`];
+  }
+
+  // 0 or 1: does this run stand first in the file, or beside that one?
+  get side() {
+    return this.options.below?.run ?? 0;
   }
 
   precision(frame, key) {
@@ -99,13 +133,37 @@ class Explorer {
     this.onchange({ round: this.round, selected: this.selected });
   }
 
+  // can this be shown by `update`?
+  holds(data) {
+    return !data.scene;
+  }
+
   update(data) {
     // a run that has grown by a round, or another run
     const atEnd = this.round === this.data.rounds.length - 1;
     this.data = data;
+    this.sheet = null;
     if (atEnd || this.round >= data.rounds.length) this.round = data.rounds.length - 1;
     if (this.selected >= data.classes.length) this.selected = this.mostChanged();
     this.build();
+  }
+
+  // the same file from the other run's side
+  turn(data, round) {
+    Object.assign(this, { data, round });
+    this.build();
+  }
+
+  // out of sight nothing is painted
+  watchSight() {
+    const watch = new IntersectionObserver(
+      (seen) => {
+        this.isInSight = seen[seen.length - 1].isIntersecting;
+        if (this.isInSight && this.isStale) this.paint();
+      },
+      { rootMargin: "200px" },
+    );
+    watch.observe(this.root);
   }
 
   stop() {
@@ -153,10 +211,7 @@ class Explorer {
     this.paints = [];
     this.unseen = new Set(data.unseen ?? []);
     // one image for all thumbnails
-    if (data.pool) {
-      const sheet = addressOf(data.pool.pictures.src);
-      this.root.style.setProperty("--sheet", `url(${sheet})`);
-    }
+    if (data.pool) this.sheet ??= this.options.sheet ?? new Sheet(data.pool.pictures);
     this.slider = make("input", {
       type: "range",
       min: 0,
@@ -203,16 +258,22 @@ class Explorer {
       (this.says = make("span", { class: "round" })),
     );
     this.sentence = make("p", { class: "sentence", "aria-live": "polite" });
+    this.halves = make("div", { class: "halves" }, this.buildLeft(), this.buildRight());
+    this.tip = make("div", { class: "value-tip", hidden: true, "aria-hidden": "true" });
+    const about = make("p", { class: "quiet" }, make("bdi", {}, data.about));
+    const notes = data.notes.map((note) => make("p", { class: "note" }, note));
+    const parts = this.options.below
+      ? [part(this.says), about, this.sentence]
+      : [title(make("bdi", {}, data.title)), about, this.controls, this.sentence, this.halves];
     this.root.replaceChildren(
-      title(make("bdi", {}, data.title)),
-      make("p", { class: "quiet" }, make("bdi", {}, data.about)),
-      this.controls,
-      this.sentence,
-      make("div", { class: "halves" }, this.buildLeft(), this.buildRight()),
+      ...parts,
       this.buildChooser(),
       this.buildTabs(),
-      ...data.notes.map((note) => make("p", { class: "note" }, note)),
+      ...notes,
+      this.tip,
     );
+    this.root.onpointermove = (event) => this.showTip(event);
+    this.root.onpointerleave = () => this.hideTip();
     this.showPlaying();
     this.paint();
   }
@@ -226,8 +287,54 @@ class Explorer {
       box.replaceChildren(painter(width));
       if (had) box.querySelector("[role='listbox']")?.focus({ preventScroll: true });
     });
-    this.paints.push(again);
+    this.paints.push(() => box.isConnected && again());
     return box;
+  }
+
+  // what the mark under the pointer stands for
+  showTip(event) {
+    const { tip, root } = this;
+    const words = event.target.closest?.("[data-tip]")?.getAttribute("data-tip");
+    if (!words) {
+      this.hideTip();
+      return;
+    }
+    tip.hidden = false;
+    tip.textContent = words;
+    const box = root.getBoundingClientRect();
+    const middle = event.clientX - box.left - tip.offsetWidth / 2;
+    const x = Math.max(0, Math.min(root.clientWidth - tip.offsetWidth, middle));
+    const y = event.clientY - box.top - tip.offsetHeight - 12;
+    tip.style.transform = `translate(${x}px,${y}px)`;
+  }
+
+  hideTip() {
+    this.tip.hidden = true;
+  }
+
+  // a line chart whose rounds tell their values
+  chart(width, series, options) {
+    const { xs, height } = options;
+    const chart = lineChart(width, series, options);
+    const wide = (width - 66) / Math.max(1, xs.length - 1);
+    xs.forEach((value, i) => {
+      const words = series
+        .filter((line) => known(line.values[i]))
+        .map((line) => `${line.name} ${percent(line.values[i])}`);
+      if (words.length === 0) return;
+      const x = 50 + (i - 0.5) * wide; // 50: where lineChart begins
+      chart.append(
+        draw("rect", {
+          x,
+          y: 0,
+          width: wide,
+          height,
+          fill: "transparent",
+          "data-tip": `round ${value}: ${words.join(", ")}`,
+        }),
+      );
+    });
+    return chart;
   }
 
   buildLeft() {
@@ -236,7 +343,8 @@ class Explorer {
       this.stop();
       this.set({ round });
     };
-    const left = make("div", {}, (this.gain = make("div")));
+    const left = make("div", {}, (this.gain = make("div", { class: "gain" })));
+    const [own, others] = this.side ? [SIDES[1], SIDES[0]] : SIDES;
     if (this.scored) {
       const lines = () => [
         {
@@ -250,28 +358,23 @@ class Explorer {
               {
                 name: data.other.title,
                 values: data.other.rounds.map((r) => r.score),
-                colour: PURPLE,
-                marker: "diamond",
-                hollow: true,
+                ...others,
               },
             ]
           : []),
-        {
-          name: data.title,
-          values: data.rounds.map((r) => r.score),
-          colour: BLUE,
-          marker: "circle",
-        },
+        { name: data.title, values: data.rounds.map((r) => r.score), ...own },
       ];
       const xs = range(Math.max(data.rounds.length, data.other?.rounds.length ?? 0));
       left.append(
         part(`${data.metric[0].toUpperCase()}${data.metric.slice(1)} by round`),
         this.box((width) =>
-          lineChart(width, lines(), { label: data.metric, at: this.round, xs, pick, height: 150 }),
+          this.chart(width, lines(), { label: data.metric, at: this.round, xs, pick, height: 150 }),
         ),
         legend([
-          ["this run", BLUE, "circle"],
-          ...(data.other ? [["the other", PURPLE, "diamond", false, true]] : []),
+          [this.names[0], own.colour, own.marker, false, own.hollow],
+          ...(data.other
+            ? [[this.names[1], others.colour, others.marker, false, others.hollow]]
+            : []),
           [data.start, INK, null, true],
         ]),
       );
@@ -289,22 +392,23 @@ class Explorer {
         {
           name: "labels this round learned from",
           values: data.rounds.map((r) => this.precision(r, "right")),
-          colour: BLUE,
-          marker: "circle",
+          ...own,
         },
       ];
+      const xs = range(data.rounds.length);
       left.append(
         make("div", { style: "margin-top:12px" }, part("Pseudolabels that are right")),
         this.box((width) =>
-          lineChart(width, series, {
+          this.chart(width, series, {
             label: "right pseudolabels",
             at: this.round,
+            xs,
             pick,
             height: 130,
           }),
         ),
         legend([
-          ["learned from", BLUE, "circle"],
+          ["learned from", own.colour, own.marker, false, own.hollow],
           ["zero-shot's, same K", ORANGE, "square", true, true],
         ]),
       );
@@ -338,8 +442,11 @@ class Explorer {
             `All ${data.classes.length} classes`,
           )
         : null;
+    const first = this.options.below
+      ? "on the test images, in the order of the columns"
+      : `weakest under ${data.start} first`;
     const what = this.scored
-      ? `Accuracy of each class, weakest under ${data.start} first`
+      ? `Accuracy of each class, ${first}`
       : "Images of the pool given to each class";
     return make(
       "div",
@@ -387,6 +494,7 @@ class Explorer {
     const { data } = this;
     const base = freshId();
     const tabs = [
+      ["classes", "Class by class"],
       ["pictures", "Pictures"],
       ["labels", "Pseudolabels"],
       ["confusion", "Confusion"],
@@ -394,6 +502,7 @@ class Explorer {
     ].filter(
       ([key]) =>
         ({
+          classes: this.options.below,
           pictures: data.pool,
           labels: data.rounds.some((r) => r.given_labels),
           confusion: data.rounds.some((r) => r.confusion),
@@ -444,7 +553,10 @@ class Explorer {
 
   // ---- painting, at every change
   paint() {
+    this.isStale = !this.isInSight;
+    if (this.isStale) return;
     const { data, frame } = this;
+    this.hideTip();
     this.slider.value = this.round;
     const K = frame.k
       ? `K = ${frame.k}`
@@ -455,7 +567,9 @@ class Explorer {
           : data.start;
     const place = `${frame.number} of ${data.rounds[data.rounds.length - 1].number}`;
     this.slider.setAttribute("aria-valuetext", `round ${place}, ${K}`);
-    this.says.textContent = `Round ${place} \u00b7 ${K}`;
+    const { below } = this.options;
+    const run = below ? [make("bdi", {}, below.data.runs[this.side].name), ", round "] : ["Round "];
+    this.says.replaceChildren(...run, `${place} \u00b7 ${K}`);
     this.sentence.setAttribute("aria-live", this.timer ? "off" : "polite");
     this.sentence.textContent = this.quarters();
     this.gain.replaceChildren(...this.gainWords());
@@ -471,9 +585,11 @@ class Explorer {
         ? ""
         : "No labels to test on: what moves is where the images of the pool go.";
     const other = this.otherFrame();
+    const there = this.names[2];
     const beside =
       other && known(other.weakest)
-        ? ` In the other run ${points(other.weakest)} and ${points(other.strongest)}.`
+        ? ` ${there[0].toUpperCase()}${there.slice(1)} ${points(other.weakest)} and` +
+          ` ${points(other.strongest)}.`
         : "";
     return (
       `Weakest quarter of the classes ${points(weakest)},` +
@@ -515,7 +631,7 @@ class Explorer {
     const other = this.otherFrame();
     if (other)
       words.push(
-        make("span", { class: "quiet" }, "; in the other run ", percent(other.accuracy[c])),
+        make("span", { class: "quiet" }, `; ${this.names[2]} ${percent(other.accuracy[c])}`),
       );
     return words;
   }
@@ -568,6 +684,7 @@ class Explorer {
           "aria-setsize": order.length,
           "aria-posinset": i + 1,
           "data-class": c,
+          "data-tip": describe(c),
           onclick: () => this.set({ selected: c }),
         },
         draw("rect", { class: "hit", x: 0, y, width, height, rx: 4 }),
@@ -583,7 +700,6 @@ class Explorer {
               style: "unicode-bidi:plaintext",
             },
             fitted(this.label(c), left - 12),
-            draw("title", {}, this.label(c)),
           ),
         );
       row.append(...drawRow(c, y + height / 2));
@@ -697,8 +813,13 @@ class Explorer {
     const inList =
       document.activeElement?.getAttribute?.("role") === "listbox" &&
       this.panel.contains(document.activeElement);
+    if (this.tab === "classes" && this.halves.parentNode === this.panel) {
+      this.keepHeight();
+      return;
+    }
     this.panel.replaceChildren(
       ...{
+        classes: () => [this.halves],
         pictures: () => this.pictures(),
         labels: () => this.labels(width),
         confusion: () => this.confusion(width),
@@ -710,6 +831,19 @@ class Explorer {
         .find((node) => node.getAttribute("data-key") === held)
         ?.focus({ preventScroll: true });
     if (inList) this.panel.querySelector("[role='listbox']")?.focus({ preventScroll: true });
+    this.keepHeight();
+  }
+
+  // the panel never shrinks, so that what stands below it stays where it is
+  keepHeight() {
+    if (!this.options.below) return;
+    const width = this.panel.clientWidth;
+    if (width !== this.wide) {
+      Object.assign(this, { wide: width, tall: 0 });
+      this.panel.style.minHeight = "";
+    }
+    this.tall = Math.max(this.tall, Math.min(TALLEST, this.panel.offsetHeight));
+    this.panel.style.minHeight = `${this.tall}px`;
   }
 
   // pairs of a round among the pictures that are carried along: a Map from image to set of classes
@@ -834,8 +968,6 @@ class Explorer {
   picture(image, truth, fresh, flipped) {
     const { pool, classes } = this.data;
     const c = this.selected;
-    const { columns } = pool.pictures;
-    const shown = 56;
     const right = truth && truth[image] >= 0 ? truth[image] === c : null;
     const sign = flipped.has(image) ? "\u21c4" : fresh.has(image) ? "+" : null;
     const words = [
@@ -843,8 +975,6 @@ class Explorer {
       ...(right === null ? [] : [`truly ${classes[truth[image]]}`, right ? "right" : "wrong"]),
       ...(sign === null ? [] : [sign === "+" ? "newly in" : "flipped"]),
     ].join(", ");
-    const left = (image % columns) * shown;
-    const top = Math.floor(image / columns) * shown;
     return make(
       "li",
       {},
@@ -854,18 +984,15 @@ class Explorer {
           type: "button",
           class: `picture ${right === null ? "" : right ? "right" : "wrong"}`,
           "aria-label": words,
-          title: words,
+          "data-tip": words,
           "data-key": `picture ${image}`,
           "data-image": pool.names[image],
-          style: [
-            `background-size:${columns * shown}px auto`,
-            `background-position:-${left}px -${top}px`,
-          ].join(";"),
           onclick: () => {
             this.trail = image;
             this.paintTab();
           },
         },
+        this.sheet.thumb(image, 56),
         right === null
           ? null
           : make("span", { class: "kind", "aria-hidden": "true" }, right ? "\u2713" : "\u2715"),
@@ -978,7 +1105,6 @@ class Explorer {
                 mark("diamond", x(frame.zero_right[c]), y, 3.6, RED),
               ]
             : []),
-          draw("title", {}, count(c)),
         ],
       }),
       frame.right
@@ -1002,8 +1128,7 @@ class Explorer {
     const size = Math.max(5, Math.min(34, (width - left - 4) / C));
     const top = 92;
     const wide = left + C * size + 52;
-    const before = this.first.accuracy;
-    const order = range(C).sort((a, b) => (before[a] ?? 2) - (before[b] ?? 2) || a - b);
+    const order = this.weakestFirst(range(C));
     const chart = draw("svg", {
       width: wide,
       height: top + C * size + 4,
@@ -1049,14 +1174,10 @@ class Explorer {
               ...spot,
               fill: c === d ? BLUE : RED,
               "fill-opacity": share === 0 ? 0.04 : 0.12 + 0.88 * share,
+              "data-tip": `${classes[c]} called ${classes[d]}: ${counts[c * C + d]} of ${totals[c]}`,
               onclick: () => this.set({ selected: c }),
               style: "cursor:pointer",
             },
-            draw(
-              "title",
-              {},
-              `${classes[c]} called ${classes[d]}: ${counts[c * C + d]} of ${totals[c]}`,
-            ),
           ),
         );
         const ink = share > 0.45 ? "var(--paper)" : "var(--ink)";
@@ -1137,8 +1258,10 @@ class Explorer {
       ...(frame.right ? ["right", "right, zero-shot"] : []),
     ];
     const shown = this.whole ? data.classes.length : MOST_AT_ONCE;
-    const order = range(data.classes.length).slice(0, shown);
-    if (this.selected >= shown) order.push(this.selected);
+    const classes = range(data.classes.length);
+    const order = this.options.below ? this.weakestFirst(classes) : classes;
+    order.length = Math.min(shown, order.length);
+    if (!order.includes(this.selected)) order.push(this.selected);
     const rows = order.map((c) => [
       data.classes[c],
       format(a[c]),
@@ -1197,14 +1320,6 @@ function inView(length, shown, { frame, rows, needed }) {
   return groups.map(({ group }) => group);
 }
 
-// A short address for a picture that is written out: every style that names it is read at each
-// change
-function addressOf(src) {
-  const letters = atob(src.split(",")[1]);
-  const bytes = Uint8Array.from(letters, (letter) => letter.charCodeAt(0));
-  return URL.createObjectURL(new Blob([bytes], { type: "image/webp" }));
-}
-
 const largest = (numbers) => numbers.reduce((most, number) => Math.max(most, number), 0);
 
 // a name cut to what fits, at about 6.3 pixels a letter
@@ -1214,9 +1329,4 @@ function fitted(name, width) {
   if (letters.length <= most) return name;
   const start = letters.slice(0, most - 1).join("");
   return `${start.trimEnd()}\u2026`;
-}
-
-// an Opener comes from opener.js
-function mount(root, data, options = {}) {
-  return data.kind === "opener" ? new Opener(root, data) : new Explorer(root, data, options);
 }

@@ -1,13 +1,18 @@
-// needs run_file
+// needs sheet
+// needs scene_layout
+// needs scene_canvas
+// needs scene
 // needs explorer
+// needs run_view
+// needs run_file
 // A place to drop the file of a run. Nothing leaves the page.
-// data.rules: what pseudolab.views.run_file.page_rules makes.
+// data: {rules: what pseudolab.views.run_file.page_rules makes, example: the text of such a file}
 
 class Opener {
-  constructor(root, { rules }) {
+  constructor(root, { rules, example }) {
     this.rules = rules;
     this.turn = 0; // files that were dropped
-    this.explorer = null;
+    this.shown = null;
     this.below = make("div");
     this.says = make("p", { role: "status", style: "margin-top:8px" });
     const input = make("input", {
@@ -32,7 +37,16 @@ class Opener {
         },
       },
       make("p", { style: "font-weight:650" }, "Drop the file of a run here, or choose it"),
-      input,
+      make(
+        "div",
+        { class: "row", style: "justify-content:center" },
+        input,
+        make(
+          "button",
+          { type: "button", onclick: () => this.read(new File([example], "The example")) },
+          "Open an example",
+        ),
+      ),
       make("p", { class: "quiet" }, "It is read by this page alone and is sent nowhere."),
       this.says,
     );
@@ -51,10 +65,11 @@ class Opener {
 
   // what there is to say of it
   open(name, data) {
-    const inside = make("div", { style: "margin-top:14px" });
+    const inside = make("div", { class: "plab", style: "border:0;padding:0;margin:14px 0 0" });
     this.below.append(inside);
+    followTheme(inside);
     try {
-      this.explorer = new Explorer(inside, data, {});
+      this.shown = showRun(inside, data);
     } catch (error) {
       this.close();
       return `${name} cannot be drawn: this page has a fault of its own (${error.message}).`;
@@ -63,8 +78,12 @@ class Opener {
   }
 
   close() {
-    this.explorer?.stop();
-    this.explorer = null;
+    this.shown?.stop();
+    this.shown = null;
     this.below.replaceChildren();
   }
+}
+
+function mount(root, data) {
+  return new Opener(root, data);
 }

@@ -145,6 +145,8 @@ const CHECKS = {
     return null;
   },
 
+  Staged: ({ rule }, value, n) => checked(rule, value, n) ?? faultOfScene(value),
+
   Rounds({ rule, alike }, value, n) {
     const found = CHECKS.Items({ rule, length: null }, value, n);
     if (found) return found;
@@ -162,6 +164,28 @@ const CHECKS = {
     return null;
   },
 };
+
+// a scene that contradicts the rest of the file
+function faultOfScene({ scene, pool, rounds, other }) {
+  if (!scene) return null;
+  if (!pool) return fault(".scene has no pool to show");
+  if (scene.runs.length > 1 && !other?.labels)
+    return fault(".scene has 2 runs; expected 1, since no other run has labels");
+  if ((pool.truth === null) !== (scene.totals === null))
+    return fault(".scene.totals and .pool.truth: one is null; expected both or none");
+  const truth = unpack(pool.truth);
+  for (const [at, run] of scene.runs.entries()) {
+    const length = (at === 0 ? rounds : other.rounds).length;
+    const place = `.scene.runs[${at}].rounds`;
+    if (run.rounds.length !== length)
+      return within(place, fault(` has ${run.rounds.length} items; expected ${length}`));
+    const isLost = (told, i) => told === 0 && !(truth?.[i] >= 0);
+    const lost = run.rounds.findIndex((round) => unpack(round.places).some(isLost));
+    if (lost >= 0)
+      return within(`${place}[${lost}].places`, fault(" has a picture in no column"));
+  }
+  return null;
+}
 
 const isBase64 = (text) =>
   text.length % 4 === 0 && !/[^A-Za-z0-9+/]/.test(text.replace(/={1,2}$/, ""));

@@ -2,7 +2,10 @@
 // them are and how far the emptiest column will fill; then a slider over the rounds moves them, and
 // a switch shows another run on the same pool.
 // data: what pseudolab.views.scene.scene_data makes.
-// options.onround(round, run): called when another round or run is shown.
+// options: {sheet: the pictures, if another part of the page has them too,
+//   asks: are there questions before the rounds,
+//   plays: do the rounds play once by themselves,
+//   onround(round, run, chosen): called when another round, run or class is shown}
 
 const MOST_CHIPS = 24; // classes that are offered as buttons; more of them in a list
 const PAUSE = 1350; // ms from round to round when it plays
@@ -15,9 +18,21 @@ class Scene {
     this.read();
     this.build();
     this.run = data.reference.run;
-    this.phase = this.fromAddress() ? "rounds" : data.quiz.length ? "name" : "predict";
-    this.tiles = new Tiles(this.canvas, this.over, data.pictures, () => this.colours());
-    this.tiles.load().then(() => this.begin());
+    this.sheet = options.sheet ?? new Sheet(data.pictures);
+    this.phase = this.firstPhase();
+    this.tiles = new Tiles(this.canvas, this.over, this.sheet, () => this.colours());
+    this.sheet.ready.then(() => this.begin());
+  }
+
+  firstPhase() {
+    this.isKept = this.fromAddress();
+    if (this.isKept) return "rounds";
+    if (this.options.asks === false) {
+      this.run = 0;
+      this.round = this.last;
+      return "rounds";
+    }
+    return this.data.quiz.length ? "name" : "predict";
   }
 
   // ---- what is asked of the data
@@ -265,13 +280,40 @@ class Scene {
       attributeFilter: ["data-theme"],
     });
     this.root.dataset.ready = "";
+    if (this.options.plays && !this.isKept) this.playOnce();
+  }
+
+  // as soon as the reader sees it, and has touched nothing
+  playOnce() {
+    if (reducedMotion() || this.last < 2) return;
+    const watch = new IntersectionObserver(
+      (seen) => {
+        if (!seen.some((one) => one.isIntersecting)) return;
+        watch.disconnect();
+        this.playsByItself = true;
+        this.play();
+      },
+      { threshold: 0.6 },
+    );
+    watch.observe(this.stageBox);
+    for (const kind of ["pointerdown", "keydown"])
+      this.root.addEventListener(kind, () => watch.disconnect(), { once: true });
+  }
+
+  // the runs have grown, on the same pictures; the slider goes along if it stood at the end
+  grow(data) {
+    const isAtEnd = this.round === this.last;
+    this.data = data;
+    this.read();
+    this.resize(this.width);
+    this.show({ round: isAtEnd ? this.last : this.round });
   }
 
   resize(width) {
-    if (!width) return;
+    if (!width || !this.stageBox.isConnected) return;
     this.width = width;
     const tall = this.stageBox.clientHeight;
-    this.stage = stageOf(width, tall, this.data.order, this.most);
+    this.stage = stageOf(width, tall, this.data.order, this.most, this.data.asked);
     this.cache = new Map();
     this.tiles.fit(this.stage, this.data.shown);
     this.buildHeads();
@@ -420,10 +462,12 @@ class Scene {
     this.chosen = chosen;
     this.hovered = null;
     if (changed) this.seen = true;
-    this.paint();
-    this.go();
+    if (this.stage) {
+      this.paint();
+      this.go();
+    }
     this.toAddress();
-    this.options.onround?.(this.round, this.run);
+    this.options.onround?.(this.round, this.run, this.chosen);
   }
 
   // the tiles go to where they belong now
@@ -446,6 +490,7 @@ class Scene {
   halt() {
     clearTimeout(this.timer);
     this.timer = 0;
+    this.playsByItself = false;
     this.showPlaying();
   }
 
@@ -664,7 +709,7 @@ class Scene {
       return;
     }
     const side = this.stage.tile;
-    const flyer = this.tiles.thumb(i, side, "");
+    const flyer = this.sheet.thumb(i, side, "");
     flyer.classList.add("flyer");
     flyer.setAttribute("aria-hidden", "true");
     this.stageBox.append(flyer);
@@ -699,7 +744,7 @@ class Scene {
       if (k < at) return make("span", { class: "slot done" }, this.verdictSign(this.answers[k]));
       const words = `picture ${k + 1} of ${data.quiz.length}`;
       const slot = make("span", { class: k === at ? "slot current" : "slot" });
-      slot.append(this.tiles.thumb(i, k === at ? 112 : 56, words));
+      slot.append(this.sheet.thumb(i, k === at ? 112 : 56, words));
       return slot;
     });
     this.tray = make(
@@ -1126,7 +1171,7 @@ class Scene {
       );
     });
     this.card.replaceChildren(
-      this.tiles.thumb(i, 168, `Picture ${data.names[i]}, large`),
+      this.sheet.thumb(i, 168, `Picture ${data.names[i]}, large`),
       make(
         "p",
         {},
@@ -1214,7 +1259,7 @@ class Scene {
   }
 
   toAddress() {
-    if (!this.keepsAddress() || this.phase !== "rounds") return;
+    if (!this.keepsAddress() || this.phase !== "rounds" || this.playsByItself) return;
     const kept = new URLSearchParams({ scene: "", round: this.round, run: this.shown.name });
     if (this.chosen !== null) kept.set("class", this.data.classes[this.chosen]);
     window.history.replaceState(window.history.state, "", `#${kept}`);

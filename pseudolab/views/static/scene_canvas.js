@@ -9,17 +9,10 @@ const PALE = 0x38000000; // the opacity of a tile that is not of the chosen clas
 
 class Tiles {
   // over: a second canvas above the first, for the way of one picture
-  constructor(canvas, over, pictures, colours) {
-    Object.assign(this, { canvas, over, pictures, colours, sheet: null, atlas: null, timer: 0 });
+  constructor(canvas, over, sheet, colours) {
+    Object.assign(this, { canvas, over, sheet, colours, atlas: null, timer: 0 });
     this.context = canvas.getContext("2d");
     this.times = []; // ms of script in each frame of the last flight
-  }
-
-  async load() {
-    const image = new Image();
-    image.src = this.pictures.src;
-    await image.decode();
-    this.sheet = image;
   }
 
   // Another size of the stage or other colours
@@ -47,14 +40,12 @@ class Tiles {
     atlas.height = 3 * rows * side;
     const g = atlas.getContext("2d", { willReadFrequently: true });
     g.imageSmoothingQuality = "high";
-    const { size, columns } = this.pictures;
     const gap = side >= 12 ? 1 : 0;
     for (let i = 0; i < this.n; i++) {
-      const from = [(i % columns) * size, Math.floor(i / columns) * size];
       for (const kind of [PLAIN, RINGED, TOLD]) {
         const x = (i % across) * side;
         const y = (kind * rows + Math.floor(i / across)) * side;
-        g.drawImage(this.sheet, ...from, size, size, x, y, side - gap, side - gap);
+        this.sheet.draw(g, i, x, y, side - gap);
         if (kind === RINGED) this.ring(g, x, y, side - gap);
         if (kind === TOLD) this.corner(g, x, y, side - gap);
       }
@@ -233,19 +224,6 @@ class Tiles {
       g.strokeRect(x - half - 1, y - half - 1, 2 * half + 1, 2 * half + 1);
     }
     g.setTransform(1, 0, 0, 1, 0, 0);
-  }
-
-  // A picture by itself, as an element `side` pixels wide
-  thumb(i, side, words) {
-    const canvas = make("canvas", { width: 2 * side, height: 2 * side, role: "img" });
-    canvas.setAttribute("aria-label", words);
-    canvas.style.cssText = `width:${side}px;height:${side}px`;
-    const { size, columns } = this.pictures;
-    const g = canvas.getContext("2d");
-    g.imageSmoothingQuality = "high";
-    const from = [(i % columns) * size, Math.floor(i / columns) * size];
-    g.drawImage(this.sheet, ...from, size, size, 0, 0, 2 * side, 2 * side);
-    return canvas;
   }
 }
 

@@ -16,10 +16,10 @@ const RINGED = 1; // wrong
 const TOLD = 2; // its label was given to this run
 
 // The cells of a stage. order: classes, weakest first; most[c]: the most pictures that column c
-// ever holds
-function stageOf(width, height, order, most) {
+// ever holds; asked: the class that has a column in any case
+function stageOf(width, height, order, most, asked) {
   return width < PHONE && order.length > ON_PHONE
-    ? phoneStage(width, height, order, most)
+    ? phoneStage(width, height, order, most, asked)
     : wideStage(width, height, order, most);
 }
 
@@ -41,10 +41,12 @@ function wideStage(width, height, order, most) {
   return finished({ width, height, shelves, named, cells }, most);
 }
 
-function phoneStage(width, height, order, most) {
+function phoneStage(width, height, order, most, asked) {
   const strip = 62;
+  const first = order.slice(0, ON_PHONE);
+  const shown = first.includes(asked) ? first : [...first.slice(1), asked];
   const wide = width / ON_PHONE;
-  const cells = order.slice(0, ON_PHONE).map((c, at) => ({
+  const cells = shown.map((c, at) => ({
     c,
     left: at * wide,
     top: 0,
@@ -59,7 +61,7 @@ function phoneStage(width, height, order, most) {
     wide: width,
     deep: strip - 6,
     head: 22,
-    others: order.slice(ON_PHONE),
+    others: order.filter((c) => !shown.includes(c)),
   });
   return finished({ width, height, shelves: 1, named: true, cells }, most);
 }

@@ -1,3 +1,4 @@
+// needs sheet
 // needs scene_layout
 // needs scene_canvas
 // needs scene
