@@ -31,7 +31,8 @@ def fit_probe(
 ) -> LogisticRegression:
     "Logistic regression; raises ValueError if a class has no label."
     check_every_class(labels, n_classes)
-    return LogisticRegression(C=weight, max_iter=2000).fit(features, labels)
+    probe = LogisticRegression(C=weight, max_iter=2000)
+    return probe.fit(features, labels)
 
 
 # %% ../../nbs/lessons/03_first_generation.ipynb #c023
