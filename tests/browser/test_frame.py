@@ -110,9 +110,12 @@ def test_stored_pictures_stand_on_a_light_card_in_the_dark(browser, path, scheme
 
 def test_pictures_that_move_are_left_to_their_figure(browser):
     with visited(browser, "index.html", color_scheme="dark") as page:
-        page.locator(".plab canvas, .plab img").first.wait_for()
-        moving = page.locator(".plab img:not(.still)").all()
-        assert all(one.evaluate(CARD)[1] == "none" for one in moving)
+        widget = page.locator(".cell-output .plab").first
+        widget.evaluate("node => node.append(new Image(), Object.assign(new Image(), {id: 'one'}))")
+        page.locator("#one").evaluate("node => node.classList.add('still')")
+        *thumbnails, still = widget.locator("img").all()
+        assert {one.evaluate(CARD)[1] for one in thumbnails} == {"none"}
+        assert still.evaluate(CARD)[1] == "brightness(0.9)"
 
 
 def test_a_wrong_address_leads_on(browser):
