@@ -89,6 +89,35 @@ def test_paper_has_the_pictures_and_what_was_folded(browser, scheme):
         assert dark == (scheme == "dark")
 
 
+CARD = """node => {
+  const { backgroundColor, filter } = getComputedStyle(node);
+  return [backgroundColor, filter];
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("path", ["lessons/zero_shot.html", "pocket/flowers.html"])
+def test_stored_pictures_stand_on_a_light_card_in_the_dark(browser, path, scheme):
+    "As they were drawn: neither photographs nor figures are inverted"
+    with visited(browser, path, color_scheme=scheme) as page:
+        pictures = page.locator("main .cell-output img:not(.plab img)").all()
+        assert len(pictures) > 2
+        dark = ["rgb(255, 255, 255)", "brightness(0.9)"]
+        light = ["rgba(0, 0, 0, 0)", "none"]
+        expected = dark if scheme == "dark" else light
+        assert [one.evaluate(CARD) for one in pictures] == [expected] * len(pictures)
+
+
+def test_pictures_that_move_are_left_to_their_figure(browser):
+    with visited(browser, "index.html", color_scheme="dark") as page:
+        widget = page.locator(".cell-output .plab").first
+        widget.evaluate("node => node.append(new Image(), Object.assign(new Image(), {id: 'one'}))")
+        page.locator("#one").evaluate("node => node.classList.add('still')")
+        *thumbnails, still = widget.locator("img").all()
+        assert {one.evaluate(CARD)[1] for one in thumbnails} == {"none"}
+        assert still.evaluate(CARD)[1] == "brightness(0.9)"
+
+
 def test_a_wrong_address_leads_on(browser):
     with visited(browser, "404.html") as page:
         page.get_by_role("link", name="The front page").click()
