@@ -489,7 +489,7 @@ def live_class() -> type:
     class LiveExplorer(anywidget.AnyWidget):
         """The run explorer with a kernel.
 
-        `data` comes from `run_data`; `round` is a position in the run's rounds; `selected_class` is
+        `data` comes from `run_data` or `run_page_data`; `round` is a position in the run's rounds; `selected_class` is
         a name.
         """
 
@@ -527,7 +527,7 @@ def live_class() -> type:
 
 
 def live_explorer(
-    data: dict[str, Any],  # from `run_data`
+    data: dict[str, Any],  # from `run_data` or `run_page_data`
 ) -> Any:
     "Make the anywidget, on the last round and on the class that changed most."
     scored = data["rounds"][0]["score"] is not None

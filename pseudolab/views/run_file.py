@@ -295,7 +295,7 @@ def _nulls(value: Any) -> list[bool]:
     return [item is None for item in (value if isinstance(value, list) else [value])]
 
 
-# %% ../../nbs/lab/views/run_file.ipynb #1cb53c98
+# %% ../../nbs/lab/views/run_file.ipynb #1e2b0c41
 @dataclass(frozen=True)
 class Staged:
     "A file whose scene fits the rest of it."

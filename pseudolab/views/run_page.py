@@ -22,7 +22,7 @@ from pseudolab.method.run import Round, Run
 from pseudolab.views.explorer import carried_labels, live_explorer, run_data, still_of, task_of
 from pseudolab.views.html import Widget, to_json
 from pseudolab.views.run_file import check_run_file, sealed_text
-from pseudolab.views.scene import MOST_TILES, make_scene
+from pseudolab.views.scene import MOST_TILES, Scene, make_scene
 
 
 # %% ../../nbs/lab/views/run_page.ipynb #eb1c3477
@@ -47,28 +47,39 @@ def _made(
     pictures: int,
 ) -> tuple[dict[str, Any], str]:
     "The data, and HTML of the scene for where scripts do not run"
-    data = run_data(run, other, task, pictures=0) | {"scene": None}
+    data: dict[str, Any] = run_data(run, other, task, pictures=0) | {"scene": None}
     if task is None:
         return data, ""
     beside = other if other is not None and _share_pictures(run, other) else None
     made = make_scene(run, beside, task=task, pictures=pictures)
+    data["scene"] = _columns(made, run, beside)
+    data["pool"] = _pool(made, run)
+    if beside is not None:
+        labels = carried_labels(beside, made.places[1])
+        data["other"] |= _of_its_own(beside, task) | {"labels": labels}
+    elif other is not None:
+        data["notes"].append(_APART)
+    return data, made.still
+
+
+def _columns(made: Scene, run: Run, beside: Run | None) -> dict[str, Any]:
+    "What the scene needs beyond the explorer's data"
     scene = {name: made.data[name] for name in _OF_THE_SCENE}
     scene["runs"] = [_columns_alone(one) for one in scene["runs"]]
     first = (run, beside or run)[scene["reference"]["run"]].rounds[0]
     if first.score is not None:
         scene["order"] = weakest_first(first)
-    data["pool"] = {
+    return scene
+
+
+def _pool(made: Scene, run: Run) -> dict[str, Any]:
+    "The pictures of the scene, with the labels of the first run"
+    return {
         "size": made.data["size"],
         "carried": made.data["shown"],
         "labels": carried_labels(run, made.places[0]),
-    } | {name: made.data[name] for name in ("names", "truth", "pictures")}
-    if beside is not None:
-        data["other"] |= _of_its_own(beside, task) | {
-            "labels": carried_labels(beside, made.places[1])
-        }
-    elif other is not None:
-        data["notes"].append(_APART)
-    return data | {"scene": scene}, made.still
+        **{name: made.data[name] for name in ("names", "truth", "pictures")},
+    }
 
 
 def weakest_first(round: Round) -> list[int]:

@@ -223,9 +223,7 @@ def test_the_live_playground_trains_a_round(browser, server):
     playground.get_by_role("button", name="New run").click()
     page.wait_for_function("document.body.textContent.includes('Round 0 of 10')")
     playground.get_by_role("button", name="Next round").click()
-    page.wait_for_function(
-        "document.querySelector('.plab .says')?.textContent.includes('round 1')"
-    )
+    page.wait_for_function("document.querySelector('.plab .says')?.textContent.includes('round 1')")
     run_again(page, 1)
     wait_for_text(page, 1, ".jp-OutputArea-output", "IN PYTHON 2")
     page.context.close()

@@ -1166,19 +1166,17 @@ class Explorer {
       order.forEach((d, j) => {
         const share = totals[c] ? counts[c * C + d] / totals[c] : 0;
         const spot = { x: left + j * size, y: top + i * size, width: size - 1, height: size - 1 };
+        const count = `${counts[c * C + d]} of ${totals[c]}`;
         if (share === 0 && C > 40) return;
         chart.append(
-          draw(
-            "rect",
-            {
-              ...spot,
-              fill: c === d ? BLUE : RED,
-              "fill-opacity": share === 0 ? 0.04 : 0.12 + 0.88 * share,
-              "data-tip": `${classes[c]} called ${classes[d]}: ${counts[c * C + d]} of ${totals[c]}`,
-              onclick: () => this.set({ selected: c }),
-              style: "cursor:pointer",
-            },
-          ),
+          draw("rect", {
+            ...spot,
+            fill: c === d ? BLUE : RED,
+            "fill-opacity": share === 0 ? 0.04 : 0.12 + 0.88 * share,
+            "data-tip": `${classes[c]} called ${classes[d]}: ${count}`,
+            onclick: () => this.set({ selected: c }),
+            style: "cursor:pointer",
+          }),
         );
         const ink = share > 0.45 ? "var(--paper)" : "var(--ink)";
         if (size >= 24 && share >= 0.005)
