@@ -489,8 +489,8 @@ def live_class() -> type:
     class LiveExplorer(anywidget.AnyWidget):
         """The run explorer with a kernel.
 
-        `data` comes from `run_data` or `run_page_data`; `round` is a position in the run's rounds; `selected_class` is
-        a name.
+        `data` comes from `run_data` or `run_page_data`; `round` is a position in the run's rounds;
+        `selected_class` is a name.
         """
 
         _esm = module("live_explorer")
