@@ -329,6 +329,24 @@ def test_pictures_are_those_of_the_round(browser, run, tmp_path, number):
             assert {int(image) for image in found} == images, name
 
 
+BRIGHTNESS = [0.299, 0.587, 0.114]  # colours are coarser than that in a WebP
+MIDDLE = """canvas => {
+  const middle = canvas.width / 4;
+  return [...canvas.getContext("2d").getImageData(middle, middle, 1, 1).data].slice(0, 3);
+}"""
+
+
+def test_each_button_shows_its_picture(browser, run, tmp_path):
+    "The buttons stand there before the pictures are decoded"
+    with shown(browser, explore(run), tmp_path) as page:
+        page.wait_for_timeout(300)
+        for button in page.locator("button.picture").all()[:6]:
+            image = run.task.train.images[int(button.get_attribute("data-image"))]
+            seen = button.locator("canvas").evaluate(MIDDLE)
+            blot = np.array(image.getpixel((10, 10)))  # blots are seven pixels wide
+            assert abs((np.array(seen) - blot) @ BRIGHTNESS) < 40
+
+
 def test_a_picture_tells_its_labels(browser, run, tmp_path):
     with shown(browser, explore(run), tmp_path) as page:
         page.get_by_role("radio", name=re.compile("^All ")).click()
