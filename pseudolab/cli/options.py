@@ -12,6 +12,7 @@ __all__ = [
     "Root",
     "ClassNames",
     "Template",
+    "NamesFile",
     "TaskSeed",
     "Strict",
     "NamesAsTheyAre",
@@ -174,7 +175,22 @@ ClassNames = Annotated[
     ),
 ]
 Template = Annotated[
-    str | None, typer.Option(help="A sentence with one {}.", show_default="a photo of a {}")
+    list[str] | None,
+    typer.Option(
+        help="A sentence with one {}, or a published set of them: clip:TASK for a data set of the"
+        " paper, such as clip:eurosat, open_clip:imagenet or open_clip:imagenet_simple. May be"
+        " repeated: a class is the mean of its texts.",
+        show_default="a photo of a {}",
+    ),
+]
+NamesFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--names",
+        help="A YAML file with other words for classes and sentences about them: CLASS NAME:"
+        " {synonyms: [...], descriptions: [...]}.",
+        metavar="FILE",
+    ),
 ]
 TaskSeed = Annotated[
     int, typer.Option(help="Of a drawn task's images, or of the 60/40 split of a folder.", min=0)
@@ -210,6 +226,7 @@ class TaskOptions:
     root: Root = None
     class_names: ClassNames = None
     template: Template = None
+    names: NamesFile = None
     task_seed: TaskSeed = 0
     strict: Strict = False
     names_as_they_are: NamesAsTheyAre = False

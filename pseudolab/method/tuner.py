@@ -32,6 +32,7 @@ from pseudolab.data.checks import label_numbers
 from pseudolab.data.folder import find_pictures
 from pseudolab.data.images import ImageSet
 from pseudolab.data.tasks import Task
+from pseudolab.data.wording import Wording
 from pseudolab.io import digest, remove_dead_parts
 from pseudolab.method.deviations import HOLD_OUT_SEED, deviate
 from pseudolab.method.loss import WEIGHTS, term_weights
@@ -285,7 +286,7 @@ class PromptTuner:
         "The method"
         split = self.split(task)
         run = self._open_run(task, split, out, resume)
-        prompt: Prompt = TemplatePrompt(self.clip, task.class_names, task.template)
+        prompt: Prompt = TemplatePrompt.for_task(self.clip, task)
         fit = Fit(task, split, prompt, zero_shot=prompt.logits(split.pool.images))
         if not run.rounds:
             started = time.perf_counter()
@@ -799,6 +800,7 @@ class _Classes:
 
     class_names: list[str]
     template: str
+    wording: Wording | None
 
 
 def _tuner_of_run(run: Run, folder: Path, clip: Clip | None) -> PromptTuner:
@@ -832,7 +834,12 @@ def _tuner_of_run(run: Run, folder: Path, clip: Clip | None) -> PromptTuner:
         prior=about.prior,
         prompt_options=about.prompt_options,
     )
-    classes: Any = _Classes(about.task["class_names"], about.task["template"])
+    wording = about.task.get("wording")
+    classes: Any = _Classes(
+        about.task["class_names"],
+        about.task["template"],
+        None if wording is None else Wording.from_dict(wording),
+    )
     last = run.rounds[-1]
     if last.number == 0:
         tuner.prompt_ = TemplatePrompt.for_task(clip, classes)
