@@ -293,6 +293,7 @@ def tuner_arguments(
         split_seed=method.split_seed,
         selector=method.selector,
         prompt_options=given(prompt),
+        choose_by=method.choose_by,
     )
 
 

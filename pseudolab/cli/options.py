@@ -32,6 +32,7 @@ __all__ = [
     "SplitSeed",
     "SelectorChoice",
     "Prior",
+    "ChooseBy",
     "NTokens",
     "DepthChoice",
     "AttentionChoice",
@@ -286,6 +287,15 @@ Prior = Annotated[
 ]
 
 
+ChooseBy = Annotated[
+    str,
+    typer.Option(
+        help="Whose prompt is kept: the last round's, or that of the round that does best on the"
+        " images of a folder validation/ beside train/ and test/: last or validation."
+    ),
+]
+
+
 @dataclass(frozen=True)
 class MethodOptions:
     "What is learned from which pseudolabels"
@@ -305,6 +315,7 @@ class MethodOptions:
     split_seed: SplitSeed = 500
     selector: SelectorChoice = SelectorName.TOP_K
     prior: Prior = None
+    choose_by: ChooseBy = "last"
 
 
 # %% ../../nbs/lab/cli/options.ipynb #c012

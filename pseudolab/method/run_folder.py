@@ -375,6 +375,7 @@ SETTINGS = Record(
         "versions": Table(Text()),
         "start": Maybe(Text()),
         "schedule": Maybe(SCHEDULE),
+        "choose_by": OneOf(("last", "validation")),
     },
 )
 
@@ -446,6 +447,7 @@ def round_rules(n_classes: int) -> Record:
         {
             "gap": Maybe(Number(0)),
             "losses": Maybe(Items(Number())),  # of each epoch
+            "validation_score": share,
             "arrays": Table(Text(200)),
             "run": Maybe(Text(200)),
         },
@@ -753,6 +755,7 @@ TUNER = Record(
                 "shots_seed": SEED,
                 "shots_draw": Text(200),
                 "split_seed": SEED,
+                "choose_by": OneOf(("last", "validation")),
             },
         ),
         "learned": Text(200),  # the kind of the prompt
