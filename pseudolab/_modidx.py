@@ -2784,6 +2784,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                  'pseudolab/views/plots.py'),
                                        'pseudolab.views.plots.plot_pseudolabels': ( 'lab/views/plots.html#plot_pseudolabels',
                                                                                     'pseudolab/views/plots.py'),
+                                       'pseudolab.views.plots.plot_reliability': ( 'lab/views/plots.html#plot_reliability',
+                                                                                   'pseudolab/views/plots.py'),
                                        'pseudolab.views.plots.plot_score': ('lab/views/plots.html#plot_score', 'pseudolab/views/plots.py'),
                                        'pseudolab.views.plots.round_axis': ('lab/views/plots.html#round_axis', 'pseudolab/views/plots.py')},
             'pseudolab.views.report': { 'pseudolab.views.report._class_cells': ( 'lab/views/report.html#_class_cells',
