@@ -64,6 +64,7 @@ PACKAGES = (
     "rich",
     "platformdirs",
     "joblib",
+    "pyyaml",
 )
 
 # %% ../../nbs/lab/cli/doctor.ipynb #c008

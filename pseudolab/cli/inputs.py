@@ -209,7 +209,8 @@ def pick_task(settings: Settings, options: TaskOptions) -> "Task":
         name,
         root=options.root,
         class_names=read_class_names(options.class_names),
-        template=options.template,
+        template=options.template or None,
+        names=options.names,
         seed=options.task_seed,
         strict=options.strict,
         names_as_they_are=options.names_as_they_are,
@@ -292,6 +293,7 @@ def tuner_arguments(
         split_seed=method.split_seed,
         selector=method.selector,
         prompt_options=given(prompt),
+        choose_by=method.choose_by,
     )
 
 

@@ -33,6 +33,7 @@ from pseudolab.cli.options import (
     K,
     MethodOptions,
     ModelOptions,
+    NamesFile,
     Paradigm,
     PromptChoice,
     PromptKind,
@@ -151,15 +152,16 @@ def _names(text: str) -> list[str]:
     return check_class_names(names or [])
 
 
-def _task(files: Sequence[Path], said: "HandLabels", names: list[str], template: str) -> "Task":
+def _task(files: Sequence[Path], said: "HandLabels", names: list[str]) -> "Task":
     "The photos but for those that show none of the classes"
+    from pseudolab.data.checks import TEMPLATE
     from pseudolab.data.images import Images, ImageSet
     from pseudolab.data.tasks import Task
 
     kept = ~said.rejected
     images = Images([path for path, keep in zip(files, kept, strict=True) if keep])
     none = ImageSet(images[:0], said.labels[:0])
-    return Task("photos", names, template, ImageSet(images, said.labels[kept]), none)
+    return Task("photos", names, TEMPLATE, ImageSet(images, said.labels[kept]), none)
 
 
 # %% ../../nbs/lab/cli/label.ipynb #d4700439
@@ -218,6 +220,7 @@ def label(
     method: LabelOptions,
     model: ModelOptions,
     template: Template = None,
+    words: NamesFile = None,
     strict: Strict = False,
 ) -> None:
     "Label loose photos, tune a prompt on the surest labels, label again, and say which to check."
@@ -226,9 +229,7 @@ def label(
     names = _names(class_names)
     found = readable_images(photos, strict)
     said = _read_hand(files.labels or [], found, names)
-    from pseudolab.data.checks import TEMPLATE, check_template
-
-    task = _task(found, said, names, check_template(TEMPLATE if template is None else template))
+    task = _task(found, said, names).worded(template or None, words)
     by_hand = int((said.labels >= 0).sum())
     arguments = tuner_arguments(settings, method.method(by_hand > 0), PromptOptions())
     clip = pick_clip(settings, model)

@@ -12,6 +12,7 @@ __all__ = [
     "Root",
     "ClassNames",
     "Template",
+    "NamesFile",
     "TaskSeed",
     "Strict",
     "NamesAsTheyAre",
@@ -31,6 +32,7 @@ __all__ = [
     "SplitSeed",
     "SelectorChoice",
     "Prior",
+    "ChooseBy",
     "NTokens",
     "DepthChoice",
     "AttentionChoice",
@@ -174,7 +176,22 @@ ClassNames = Annotated[
     ),
 ]
 Template = Annotated[
-    str | None, typer.Option(help="A sentence with one {}.", show_default="a photo of a {}")
+    list[str] | None,
+    typer.Option(
+        help="A sentence with one {}, or a published set of them: clip:TASK for a data set of the"
+        " paper, such as clip:eurosat, open_clip:imagenet or open_clip:imagenet_simple. May be"
+        " repeated: a class is the mean of its texts.",
+        show_default="a photo of a {}",
+    ),
+]
+NamesFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--names",
+        help="A YAML file with other words for classes and sentences about them: CLASS NAME:"
+        " {synonyms: [...], descriptions: [...]}.",
+        metavar="FILE",
+    ),
 ]
 TaskSeed = Annotated[
     int, typer.Option(help="Of a drawn task's images, or of the 60/40 split of a folder.", min=0)
@@ -210,6 +227,7 @@ class TaskOptions:
     root: Root = None
     class_names: ClassNames = None
     template: Template = None
+    names: NamesFile = None
     task_seed: TaskSeed = 0
     strict: Strict = False
     names_as_they_are: NamesAsTheyAre = False
@@ -269,6 +287,15 @@ Prior = Annotated[
 ]
 
 
+ChooseBy = Annotated[
+    str,
+    typer.Option(
+        help="Whose prompt is kept: the last round's, or that of the round that does best on the"
+        " images of a folder validation/ beside train/ and test/: last or validation."
+    ),
+]
+
+
 @dataclass(frozen=True)
 class MethodOptions:
     "What is learned from which pseudolabels"
@@ -288,6 +315,7 @@ class MethodOptions:
     split_seed: SplitSeed = 500
     selector: SelectorChoice = SelectorName.TOP_K
     prior: Prior = None
+    choose_by: ChooseBy = "last"
 
 
 # %% ../../nbs/lab/cli/options.ipynb #c012

@@ -10,8 +10,9 @@ Notebook: nbs/lab/cli/run.ipynb
 __all__ = ["demo", "run"]
 
 # %% ../../nbs/lab/cli/run.ipynb #c002
+import warnings
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -41,6 +42,11 @@ from pseudolab.cli.results import (
     write_predictions,
 )
 from pseudolab.settings import PAPER_TASKS, read_settings
+
+# %% ../../nbs/lab/cli/run.ipynb #be948b43
+if TYPE_CHECKING:
+    from pseudolab.clip.model import Clip
+    from pseudolab.data.tasks import Task
 
 
 # %% ../../nbs/lab/cli/run.ipynb #c004
@@ -90,6 +96,18 @@ def demo(
 
 
 # %% ../../nbs/lab/cli/run.ipynb #c009
+def _warn_of_near_duplicates(clip: "Clip", task: "Task") -> None:
+    "A warning about files in train and test that CLIP sees as nearly the same, if there are any"
+    from pseudolab.method.near_duplicates import near_duplicates
+
+    if not task.test.paths:
+        return
+    found = near_duplicates(clip, task)
+    if found.n_pairs:
+        warnings.warn(found.sentence, stacklevel=2)
+
+
+# %% ../../nbs/lab/cli/run.ipynb #7fc9967d
 def run(
     task: TaskOptions,
     method: MethodOptions,
@@ -111,6 +129,7 @@ def run(
     if not output.as_json:
         announce(images, clip)
     history = tuner.fit(images, out=output.out, resume=output.resume, progress=show_progress())
+    _warn_of_near_duplicates(clip, images)
     if output.out is not None:
         keep_results(history, tuner, output.out)
     if output.predictions is not None:

@@ -54,6 +54,7 @@ from pseudolab.data.pocket import (
     drawn_set,
     load_world,
 )
+from pseudolab.data.wording import Wording, read_names, read_templates
 from pseudolab.settings import PAPER_TASKS, POCKET_TASKS, TASK_NAMES, read_settings
 
 
@@ -184,6 +185,7 @@ class Task:
     test: ImageSet  # may be empty or unlabelled
     source: dict = field(default_factory=dict)  # what `load_task` was asked for, in plain values
     validation: ImageSet | None = None  # images to choose a round by; None: there are none
+    wording: Wording | None = None  # all that CLIP reads for the classes; None: the template alone
 
     def __post_init__(self):
         "Raise ValueError about names, a template or labels that will not do"
@@ -193,6 +195,13 @@ class Task:
         check_labels(self.test.labels, len(self.class_names))
         if self.validation is not None:
             check_labels(self.validation.labels, len(self.class_names))
+        if self.wording is not None:
+            if self.wording.templates[0] != self.template:
+                raise ValueError(
+                    f"The template is {self.template!r}, and the wording begins with"
+                    f" {self.wording.templates[0]!r}; change both at once with `worded`."
+                )
+            self.wording.texts(self.class_names)
 
     def __repr__(self) -> str:
         sets = f"train {self.train}, test {self.test}"
@@ -208,20 +217,21 @@ class Task:
         class_names: Sequence[str] | None = None,  # None: the labels' names, in natural order
         test_images: Any = None,  # None: 40 % of each class
         test_labels: Iterable[Any] | None = None,
-        template: str = TEMPLATE,
+        template: str | Sequence[str] = TEMPLATE,  # as for `worded`
+        names: Path | str | Mapping[str, Any] | None = None,  # as for `worded`
         seed: int = 0,  # of the 60/40 split
         name: str = "photos",
     ) -> "Task":
         "A task from images and labels side by side. Raises ValueError where they do not fit."
         labels = None if labels is None else list(labels)
         test_labels = None if test_labels is None else list(test_labels)
-        names = class_names_of(class_names, [*(labels or []), *(test_labels or [])])
-        train = labelled_set(images, labels, names)
+        classes = class_names_of(class_names, [*(labels or []), *(test_labels or [])])
+        train = labelled_set(images, labels, classes)
         if test_images is not None:
-            test = labelled_set(test_images, test_labels, names)
+            test = labelled_set(test_images, test_labels, classes)
         else:
-            train, test = split_set(train, names, check_seed(seed))
-        return cls(name, names, template, train, test)
+            train, test = split_set(train, classes, check_seed(seed))
+        return cls(name, classes, TEMPLATE, train, test).worded(template, names)
 
     @classmethod
     def from_frame(
@@ -289,6 +299,40 @@ class Task:
             source={**self.source, "imbalanced": {"ratio": ratio, "seed": seed}},
         )
 
+    def worded(
+        self,
+        # texts with one {}, or sets of `TEMPLATE_SETS` such as "clip:eurosat"; None: as they are
+        template: str | Sequence[str] | None = None,
+        # synonyms and descriptions: a file names.yaml, or what it holds; None: as they are
+        names: Path | str | Mapping[str, Any] | None = None,
+    ) -> "Task":
+        """The same task with other texts for its classes; the vector of a class is their mean.
+
+        Raises ValueError for a text without {}, an unknown set or an unknown class.
+        """
+        now = self.wording or Wording((self.template,))
+        templates = now.templates if template is None else read_templates(template)
+        words = now.names if names is None else read_names(names, self.class_names)
+        wording = Wording(templates, words)
+        source = dict(self.source)
+        if source:
+            source["template"] = templates[0] if len(templates) == 1 else list(templates)
+            source |= {"names": wording.to_dict()["names"]} if words else {}
+        more = None if wording.is_plain else wording
+        return replace(self, template=templates[0], wording=more, source=source)
+
+    def only_template(
+        self,
+        what: str,  # asks for it, for the message
+    ) -> str:
+        "The template, if CLIP reads nothing else for a class. Raises ValueError otherwise."
+        if self.wording is not None:
+            raise ValueError(
+                f"{what} knows one template, and CLIP reads several texts per class in the task"
+                f" {self.name!r}; load it with one template, and without names."
+            )
+        return self.template
+
     def describe(self) -> dict[str, Any]:
         """What a run notes of its task: enough to know it again.
 
@@ -297,6 +341,7 @@ class Task:
         known = self.test.labels[self.test.labels >= 0]
         test_counts = np.bincount(known, minlength=len(self.class_names))
         ships = self.source.get("name") in POCKET_TASKS
+        more = {} if self.wording is None else {"wording": self.wording.to_dict()}
         return {
             "name": self.name,
             "source": self.source if ships else None,
@@ -307,6 +352,7 @@ class Task:
             "train_digest": self.train.digest(),
             "test_digest": self.test.digest(),
             "test_counts": test_counts.tolist(),
+            **more,
         }
 
 
@@ -446,7 +492,10 @@ def load_task(
     root: Path | str | None = None,
     # of a folder task: a list of names, or a dict from folder to name; needed if nothing has labels
     class_names: Iterable[str] | Mapping[str, str] | None = None,
-    template: str | None = None,  # a text with one {}; None: "a photo of a {}"
+    # texts with one {}, or sets such as "clip:eurosat"; None: "a photo of a {}"
+    template: str | Sequence[str] | None = None,
+    # synonyms and descriptions of classes: a file names.yaml, or what it holds
+    names: Path | str | Mapping[str, Any] | None = None,
     # of the drawing, or of the 60/40 split of a folder; published splits and the digits' split do
     # not depend on it
     seed: int = 0,
@@ -468,17 +517,20 @@ def load_task(
     if name not in TASK_NAMES:
         raise _unknown_task(name)
     _check_arguments(name, root, class_names, options)
-    template = check_template(TEMPLATE if template is None else template)
+    templates = read_templates(template)
+    first = templates[0]
     seed = check_seed(seed)
     if name == "folder":
-        return _folder_task(
-            root, class_names, template, seed, strict, names_as_they_are, label_pattern
+        task = _folder_task(
+            root, class_names, first, seed, strict, names_as_they_are, label_pattern
         )
-    if name in PAPER_TASKS:
-        return _paper_task(name, root, template, seed, strict)
-    if name == "digits":
-        return _digits_task(template, seed)
-    return _drawn_task(name, template, seed, **options)
+    elif name in PAPER_TASKS:
+        task = _paper_task(name, root, first, seed, strict)
+    elif name == "digits":
+        task = _digits_task(first, seed)
+    else:
+        task = _drawn_task(name, first, seed, **options)
+    return task.worded(templates, names)
 
 
 # %% ../../nbs/lab/data/tasks.ipynb #c077

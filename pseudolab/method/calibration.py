@@ -121,7 +121,7 @@ def _test_labels(run: "Run", task: Task | None) -> tuple[Task, np.ndarray]:
 # %% ../../nbs/lab/method/calibration.ipynb #22a6b424
 def confusion_table(
     run: "Run",
-    number: int = -1,  # of the round
+    number: int | None = None,  # of the round; None: the one whose prompt is kept
     task: Task | None = None,  # None: the one it was fitted to, where that is in memory
 ) -> pd.DataFrame:  # int (C, C): a row per true class, a column per class that was answered
     """Count the answers of a round, class by class.
@@ -129,7 +129,7 @@ def confusion_table(
     Raises ValueError if no test image has a label, or if the task is another or unknown.
     """
     _, labels = _test_labels(run, task)
-    predictions = run.rounds[number].predictions
+    predictions = run.round(number).predictions
     n_classes = len(run.class_names)
     known = labels >= 0
     pairs = labels[known] * n_classes + predictions[known]
@@ -152,7 +152,7 @@ class Calibration:
 
 def calibration_of(
     run: "Run",
-    number: int = -1,  # of the round
+    number: int | None = None,  # of the round; None: the one whose prompt is kept
     *,
     bins: int = 10,
     task: Task | None = None,  # None: the one it was fitted to, where that is in memory
@@ -163,7 +163,7 @@ def calibration_of(
     the run kept no logits of its test images, and as `confusion_table`.
     """
     task, labels = _test_labels(run, task)
-    played = run.rounds[number]
+    played = run.round(number)
     if played.test_logits is None:
         raise ValueError(
             "This run kept no logits of its test images, so its probabilities are not known. Fit"

@@ -51,7 +51,8 @@ def malformed_template(
     split: Split,
 ) -> torch.Tensor:  # (U, C)
     "The first pseudolabels come from the template followed by the class name, not filled with it"
-    unfilled = clip.encode_texts([task.template + name for name in task.class_names])
+    template = task.only_template("The switch malformed_template")
+    unfilled = clip.encode_texts([template + name for name in task.class_names])
     return cosine_logits(clip, clip.image_features(split.pool.images), unfilled)
 
 

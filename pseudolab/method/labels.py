@@ -11,6 +11,7 @@ __all__ = ["doubt_scores", "label_table", "review_table"]
 
 # %% ../../nbs/lab/method/labels.ipynb #d3673843
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -72,6 +73,11 @@ def _history(classes: Sequence[int], names: Sequence[str]) -> str:
     return "; ".join(parts)
 
 
+def _until_chosen(run: "Run") -> "Run":
+    "The run as if it had ended with the round whose prompt is kept"
+    return replace(run, rounds=run.rounds[: run.chosen.number + 1])
+
+
 def _pool_table(run: "Run") -> pd.DataFrame:
     "A row per image of the pool: what the rounds say of it"
     names = run.class_names
@@ -121,7 +127,8 @@ def label_table(
 ) -> pd.DataFrame:
     """A row per training image of the task, in its order.
 
-    `image`: its file, or its number. `label`: the class after the last round; of an image that was
+    `image`: its file, or its number. `label`: the class after the last round, or after the one that
+    validation images chose; of an image that was
     trained on with a label of its own, that label, and then `checked` is True and the columns about
     rounds are empty. `first`, `second`, `third` and their probabilities are the last round's, from
     logits kept in 16 bits; `margin` is the difference of the first two; `history` says which rounds
@@ -132,6 +139,7 @@ def label_table(
     if not run.rounds:
         raise ValueError("This run has no round yet, so no photo has a label. Resume it first.")
     task = task if task is not None else run.task
+    run = _until_chosen(run)
     table = _pool_table(run)
     if task is None:
         table.insert(0, "image", range(len(table)))
@@ -219,6 +227,7 @@ def review_table(
     if n < 1:
         raise ValueError(f"{n} photos to look at were asked for; expected at least 1.")
     table = label_table(run, task)
+    run = _until_chosen(run)
     rows = table.index[~table["checked"]].to_numpy()  # of the images of the pool, in their order
     doubts = table.loc[rows, "doubt"].to_numpy(dtype=float)
     queues = _queues(run, doubts)

@@ -83,6 +83,8 @@ class Round:
     validation_logits: np.ndarray | None = None
     # the mean loss of each epoch; None: nothing was trained, or it was not noted
     losses: list[float] | None = None
+    # the run's metric on the validation images; None: none has a label, or it was not noted
+    validation_score: float | None = None
     # what the prompt has learned
     prompt_state: dict[str, np.ndarray] = field(default_factory=dict)
 
@@ -226,6 +228,7 @@ def save_round(folder: str | Path, round: Round) -> None:
         "seconds": float(round.seconds),
         "gap": round.gap,
         "losses": round.losses,
+        "validation_score": round.validation_score,
         "arrays": digests(arrays),
         "run": run_seal(Path(folder)),
     }
@@ -264,6 +267,7 @@ def load_round(
         test_logits=arrays.get("test_logits"),
         validation_logits=arrays.get("validation_logits"),
         losses=numbers.get("losses"),
+        validation_score=numbers.get("validation_score"),
         prompt_state=_under(arrays, "prompt."),
     )
 
@@ -304,6 +308,7 @@ class RunSettings:
     versions: dict[str, str] = field(default_factory=dict)
     start: str | None = None  # what round 0 is, where that is not zero-shot CLIP
     schedule: dict[str, Any] | None = None  # `Strategy.to_dict`; None: not known
+    choose_by: str | None = None  # "validation": how the round was chosen; None: it is the last
 
     @property
     def n_rounds(self) -> int:
@@ -405,9 +410,27 @@ class Run:
         return min(noted, default=None)
 
     @property
+    def chosen(self) -> Round:
+        """The round whose prompt is kept: the last, or the one with the best `validation_score`.
+
+        Of several that are equally good it is the earliest.
+        """
+        noted = [round for round in self.rounds if round.validation_score is not None]
+        if self.settings.choose_by != "validation" or not noted:
+            return self.rounds[-1]
+        return max(noted, key=lambda round: round.validation_score or 0.0)
+
+    def round(
+        self,
+        number: int | None = None,  # None: the one whose prompt is kept; -1: the last
+    ) -> Round:
+        "A round of this run"
+        return self.chosen if number is None else self.rounds[number]
+
+    @property
     def score(self) -> float | None:
-        "Of the last round; None where the test images have no labels"
-        return self.rounds[-1].score
+        "Of the round whose prompt is kept; None where the test images have no labels"
+        return self.chosen.score
 
     @property
     def metric(self) -> str:
@@ -446,7 +469,21 @@ class Run:
         return (
             f"{len(self.class_names)} classes, {n_train} training and {n_test} test images; "
             f"CLIP: {settings.clip['name']}; {settings.prompt} prompt, {paradigm}, "
-            f"seed {settings.seed}."
+            f"seed {settings.seed}.{self._choice}"
+        )
+
+    @property
+    def _choice(self) -> str:
+        "Which round the validation images chose, in a sentence with a space before it, or nothing"
+        if self.settings.choose_by != "validation" or not self.rounds:
+            return ""
+        of_all = f" of {len(self.rounds) - 1}"
+        share = self.chosen.validation_score
+        if share is None:
+            return ""
+        return (
+            f" Round {self.chosen.number}{of_all} was chosen by the validation images"
+            f" ({self.metric} {share:.1%})."
         )
 
     def to_frame(self) -> pd.DataFrame:
@@ -480,7 +517,7 @@ class Run:
 
     def confusion(
         self,
-        number: int = -1,  # of the round
+        number: int | None = None,  # of the round; None: the one whose prompt is kept
         *,
         task: Task | None = None,  # None: the one it was fitted to, where that is in memory
     ) -> pd.DataFrame:  # int (C, C): a row per true class, a column per answer
@@ -489,7 +526,7 @@ class Run:
 
     def calibration(
         self,
-        number: int = -1,  # of the round
+        number: int | None = None,  # of the round; None: the one whose prompt is kept
         *,
         bins: int = 10,
         task: Task | None = None,  # as for `confusion`

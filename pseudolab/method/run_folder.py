@@ -12,6 +12,7 @@ __all__ = [
     "SCHEMA",
     "READABLE",
     "SEED",
+    "WORDS",
     "SOURCE",
     "TASK",
     "CLIP",
@@ -32,6 +33,7 @@ __all__ = [
     "Maybe",
     "Plain",
     "Items",
+    "OneOrMore",
     "Table",
     "Record",
     "Unreadable",
@@ -66,6 +68,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from pseudolab.data.checks import check_class_names, check_template
+from pseudolab.data.wording import Wording
 from pseudolab.io import digest, read_json, write_json
 
 
@@ -189,17 +192,29 @@ class Items:
 
 
 @dataclass(frozen=True)
+class OneOrMore:
+    "One value, or a list of them."
+
+    rule: Rule  # of each
+
+    def check(self, value: Any, where: str) -> None:
+        "Raise ValueError if the value, or one of the list, breaks the rule."
+        Items(self.rule).check(value if type(value) is list else [value], where)
+
+
+@dataclass(frozen=True)
 class Table:
     "Values under names that are not fixed."
 
     rule: Rule  # of each value
+    most: int = 200  # letters of a name
 
     def check(self, value: Any, where: str) -> None:
         "Raise ValueError if `value` is no table, or one of its values breaks the rule."
         if type(value) is not dict:
             refuse(where, value, "a table")
         for name, item in value.items():
-            Text(200).check(name, f"a name in {where}")
+            Text(self.most).check(name, f"a name in {where}")
             self.rule.check(item, f"{where}.{name}")
 
 
@@ -300,10 +315,12 @@ def digests(arrays: Mapping[str, np.ndarray]) -> dict[str, str]:
 SCHEMA = 2  # version of the run folder's format
 READABLE = (1, 2)  # format 1 has no digests
 SEED = Whole(-(2**63), 2**64)
+WORDS = Table(Record({}, {"synonyms": Items(Text()), "descriptions": Items(Text())}), most=10_000)
 SOURCE = Record(
     {"name": Text()},
     {
-        "template": Text(),
+        "template": OneOrMore(Text()),
+        "names": WORDS,
         "seed": SEED,
         "n_train": Whole(1),
         "n_test": Whole(1),
@@ -320,6 +337,7 @@ TASK = Record(
     },
     {
         "template": Text(),
+        "wording": Record({"templates": Items(Text()), "names": WORDS}),
         "source": Maybe(SOURCE),
         "train_digest": Text(),
         "test_digest": Text(),
@@ -357,6 +375,7 @@ SETTINGS = Record(
         "versions": Table(Text()),
         "start": Maybe(Text()),
         "schedule": Maybe(SCHEDULE),
+        "choose_by": OneOf(("last", "validation")),
     },
 )
 
@@ -372,6 +391,11 @@ def _check_task(task: dict[str, Any]) -> None:
     n_classes = len(check_class_names(task["class_names"]))
     if "template" in task:
         check_template(task["template"])
+    if "wording" in task:
+        wording = Wording.from_dict(task["wording"])
+        wording.texts(task["class_names"])
+        if wording.templates[0] != task.get("template"):
+            refuse("task.wording.templates[0]", wording.templates[0], "the task's template")
     counts = task.get("test_counts")
     _check_length(counts, n_classes, "task.test_counts", "class")
     if counts is not None and sum(counts) > task["n_test"]:
@@ -423,6 +447,7 @@ def round_rules(n_classes: int) -> Record:
         {
             "gap": Maybe(Number(0)),
             "losses": Maybe(Items(Number())),  # of each epoch
+            "validation_score": share,
             "arrays": Table(Text(200)),
             "run": Maybe(Text(200)),
         },
@@ -730,6 +755,7 @@ TUNER = Record(
                 "shots_seed": SEED,
                 "shots_draw": Text(200),
                 "split_seed": SEED,
+                "choose_by": OneOf(("last", "validation")),
             },
         ),
         "learned": Text(200),  # the kind of the prompt

@@ -24,11 +24,12 @@ from pseudolab.data.images import ImageSet
 from pseudolab.data.tasks import Task
 from pseudolab.method.linear_probe import ProbeRound, self_train
 from pseudolab.method.probe_labels import probe_logits
+from pseudolab.method.prompts.base import TemplatePrompt
 from pseudolab.method.pseudolabels import PseudoLabels, audit
 from pseudolab.method.run import Round, Run, RunSettings
 from pseudolab.method.selectors import log_probabilities
 from pseudolab.method.splits import Split, make_split
-from pseudolab.method.zero_shot import accuracy, per_class_accuracy, zero_shot
+from pseudolab.method.zero_shot import accuracy, per_class_accuracy
 
 
 # %% ../../nbs/lab/method/self_training.ipynb #c005
@@ -114,7 +115,7 @@ def self_training_run(
     started = time.perf_counter()
     split = make_split(task, "ssl", shots=shots, shots_seed=seed)
     with torch.no_grad():
-        logits = zero_shot(clip, split.pool.images, task.class_names, task.template)
+        logits = TemplatePrompt.for_task(clip, task).logits(split.pool.images)
     recorder = _Recorder(
         task=task,
         split=split,

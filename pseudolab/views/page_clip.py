@@ -143,7 +143,7 @@ def task_data(
     return {
         "name": task.name,
         "classNames": task.class_names,
-        "template": task.template,
+        "template": task.only_template("The CLIP in a page"),
         "recipe": asdict(recipe),
         "pool": side(task.train),
         "test": side(task.test),

@@ -50,12 +50,13 @@ from pseudolab.clip.model import Clip
 from pseudolab.data.images import Images
 from pseudolab.data.tasks import Task, long_tail
 from pseudolab.method.equity import half_mask
+from pseudolab.method.prompts.base import TemplatePrompt
 from pseudolab.method.pseudolabels import PseudoLabels, audit
 from pseudolab.method.schedules import Growing
 from pseudolab.method.selectors import log_probabilities, select_top_k
 from pseudolab.method.splits import seen_classes
 from pseudolab.method.strategies import Schedule
-from pseudolab.method.zero_shot import class_features, per_class_accuracy, zero_shot
+from pseudolab.method.zero_shot import per_class_accuracy
 from pseudolab.views.explorer import MOST_PICTURES, spread, sprite
 from pseudolab.views.format import percent
 from pseudolab.views.html import Widget, pack, still_table
@@ -179,7 +180,7 @@ def selector_playground(
     kept = spread(n_images, min(MOST_PICTURES, RANKS_MOST // len(task.class_names)))
     pool = task.train.subset(kept)
     with torch.no_grad():
-        logits = zero_shot(clip, pool.images, task.class_names, task.template)
+        logits = TemplatePrompt.for_task(clip, task).logits(pool.images)
     about = (
         f"Zero-shot logits of {clip.name} CLIP for {_part_of(len(kept), n_images, ' of the ')}"
         f" training images of {task.name}. The selectors do not see the truth; it serves the"
@@ -484,7 +485,7 @@ def training_playground(clip: Clip, task: Task) -> Widget:
     with torch.no_grad():
         train_features = clip.image_features(train.images).cpu().numpy()
         test_features = clip.image_features(test.images).cpu().numpy()
-        vectors = class_features(clip, task.class_names, task.template).cpu().numpy()
+        vectors = TemplatePrompt.for_task(clip, task).class_features().cpu().numpy()
     about = (
         f"Gradient descent in this page on the {n_classes} class vectors of {clip.name} CLIP, from"
         f" where zero-shot CLIP has them: it tunes class vectors, not prompts. {task.name}:"

@@ -31,6 +31,7 @@ __all__ = [
     "plot_change",
     "plot_gains",
     "plot_ladder",
+    "plot_reliability",
 ]
 
 # %% ../../nbs/lab/views/plots.ipynb #c002
@@ -408,4 +409,28 @@ def plot_ladder(
         ylim=(-0.6, len(rows) - 0.4),
     )
     ax.legend(frameon=False, loc="lower left", bbox_to_anchor=(-0.3, 1), ncols=3)
+    return ax
+
+
+# %% ../../nbs/lab/views/plots.ipynb #ada6b6bf
+def plot_reliability(
+    table: "pd.DataFrame",  # from `reliability`: confidence and accuracy of each bin
+    at_temperature: "pd.DataFrame | None" = None,  # the same with softer logits
+    *,
+    ax: "Axes | None" = None,
+) -> "Axes":
+    "Plot accuracy against confidence, a point per bin that has images."
+    ax = new_axes(ax, 4.4, 3.8)
+    ax.plot([0, 1], [0, 1], color=BLACK, linestyle="--", linewidth=1, label="as sure as right")
+    lines = {"as it is": table, "at the temperature": at_temperature}
+    for (colour, marker), (label, rows) in zip(MARKS, lines.items(), strict=False):
+        if rows is not None:
+            filled = rows[rows["images"] > 0]
+            ax.plot(
+                filled["confidence"], filled["accuracy"], color=colour, marker=marker, label=label
+            )
+    percent_axis(ax.xaxis, "confidence, mean of the bin")
+    percent_axis(ax.yaxis, "right answers in the bin")
+    ax.set(xlim=(0, 1), ylim=(-0.02, 1.02))
+    ax.legend(frameon=False)
     return ax

@@ -9,6 +9,7 @@ Notebook: nbs/lab/method/prompts/image_side.ipynb
 __all__ = ["DEPTHS", "draw_image_tokens", "ImagePrompt"]
 
 # %% ../../../nbs/lab/method/prompts/image_side.ipynb #c003
+from collections.abc import Mapping
 from typing import Any, Self
 
 import torch
@@ -18,6 +19,7 @@ from pseudolab.clip.model import Clip
 from pseudolab.clip.pixels import Pictures
 from pseudolab.data.checks import TEMPLATE
 from pseudolab.data.tasks import Task
+from pseudolab.data.wording import Wording
 from pseudolab.method.prompts.base import Inputs, TemplatePrompt
 
 # %% ../../../nbs/lab/method/prompts/image_side.ipynb #c006
@@ -59,7 +61,8 @@ class ImagePrompt(TemplatePrompt):
         self,
         clip: Clip,
         class_names: list[str],
-        template: str | None = None,  # for the class names; None: "a photo of a {}"
+        # for the class names, as for `TemplatePrompt`; None: "a photo of a {}"
+        template: str | Wording | Mapping[str, Any] | None = None,
     ):
         super().__init__(clip, class_names, TEMPLATE if template is None else template)
 
@@ -74,7 +77,7 @@ class ImagePrompt(TemplatePrompt):
     ) -> Self:
         "Make a fresh prompt for the classes and the template of `task`."
         arguments = cls.check_options(options) | {"generator": generator}
-        return cls(clip, task.class_names, template=task.template, **arguments)
+        return cls(clip, task.class_names, template=task.wording or task.template, **arguments)
 
     def inputs(self, images: Image.Image | Pictures) -> Inputs:  # N rows, each (1 + P, width)
         "Make the patches of images: nothing before them is learned."
