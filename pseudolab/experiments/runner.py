@@ -7,6 +7,7 @@ Notebook: nbs/lab/experiments/runner.ipynb
 
 # %% auto #0
 __all__ = [
+    "PAUSE",
     "RESULTS",
     "Experiment",
     "keep_result",
@@ -19,6 +20,7 @@ __all__ = [
 
 # %% ../../nbs/lab/experiments/runner.ipynb #c002
 import json
+import logging
 import os
 import threading
 import time
@@ -39,6 +41,7 @@ from tqdm.auto import tqdm
 from pseudolab.clip.loading import load_clip
 from pseudolab.clip.model import Clip
 from pseudolab.data.tasks import Task, load_task
+from pseudolab.experiments.claims import Claimed, claimed, forget_claims, is_claimed
 from pseudolab.io import digest, read_json, write_atomically, write_json
 from pseudolab.method.recipe import Recipe
 from pseudolab.method.tuner import versions
@@ -100,16 +103,25 @@ def keep_result(
 ) -> dict[str, Any]:
     """The result in `path`, or what `make` gives, kept there with its key.
 
-    Raises ValueError if the file is damaged or holds another result.
+    Raises ValueError if the file is damaged or holds another result, and Claimed, which is one too,
+    if another process is making it.
     """
     if path.is_file():
         return _read_result(path, key)
-    result = make() | {"key": key}
-    write_json(path, result)
+    with claimed(path):
+        # it may have been made between the look and the claim
+        if path.is_file():
+            return _read_result(path, key)
+        result = make() | {"key": key}
+        write_json(path, result)
     return result
 
 
 # %% ../../nbs/lab/experiments/runner.ipynb #c010
+def _result_file(experiment: Experiment, folder: str | Path) -> Path:
+    return Path(folder) / f"{experiment.name}.json"
+
+
 def _read_result(path: Path, key: str) -> dict[str, Any]:
     try:
         result = read_json(path)
@@ -129,9 +141,12 @@ def run_experiment(
     folder: str | Path,  # of the result files
     clip: Clip,
 ) -> dict[str, Any]:
-    "Read the experiment's result from `folder`, or play it and keep the result there"
+    """Read the experiment's result from `folder`, or play it and keep the result there.
+
+    Errors as of `keep_result`.
+    """
     task = experiment.load_task()
-    path = Path(folder) / f"{experiment.name}.json"
+    path = _result_file(experiment, folder)
     key = experiment.key(clip, task)
 
     def make() -> dict[str, Any]:
@@ -153,11 +168,14 @@ def _play_in_worker(
     folder: str,
     name: str | None,
     pretrained: str | None,
-) -> tuple[int, dict[str, Any]]:
-    "The result of one experiment, with its place among all"
+) -> tuple[int, dict[str, Any] | None]:
+    "The place of an experiment among all, and its result; None if another process is making it"
     with _one_thread():
         clip = _clip_of_this_process(name, pretrained)
-        return position, run_experiment(experiment, folder, clip)
+        try:
+            return position, run_experiment(experiment, folder, clip)
+        except Claimed:
+            return position, None
 
 
 @lru_cache(maxsize=1)
@@ -191,9 +209,13 @@ def _end_with_parent() -> None:
 
 
 # %% ../../nbs/lab/experiments/runner.ipynb #c018
+PAUSE = 1.0  # seconds between two looks at what others are making
+_log = logging.getLogger(__name__)
+
+
 def run_experiments(
     experiments: Sequence[Experiment],
-    folder: str | Path,  # of the result files
+    folder: str | Path,  # of the result files; several processes and machines may share it
     *,
     workers: int | None = None,  # experiments side by side; None: one per core
     name: str | None = "pocket",  # of the CLIP, as for `load_clip`
@@ -202,23 +224,36 @@ def run_experiments(
 ) -> list[dict[str, Any]]:  # the results, in the order of the experiments
     """Run every experiment whose result is not in `folder` yet, in parallel.
 
-    What was stopped goes on where it was: call this again. Raises ValueError if a file in the
-    folder is damaged, or holds a result of another recipe, other weights or other pictures.
+    What was stopped goes on where it was: call this again. What another process is making is waited
+    for. Raises ValueError if a file in the folder is damaged, or holds a result of another recipe,
+    other weights or other pictures.
     """
-    Path(folder).mkdir(parents=True, exist_ok=True)
+    folder = Path(folder).absolute()
+    folder.mkdir(parents=True, exist_ok=True)
     # the pictures are drawn once, before the workers ask for them
     for task in dict.fromkeys(experiment.task for experiment in experiments):
         load_task(task)
-    jobs = [
-        delayed(_play_in_worker)(position, experiment, str(folder), name, pretrained)
-        for position, experiment in enumerate(experiments)
-    ]
     parallel = Parallel(workers or -1, return_as="generator_unordered", batch_size=1)
+    files = [_result_file(experiment, folder) for experiment in experiments]
     results: dict[int, dict[str, Any]] = {}
-    finished = tqdm(parallel(jobs), total=len(jobs), unit="run", disable=not progress)
-    for position, result in finished:
-        results[position] = result
-    return [results[position] for position in range(len(jobs))]
+    missing = list(range(len(experiments)))
+    with tqdm(total=len(missing), unit="run", disable=not progress) as bar:
+        while missing:
+            jobs = [
+                delayed(_play_in_worker)(at, experiments[at], str(folder), name, pretrained)
+                for at in missing
+                if not is_claimed(files[at])
+            ]
+            for at, result in parallel(jobs):
+                if result is not None:
+                    results[at] = result
+                    forget_claims(files[at])
+                    bar.update()
+            missing = [at for at in missing if at not in results]
+            if missing:
+                _log.info("waiting for %d runs that other processes are making", len(missing))
+                time.sleep(PAUSE)
+    return [results[at] for at in range(len(experiments))]
 
 
 # %% ../../nbs/lab/experiments/runner.ipynb #c022
