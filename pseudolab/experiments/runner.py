@@ -41,7 +41,13 @@ from tqdm.auto import tqdm
 from pseudolab.clip.loading import load_clip
 from pseudolab.clip.model import Clip
 from pseudolab.data.tasks import Task, load_task
-from pseudolab.experiments.claims import Claimed, claimed, forget_claims, is_claimed
+from pseudolab.experiments.claims import (
+    Claimed,
+    claimed,
+    forget_claims,
+    is_claimed,
+    share_of,
+)
 from pseudolab.io import digest, read_json, write_atomically, write_json
 from pseudolab.method.recipe import Recipe
 from pseudolab.method.tuner import versions
@@ -218,16 +224,18 @@ def run_experiments(
     folder: str | Path,  # of the result files; several processes and machines may share it
     *,
     workers: int | None = None,  # experiments side by side; None: one per core
+    shard: str | None = None,  # "2/5": the second of five shares; None: all experiments
     name: str | None = "pocket",  # of the CLIP, as for `load_clip`
     pretrained: str | None = None,  # as for `load_clip`
     progress: bool = True,  # show a bar
-) -> list[dict[str, Any]]:  # the results, in the order of the experiments
+) -> list[dict[str, Any]]:  # the results of the share, in the order of the experiments
     """Run every experiment whose result is not in `folder` yet, in parallel.
 
     What was stopped goes on where it was: call this again. What another process is making is waited
-    for. Raises ValueError if a file in the folder is damaged, or holds a result of another recipe,
-    other weights or other pictures.
+    for. Raises ValueError if there is no such share, and if a file in the folder is damaged, or
+    holds a result of another recipe, other weights or other pictures.
     """
+    experiments = share_of(experiments, shard)
     folder = Path(folder).absolute()
     folder.mkdir(parents=True, exist_ok=True)
     # the pictures are drawn once, before the workers ask for them

@@ -12,9 +12,18 @@ from types import SimpleNamespace
 from typing import ClassVar
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pseudolab.experiments import claims, runner
-from pseudolab.experiments.claims import Claim, Claimed, claimed, forget_claims, is_claimed
+from pseudolab.experiments.claims import (
+    Claim,
+    Claimed,
+    claimed,
+    forget_claims,
+    is_claimed,
+    share_of,
+)
 from pseudolab.experiments.runner import Experiment, keep_result, run_experiments
 from pseudolab.io import read_json, write_json
 
@@ -206,6 +215,28 @@ def test_after_a_kill_the_next_one_makes_it_at_once(tmp_path):
     assert names(tmp_path) == ["a.json.0.claim"]
     assert keep_result(path, "key", dict) == {"key": "key"}
     assert names(tmp_path) == ["a.json"]
+
+
+# ---- shares
+
+
+@settings(max_examples=40, deadline=None)
+@given(n=st.integers(0, 40), of=st.integers(1, 12))
+def test_shares_are_the_list_dealt_out_evenly(n, of):
+    shares = [share_of(range(n), f"{which}/{of}") for which in range(1, of + 1)]
+    assert sorted(sum(shares, [])) == list(range(n))
+    sizes = [len(share) for share in shares]
+    assert max(sizes) - min(sizes) <= 1
+    assert share_of(range(n), None) == list(range(n))
+
+
+@pytest.mark.parametrize(
+    "text", ["0/3", "4/3", "x", "", "/", "1", "1/", "/3", "1/0", "0/0", "-1/3", "1.5/3", "1/3/4"]
+)
+def test_a_share_that_is_none_is_named(text):
+    with pytest.raises(ValueError, match="I/N with I from 1 to N") as error:
+        share_of([1, 2, 3], text)
+    assert repr(text) in str(error.value)
 
 
 # ---- the runner
