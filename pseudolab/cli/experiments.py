@@ -78,6 +78,16 @@ Shard = Annotated[
         metavar="I/N",
     ),
 ]
+DaskAddress = Annotated[
+    str | None,
+    typer.Option(
+        "--dask",
+        help="The workers of this Dask scheduler make the runs: tcp://HOST:8786. They must see"
+        " --out, too.",
+        show_default="processes of this machine",
+        metavar="ADDRESS",
+    ),
+]
 
 
 Seeds = Annotated[int, typer.Option(help="How many, from 0.", min=1)]
@@ -98,9 +108,15 @@ class HowOptions:
 
     workers: Workers = None
     shard: Shard = None
+    dask: DaskAddress = None
 
     def check(self, collect: Path | None) -> None:
-        "Raise ValueError if there is no such share, or if it is to be written as if it were all"
+        "Raise ValueError about options that cannot stand together, or a share that is none"
+        if None not in (self.workers, self.dask):
+            raise ValueError(
+                f"--workers {self.workers} is for processes of this machine, and --dask"
+                f" {self.dask} has workers of its own: leave one out."
+            )
         from pseudolab.experiments.claims import read_shard
 
         if self.shard is None:

@@ -179,6 +179,7 @@ def run_causal(
     clips: Sequence[str] = tuple(CLIPS),
     workers: int | None = None,  # experiments side by side; None: one per core
     shard: str | None = None,  # as for `run_experiments`: the share of each CLIP's experiments
+    dask: str | None = None,  # as for `run_experiments`
     progress: bool = True,  # show a bar for each CLIP
 ) -> list[dict[str, Any]]:
     """Run every cell that `folder` does not hold yet, CLIP after CLIP.
@@ -196,6 +197,7 @@ def run_causal(
             Path(folder) / name,
             workers=workers,
             shard=shard,
+            dask=dask,
             pretrained=str(path),
             progress=progress,
         )

@@ -25,7 +25,7 @@ import os
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -168,6 +168,9 @@ def run_experiment(
 
 
 # %% ../../nbs/lab/experiments/runner.ipynb #c015
+_log = logging.getLogger(__name__)
+
+
 def _play_in_worker(
     position: int,
     experiment: Experiment,
@@ -189,6 +192,14 @@ def _clip_of_this_process(name: str | None, pretrained: str | None) -> Clip:
     if parent_process() is not None:
         _end_with_parent()
     return load_clip(name, pretrained)
+
+
+def _found_from_anywhere(
+    pretrained: str | None,  # a tag or a file
+) -> str | None:
+    "A file by its whole path: a worker may stand in another folder"
+    is_file = pretrained is not None and Path(pretrained).is_file()
+    return str(Path(str(pretrained)).absolute()) if is_file else pretrained
 
 
 @contextmanager
@@ -214,9 +225,63 @@ def _end_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
+# %% ../../nbs/lab/experiments/runner.ipynb #1586da6e
+Job = tuple[int, Experiment, str, str | None, str | None]  # what `_play_in_worker` is given
+Play = Callable[[Sequence[Job]], Iterable[tuple[int, dict[str, Any] | None]]]  # as they end
+
+
+@contextmanager
+def _by_processes(workers: int | None) -> Iterator[Play]:
+    "Play jobs in processes of this machine"
+    parallel = Parallel(workers or -1, return_as="generator_unordered", batch_size=1)
+    yield lambda jobs: parallel(delayed(_play_in_worker)(*job) for job in jobs)
+
+
+@contextmanager
+def _by_dask(address: str) -> Iterator[Play]:
+    "Play jobs by the workers of a Dask scheduler. Errors as of `run_experiments`"
+    try:
+        from distributed import Client, as_completed  # pyright: ignore[reportMissingImports]
+    except ModuleNotFoundError as error:
+        raise ValueError(
+            f'{error.name} is not installed, and Dask needs it: pip install "pseudolab[dask]"'
+        ) from error
+    try:
+        client = Client(address, timeout=20, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"There is no Dask scheduler at {address} ({error}). Start one by `dask scheduler`,"
+            " which says its address."
+        ) from error
+    with client:
+        _check_dask_workers(client.nthreads())
+
+        def play(jobs: Sequence[Job]) -> Iterator[tuple[int, dict[str, Any] | None]]:
+            futures = [client.submit(_play_in_worker, *job, pure=False) for job in jobs]
+            with client.as_current():
+                ended = as_completed(futures)
+            for future in ended:
+                yield future.result()
+
+        yield play
+
+
+def _check_dask_workers(
+    threads: Mapping[str, int],  # of each worker, by its address
+) -> None:
+    "Raise ValueError if one plays several experiments at once: then their sums may round otherwise"
+    for worker, count in threads.items():
+        if count > 1:
+            raise ValueError(
+                f"The Dask worker {worker} has {count} threads; expected one. Start workers by"
+                " `dask worker ADDRESS --nthreads 1`, with --nworkers for several on a machine."
+            )
+    if not threads:
+        _log.warning("the Dask scheduler has no worker yet; waiting for one")
+
+
 # %% ../../nbs/lab/experiments/runner.ipynb #c018
 PAUSE = 1.0  # seconds between two looks at what others are making
-_log = logging.getLogger(__name__)
 
 
 def run_experiments(
@@ -225,6 +290,8 @@ def run_experiments(
     *,
     workers: int | None = None,  # experiments side by side; None: one per core
     shard: str | None = None,  # "2/5": the second of five shares; None: all experiments
+    # the address of a Dask scheduler, whose workers all see `folder`; None: processes
+    dask: str | None = None,
     name: str | None = "pocket",  # of the CLIP, as for `load_clip`
     pretrained: str | None = None,  # as for `load_clip`
     progress: bool = True,  # show a bar
@@ -232,7 +299,8 @@ def run_experiments(
     """Run every experiment whose result is not in `folder` yet, in parallel.
 
     What was stopped goes on where it was: call this again. What another process is making is waited
-    for. Raises ValueError if there is no such share, and if a file in the folder is damaged, or
+    for. Raises ValueError if there is no such share, if Dask is not installed, not there, or its
+    workers have several threads, and if a file in the folder is damaged, or
     holds a result of another recipe, other weights or other pictures.
     """
     experiments = share_of(experiments, shard)
@@ -241,18 +309,20 @@ def run_experiments(
     # the pictures are drawn once, before the workers ask for them
     for task in dict.fromkeys(experiment.task for experiment in experiments):
         load_task(task)
-    parallel = Parallel(workers or -1, return_as="generator_unordered", batch_size=1)
+    pretrained = _found_from_anywhere(pretrained)
     files = [_result_file(experiment, folder) for experiment in experiments]
     results: dict[int, dict[str, Any]] = {}
     missing = list(range(len(experiments)))
-    with tqdm(total=len(missing), unit="run", disable=not progress) as bar:
+    engine = _by_processes(workers) if dask is None else _by_dask(dask)
+    bar = tqdm(total=len(missing), unit="run", disable=not progress)
+    with engine as play, bar:
         while missing:
-            jobs = [
-                delayed(_play_in_worker)(at, experiments[at], str(folder), name, pretrained)
+            jobs: list[Job] = [
+                (at, experiments[at], str(folder), name, pretrained)
                 for at in missing
                 if not is_claimed(files[at])
             ]
-            for at, result in parallel(jobs):
+            for at, result in play(jobs):
                 if result is not None:
                     results[at] = result
                     forget_claims(files[at])

@@ -219,7 +219,7 @@ def test_every_experiment_has_a_command_with_the_same_options():
     assert tuple(commands) == EXPERIMENTS
     for name, experiment in commands.items():
         options = {p.name for p in experiment.params}
-        assert {"out", "workers", "shard", "collect"} <= options
+        assert {"out", "workers", "shard", "dask", "collect"} <= options
         assert ("tasks" in options) == (name != "all")
 
 
@@ -274,6 +274,12 @@ def test_a_share_is_not_collected_as_if_it_were_all(tmp_path):
         answer = CliRunner().invoke(app, [*line[:-2], "--shard", "3/2"])
         assert answer.exit_code == 1 and "'3/2' was given" in answer.output
     assert not (tmp_path / "runs").exists()
+
+
+def test_dask_has_workers_of_its_own(tmp_path):
+    line = ["experiments", "grid", "--out", str(tmp_path / "runs"), "--workers", "2"]
+    answer = CliRunner().invoke(app, [*line, "--dask", "tcp://127.0.0.1:1"])
+    assert answer.exit_code == 1 and "leave one out" in answer.output
 
 
 def test_a_task_that_is_not_there_is_named_by_every_experiment(tmp_path):
