@@ -27,6 +27,7 @@ from pseudolab.cli.experiments import (
     imbalance,
     ladder,
     stepwise,
+    sweep,
 )
 from pseudolab.cli.label import label
 from pseudolab.cli.lessons import lessons
@@ -70,6 +71,7 @@ experiments = _group(help="Make the tables of the lessons again.")
 for function in (grid, ladder, ablations, stepwise, imbalance, causal):
     command(experiments, function)
 command(experiments, everything, name="all")
+command(experiments, sweep)
 app.add_typer(experiments, name="experiments")
 
 

@@ -17,6 +17,7 @@ __all__ = [
     "imbalance",
     "causal",
     "everything",
+    "sweep",
 ]
 
 # %% ../../nbs/lab/cli/experiments.ipynb #c002
@@ -31,7 +32,7 @@ import typer
 from pseudolab.cli.options import Paradigm, PromptKind, StrategyName, either
 from pseudolab.cli.printing import print_table, say, show_progress
 from pseudolab.settings import POCKET_TASKS, RECIPE_NAMES
-from pseudolab.views.format import DASH, points
+from pseudolab.views.format import DASH, percent, points
 
 # %% ../../nbs/lab/cli/experiments.ipynb #c003
 if TYPE_CHECKING:
@@ -480,3 +481,46 @@ def everything(
     for name, make in parts.items():
         file = None if collect is None else collect / f"{name}.json"
         make(out / name, how=how, collect=file)
+
+
+# %% ../../nbs/lab/cli/experiments.ipynb #847a5c1c
+def sweep(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="Lists in YAML: tasks (names or folders), and any of clips, prompts, paradigms,"
+            " strategies, seeds; and a recipe.",
+            metavar="SWEEP.YAML",
+        ),
+    ],
+    out: ResultsFolder,
+    how: HowOptions,
+    collect: Annotated[
+        Path | None, typer.Option(help="A CSV or JSON file for the scores, a row per run.")
+    ] = None,
+) -> None:
+    "Your own tasks and CLIPs, in every combination with prompts, paradigms, strategies and seeds."
+    from pseudolab.experiments.sweep import check_table_file, read_sweep, run_sweep, write_sweep
+
+    how.check(collect)
+    if collect is not None:
+        check_table_file(collect)
+    results = run_sweep(read_sweep(file), out, **asdict(how), progress=show_progress())
+    _tell(results, how, write_sweep, collect, _print_sweep)
+
+
+def _print_sweep(results: Sequence[dict]) -> None:
+    "Means over the seeds"
+    from pseudolab.experiments.sweep import sweep_frame
+
+    index = ["task", "clip", "paradigm", "prompt", "strategy"]
+    groups = sweep_frame(results).groupby(index, sort=False)[["zero_shot", "score", "gain"]]
+    rows: list[list[str]] = []
+    for names, means in groups.mean().iterrows():
+        scores = [percent(means["zero_shot"]), percent(means["score"]), points(means["gain"])]
+        rows.append([*(str(name) for name in names), *scores])  # pyright: ignore
+    print_table(
+        "Means over the seeds: percent, and points gained over zero-shot CLIP.",
+        [*index, "#zero-shot", "#score", "#gain"],
+        rows,
+    )

@@ -307,8 +307,8 @@ def run_experiments(
     folder = Path(folder).absolute()
     folder.mkdir(parents=True, exist_ok=True)
     # the pictures are drawn once, before the workers ask for them
-    for task in dict.fromkeys(experiment.task for experiment in experiments):
-        load_task(task)
+    for experiment in {experiment.task: experiment for experiment in experiments}.values():
+        experiment.load_task()
     pretrained = _found_from_anywhere(pretrained)
     files = [_result_file(experiment, folder) for experiment in experiments]
     results: dict[int, dict[str, Any]] = {}

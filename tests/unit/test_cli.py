@@ -209,7 +209,7 @@ def test_the_names_that_help_lists_are_those_of_the_library():
     assert tuple(options.ShotsDraw) == SHOTS_DRAWS
 
 
-EXPERIMENTS = ("grid", "ladder", "ablations", "stepwise", "imbalance", "causal", "all")
+EXPERIMENTS = ("grid", "ladder", "ablations", "stepwise", "imbalance", "causal", "all", "sweep")
 
 
 def test_every_experiment_has_a_command_with_the_same_options():
@@ -220,7 +220,7 @@ def test_every_experiment_has_a_command_with_the_same_options():
     for name, experiment in commands.items():
         options = {p.name for p in experiment.params}
         assert {"out", "workers", "shard", "dask", "collect"} <= options
-        assert ("tasks" in options) == (name != "all")
+        assert ("tasks" in options) == (name not in ("all", "sweep"))
 
 
 def test_an_experiment_is_collected_and_goes_on_where_it_was(monkeypatch, tmp_path):
@@ -267,7 +267,7 @@ def test_shares_of_an_experiment_are_all_of_it(monkeypatch, tmp_path):
 
 
 def test_a_share_is_not_collected_as_if_it_were_all(tmp_path):
-    for name in EXPERIMENTS[:-2]:
+    for name in EXPERIMENTS[:-3]:
         line = ["experiments", name, "--out", str(tmp_path / "runs"), "--collect", "all.json"]
         answer = CliRunner().invoke(app, [*line, "--shard", "1/2"])
         assert answer.exit_code == 1 and "leave one out" in answer.output
@@ -283,7 +283,7 @@ def test_dask_has_workers_of_its_own(tmp_path):
 
 
 def test_a_task_that_is_not_there_is_named_by_every_experiment(tmp_path):
-    for name in EXPERIMENTS[:-1]:
+    for name in EXPERIMENTS[:-2]:
         line = ["experiments", name, "--out", str(tmp_path), "--tasks", "flowres"]
         if name == "causal":
             line += ["--weights", str(tmp_path)]
