@@ -19,6 +19,7 @@ import typer
 import pseudolab
 from pseudolab.cli.command import command
 from pseudolab.cli.doctor import cache, doctor
+from pseudolab.cli.encode import encode
 from pseudolab.cli.experiments import (
     ablations,
     causal,
@@ -55,6 +56,7 @@ commands = (
     lessons,
     run,
     label,
+    encode,
     predict,
     tasks,
     report,
