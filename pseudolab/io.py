@@ -261,21 +261,28 @@ def write_atomically(
 STALE = 24 * 3600  # seconds after which a half-written file belongs to nobody
 
 
+def has_ended(
+    pid: int,  # of a process of this machine
+) -> bool:
+    "Is this process known to have ended? Where it cannot be asked, it is not"
+    if os.name != "posix":
+        return False
+    try:
+        os.kill(pid, 0)  # sends nothing, asks whether it is there
+    except (ProcessLookupError, OverflowError):
+        return True
+    except OSError:  # it is there, and somebody else's
+        return False
+    return False
+
+
 def _is_dead(part: Path) -> bool:
     "Has the process ended that wrote to this temporary file?"
     if time.time() - part.stat().st_mtime > STALE:
         return True
     machine, pid, *_ = [*part.name.removeprefix(".").split("-"), "", ""]
     ours = _part_name().removeprefix(".").split("-")[0]
-    if machine != ours or not pid.isdigit() or os.name != "posix":
-        return False
-    try:
-        os.kill(int(pid), 0)  # sends nothing, asks whether it is there
-    except (ProcessLookupError, OverflowError):
-        return True
-    except OSError:  # it is there, and somebody else's
-        return False
-    return False
+    return machine == ours and pid.isdigit() and has_ended(int(pid))
 
 
 # %% ../nbs/lab/io.ipynb #f017

@@ -19,6 +19,7 @@ import typer
 import pseudolab
 from pseudolab.cli.command import command
 from pseudolab.cli.doctor import cache, doctor
+from pseudolab.cli.encode import encode
 from pseudolab.cli.experiments import (
     ablations,
     causal,
@@ -27,6 +28,7 @@ from pseudolab.cli.experiments import (
     imbalance,
     ladder,
     stepwise,
+    sweep,
 )
 from pseudolab.cli.label import label
 from pseudolab.cli.lessons import lessons
@@ -54,6 +56,7 @@ commands = (
     lessons,
     run,
     label,
+    encode,
     predict,
     tasks,
     report,
@@ -70,6 +73,7 @@ experiments = _group(help="Make the tables of the lessons again.")
 for function in (grid, ladder, ablations, stepwise, imbalance, causal):
     command(experiments, function)
 command(experiments, everything, name="all")
+command(experiments, sweep)
 app.add_typer(experiments, name="experiments")
 
 

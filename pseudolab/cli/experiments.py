@@ -17,11 +17,12 @@ __all__ = [
     "imbalance",
     "causal",
     "everything",
+    "sweep",
 ]
 
 # %% ../../nbs/lab/cli/experiments.ipynb #c002
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -31,7 +32,7 @@ import typer
 from pseudolab.cli.options import Paradigm, PromptKind, StrategyName, either
 from pseudolab.cli.printing import print_table, say, show_progress
 from pseudolab.settings import POCKET_TASKS, RECIPE_NAMES
-from pseudolab.views.format import DASH, points
+from pseudolab.views.format import DASH, percent, points
 
 # %% ../../nbs/lab/cli/experiments.ipynb #c003
 if TYPE_CHECKING:
@@ -70,6 +71,24 @@ Tasks = Annotated[
 Workers = Annotated[
     int | None, typer.Option(help="Runs side by side.", show_default="one per core", min=1)
 ]
+Shard = Annotated[
+    str | None,
+    typer.Option(
+        help="One share of the runs, for a job array: 2/5 is the second of five.",
+        show_default="all runs",
+        metavar="I/N",
+    ),
+]
+DaskAddress = Annotated[
+    str | None,
+    typer.Option(
+        "--dask",
+        help="The workers of this Dask scheduler make the runs: tcp://HOST:8786. They must see"
+        " --out, too.",
+        show_default="processes of this machine",
+        metavar="ADDRESS",
+    ),
+]
 
 
 Seeds = Annotated[int, typer.Option(help="How many, from 0.", min=1)]
@@ -82,6 +101,33 @@ def _listed(names: Iterable[str]) -> typer.models.OptionInfo:
 
 
 TRAINED = [name for name in StrategyName if name is not StrategyName.ZERO_SHOT]
+
+
+@dataclass(frozen=True)
+class HowOptions:
+    "Where the runs are made, and which of them"
+
+    workers: Workers = None
+    shard: Shard = None
+    dask: DaskAddress = None
+
+    def check(self, collect: Path | None) -> None:
+        "Raise ValueError about options that cannot stand together, or a share that is none"
+        if None not in (self.workers, self.dask):
+            raise ValueError(
+                f"--workers {self.workers} is for processes of this machine, and --dask"
+                f" {self.dask} has workers of its own: leave one out."
+            )
+        from pseudolab.experiments.claims import read_shard
+
+        if self.shard is None:
+            return
+        read_shard(self.shard)
+        if collect is not None:
+            raise ValueError(
+                f"--shard {self.shard} makes a share of the runs, and --collect {collect} is for"
+                " all of them: leave one out."
+            )
 
 
 # %% ../../nbs/lab/cli/experiments.ipynb #c009
@@ -98,15 +144,14 @@ class GridOptions:
 def grid(
     out: ResultsFolder,
     chosen: GridOptions,
+    how: HowOptions,
     recipe: Annotated[str, typer.Option(help=f"{either(RECIPE_NAMES)}.")] = "pocket",
-    workers: Workers = None,
     collect: Collect = None,
 ) -> None:
     """Three paradigms, three prompts, three strategies and the baselines on every pocket task: some
     five hours on two cores.
     """
     from pseudolab.experiments.grid import SEEDS, grid_cells, write_grid
-    from pseudolab.experiments.runner import run_experiments
 
     cells = grid_cells(
         chosen_from(chosen.tasks, POCKET_TASKS, "--tasks"),
@@ -120,10 +165,8 @@ def grid(
             "No run is left: unsupervised learning has no labelled-only baseline. Take another"
             " paradigm or strategy."
         )
-    results = run_experiments(cells, out, workers=workers, progress=show_progress())
-    if collect is not None:
-        write_grid(results, collect)
-    _print_grid(results)
+    results = _run(cells, out, how, collect)
+    _tell(results, how, write_grid, collect, _print_grid)
 
 
 def _print_grid(results: Sequence[dict]) -> None:
@@ -266,9 +309,9 @@ def _print_causal(results: Sequence[dict]) -> None:
 # %% ../../nbs/lab/cli/experiments.ipynb #c017
 def ladder(
     out: ResultsFolder,
+    how: HowOptions,
     tasks: Tasks = None,
     seeds: Seeds = 5,
-    workers: Workers = None,
     collect: Collect = None,
 ) -> None:
     """What each part of the method adds, from zero-shot CLIP to the true labels. A run takes 1 to
@@ -278,14 +321,14 @@ def ladder(
     from pseudolab.experiments.ladder import ladder_cells, write_ladder
 
     cells = ladder_cells(chosen_from(tasks, POCKET_TASKS, "--tasks"), range(seeds))
-    _print_ladder(_run(cells, out, workers, write_ladder, collect))
+    _tell(_run(cells, out, how, collect), how, write_ladder, collect, _print_ladder)
 
 
 def ablations(
     out: ResultsFolder,
+    how: HowOptions,
     tasks: Tasks = None,
     seeds: Seeds = 3,
-    workers: Workers = None,
     collect: Collect = None,
 ) -> None:
     """Who gains: eight ways to label, select and learn, and the paper's methods. A run takes 5 to
@@ -294,19 +337,22 @@ def ablations(
     from pseudolab.experiments.ablations import ablation_cells, method_cells, write_equity
 
     names = chosen_from(tasks, POCKET_TASKS, "--tasks")
-    ways = _run(ablation_cells(names, range(seeds)), out / "ablations", workers)
-    methods = _run(method_cells(names, range(seeds)), out / "methods", workers)
-    _write(write_equity, ways + methods, collect)
-    _print_slopes(ways, ["source", "selection", "learner"])
-    _print_slopes(methods, ["paradigm", "strategy"])
-    _print_verdict(ways)
+    ways = _run(ablation_cells(names, range(seeds)), out / "ablations", how, collect)
+    methods = _run(method_cells(names, range(seeds)), out / "methods", how, collect)
+
+    def show(_: Sequence[dict]) -> None:
+        _print_slopes(ways, ["source", "selection", "learner"])
+        _print_slopes(methods, ["paradigm", "strategy"])
+        _print_verdict(ways)
+
+    _tell(ways + methods, how, write_equity, collect, show)
 
 
 def stepwise(
     out: ResultsFolder,
+    how: HowOptions,
     tasks: Tasks = None,
     seeds: Seeds = 3,
-    workers: Workers = None,
     collect: Collect = None,
 ) -> None:
     """From the released code to the paper, a switch at a time. A run takes some 10 seconds of one
@@ -315,14 +361,14 @@ def stepwise(
     from pseudolab.experiments.stepwise import stepwise_cells, write_stepwise
 
     cells = stepwise_cells(chosen_from(tasks, POCKET_TASKS, "--tasks"), range(seeds))
-    _print_stepwise(_run(cells, out, workers, write_stepwise, collect))
+    _tell(_run(cells, out, how, collect), how, write_stepwise, collect, _print_stepwise)
 
 
 def imbalance(
     out: ResultsFolder,
+    how: HowOptions,
     tasks: Tasks = None,
     seeds: Seeds = 3,
-    workers: Workers = None,
     collect: Collect = None,
 ) -> None:
     """Pools with a long tail, and even pools of the same size, with every selector. A run takes 2
@@ -331,17 +377,17 @@ def imbalance(
     from pseudolab.experiments.imbalance import imbalance_cells, write_imbalance
 
     cells = imbalance_cells(chosen_from(tasks, POCKET_TASKS, "--tasks"), range(seeds))
-    _print_imbalance(_run(cells, out, workers, write_imbalance, collect))
+    _tell(_run(cells, out, how, collect), how, write_imbalance, collect, _print_imbalance)
 
 
 def causal(
     out: ResultsFolder,
+    how: HowOptions,
     weights: Annotated[
         Path, typer.Option(help="Folder of flat, zipf2, permuted_a and permuted_b.safetensors.")
     ] = Path("nbs/pocket/weights"),
     tasks: Tasks = None,
     seeds: Seeds = 3,
-    workers: Workers = None,
     collect: Collect = None,
 ) -> None:
     """What rarity in the training captions does, and whether GRIP repairs it: five pocket CLIPs.
@@ -349,16 +395,16 @@ def causal(
     """
     from pseudolab.experiments.causal import run_causal, write_causal
 
+    how.check(collect)
     results = run_causal(
         out,
         weights,
         chosen_from(tasks, POCKET_TASKS, "--tasks"),
         range(seeds),
-        workers=workers,
+        **asdict(how),
         progress=show_progress(),
     )
-    _write(write_causal, results, collect)
-    _print_causal(results)
+    _tell(results, how, write_causal, collect, _print_causal)
 
 
 # %% ../../nbs/lab/cli/experiments.ipynb #f6f8df4e
@@ -377,17 +423,32 @@ def _write(
 def _run(
     cells: Sequence["Experiment"],
     out: Path,
-    workers: int | None,
-    write: Callable[[Sequence[dict], Path], None] | None = None,
-    path: Path | None = None,
+    how: HowOptions,
+    collect: Path | None,
 ) -> list[dict]:
-    "The results of all cells, also in one file if one was asked for"
+    "The results of all cells, or of a share"
     from pseudolab.experiments.runner import run_experiments
 
-    results = run_experiments(cells, out, workers=workers, progress=show_progress())
-    if write is not None:
-        _write(write, results, path)
-    return results
+    how.check(collect)
+    return run_experiments(cells, out, **asdict(how), progress=show_progress())
+
+
+def _tell(
+    results: Sequence[dict],
+    how: HowOptions,
+    write: Callable[[Sequence[dict], Path], None],
+    collect: Path | None,
+    show: Callable[[Sequence[dict]], None],
+) -> None:
+    "Write and show all results; of a share, that it is made"
+    if how.shard is None:
+        _write(write, results, collect)
+        show(results)
+        return
+    say(
+        f"Share {how.shard} is made: {len(results)} runs. When all shares are, the same command"
+        " without --shard shows the table."
+    )
 
 
 # %% ../../nbs/lab/cli/experiments.ipynb #aaac77ec
@@ -395,11 +456,11 @@ def everything(
     out: Annotated[
         Path, typer.Option(help="Folder of the results, a folder per experiment in it.")
     ],
+    how: HowOptions,
     weights: Annotated[
         Path | None,
         typer.Option(help="Folder of the CLIPs of `causal`.", show_default="`causal` is left out"),
     ] = None,
-    workers: Workers = None,
     collect: Annotated[
         Path | None, typer.Option(help="A folder for the JSON files, one per experiment.")
     ] = None,
@@ -419,4 +480,47 @@ def everything(
         parts["causal"] = partial(causal, weights=weights)
     for name, make in parts.items():
         file = None if collect is None else collect / f"{name}.json"
-        make(out / name, workers=workers, collect=file)
+        make(out / name, how=how, collect=file)
+
+
+# %% ../../nbs/lab/cli/experiments.ipynb #847a5c1c
+def sweep(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="Lists in YAML: tasks (names or folders), and any of clips, prompts, paradigms,"
+            " strategies, seeds; and a recipe.",
+            metavar="SWEEP.YAML",
+        ),
+    ],
+    out: ResultsFolder,
+    how: HowOptions,
+    collect: Annotated[
+        Path | None, typer.Option(help="A CSV or JSON file for the scores, a row per run.")
+    ] = None,
+) -> None:
+    "Your own tasks and CLIPs, in every combination with prompts, paradigms, strategies and seeds."
+    from pseudolab.experiments.sweep import check_table_file, read_sweep, run_sweep, write_sweep
+
+    how.check(collect)
+    if collect is not None:
+        check_table_file(collect)
+    results = run_sweep(read_sweep(file), out, **asdict(how), progress=show_progress())
+    _tell(results, how, write_sweep, collect, _print_sweep)
+
+
+def _print_sweep(results: Sequence[dict]) -> None:
+    "Means over the seeds"
+    from pseudolab.experiments.sweep import sweep_frame
+
+    index = ["task", "clip", "paradigm", "prompt", "strategy"]
+    groups = sweep_frame(results).groupby(index, sort=False)[["zero_shot", "score", "gain"]]
+    rows: list[list[str]] = []
+    for names, means in groups.mean().iterrows():
+        scores = [percent(means["zero_shot"]), percent(means["score"]), points(means["gain"])]
+        rows.append([*(str(name) for name in names), *scores])  # pyright: ignore
+    print_table(
+        "Means over the seeds: percent, and points gained over zero-shot CLIP.",
+        [*index, "#zero-shot", "#score", "#gain"],
+        rows,
+    )

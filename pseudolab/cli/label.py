@@ -14,6 +14,7 @@ __all__ = [
     "Review",
     "LabelFiles",
     "KeepIn",
+    "Features",
     "FileOptions",
     "LabelOptions",
     "label",
@@ -58,6 +59,7 @@ from pseudolab.settings import read_settings
 if TYPE_CHECKING:
     import pandas as pd
 
+    from pseudolab.clip.model import Clip
     from pseudolab.data.hand_labels import HandLabels
     from pseudolab.data.tasks import Task
     from pseudolab.method.run import Run
@@ -98,14 +100,21 @@ KeepIn = Annotated[
 ]
 
 
+Features = Annotated[
+    Path | None,
+    typer.Option(help="Folder of features that `pseudolab encode` has made of these photos."),
+]
+
+
 @dataclass(frozen=True)
 class FileOptions:
-    "What is written, and what was labelled by hand"
+    "What is written, what was labelled by hand, and what was encoded before"
 
     out: TableFile = Path("labels.csv")
     review: Review = None
     labels: LabelFiles = None
     run: KeepIn = None
+    features: Features = None
 
 
 @dataclass(frozen=True)
@@ -162,6 +171,16 @@ def _task(files: Sequence[Path], said: "HandLabels", names: list[str]) -> "Task"
     images = Images([path for path, keep in zip(files, kept, strict=True) if keep])
     none = ImageSet(images[:0], said.labels[:0])
     return Task("photos", names, TEMPLATE, ImageSet(images, said.labels[kept]), none)
+
+
+# %% ../../nbs/lab/cli/label.ipynb #8bb8f498
+def _look_up(folder: Path, clip: "Clip", task: "Task") -> None:
+    "Have the CLIP read the features of the photos. Raises ValueError if some are not there"
+    from pseudolab.data.shards import FeatureShards
+
+    shards = FeatureShards.read(folder, clip)
+    shards.check_has(task.train.paths or [])
+    clip.look_up = shards.find
 
 
 # %% ../../nbs/lab/cli/label.ipynb #d4700439
@@ -233,6 +252,8 @@ def label(
     by_hand = int((said.labels >= 0).sum())
     arguments = tuner_arguments(settings, method.method(by_hand > 0), PromptOptions())
     clip = pick_clip(settings, model)
+    if files.features is not None:
+        _look_up(files.features, clip, task)
     from pseudolab.method.tuner import PromptTuner
 
     tuner = PromptTuner(clip, **arguments)

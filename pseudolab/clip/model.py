@@ -207,6 +207,9 @@ class Clip:
         self.share_prefix = True
         # how image features are kept on disk: one of `STORED`
         self.feature_dtype = "float32"
+        # features that were computed elsewhere (see `pseudolab.data.shards`): from a collection to
+        # float32 (N, D), or None where it has not all of them
+        self.look_up: Callable[[Any], np.ndarray | None] | None = None
         self._image_features: dict[str, torch.Tensor] = {}
         self._text_features: dict[tuple, torch.Tensor] = {}
         self._patch_rows: dict[tuple, PatchRows] = {}
@@ -487,7 +490,10 @@ class Clip:
             )
 
         def encode() -> np.ndarray:
-            return to_stored(self.encode_images(pictures), self.feature_dtype)
+            found = None if self.look_up is None else self.look_up(pictures)
+            if found is None:
+                return to_stored(self.encode_images(pictures), self.feature_dtype)
+            return to_stored(torch.from_numpy(found), self.feature_dtype)
 
         key = digest("image_features", self.image_digest, pictures.digest(), self.feature_dtype)
         if self.dtype == torch.float64:

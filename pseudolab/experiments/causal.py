@@ -178,6 +178,8 @@ def run_causal(
     *,
     clips: Sequence[str] = tuple(CLIPS),
     workers: int | None = None,  # experiments side by side; None: one per core
+    shard: str | None = None,  # as for `run_experiments`: the share of each CLIP's experiments
+    dask: str | None = None,  # as for `run_experiments`
     progress: bool = True,  # show a bar for each CLIP
 ) -> list[dict[str, Any]]:
     """Run every cell that `folder` does not hold yet, CLIP after CLIP.
@@ -194,6 +196,8 @@ def run_causal(
             causal_cells(name, tasks, seeds),
             Path(folder) / name,
             workers=workers,
+            shard=shard,
+            dask=dask,
             pretrained=str(path),
             progress=progress,
         )

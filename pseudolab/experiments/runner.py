@@ -7,6 +7,7 @@ Notebook: nbs/lab/experiments/runner.ipynb
 
 # %% auto #0
 __all__ = [
+    "PAUSE",
     "RESULTS",
     "Experiment",
     "keep_result",
@@ -19,11 +20,12 @@ __all__ = [
 
 # %% ../../nbs/lab/experiments/runner.ipynb #c002
 import json
+import logging
 import os
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -39,6 +41,13 @@ from tqdm.auto import tqdm
 from pseudolab.clip.loading import load_clip
 from pseudolab.clip.model import Clip
 from pseudolab.data.tasks import Task, load_task
+from pseudolab.experiments.claims import (
+    Claimed,
+    claimed,
+    forget_claims,
+    is_claimed,
+    share_of,
+)
 from pseudolab.io import digest, read_json, write_atomically, write_json
 from pseudolab.method.recipe import Recipe
 from pseudolab.method.tuner import versions
@@ -100,16 +109,25 @@ def keep_result(
 ) -> dict[str, Any]:
     """The result in `path`, or what `make` gives, kept there with its key.
 
-    Raises ValueError if the file is damaged or holds another result.
+    Raises ValueError if the file is damaged or holds another result, and Claimed, which is one too,
+    if another process is making it.
     """
     if path.is_file():
         return _read_result(path, key)
-    result = make() | {"key": key}
-    write_json(path, result)
+    with claimed(path):
+        # it may have been made between the look and the claim
+        if path.is_file():
+            return _read_result(path, key)
+        result = make() | {"key": key}
+        write_json(path, result)
     return result
 
 
 # %% ../../nbs/lab/experiments/runner.ipynb #c010
+def _result_file(experiment: Experiment, folder: str | Path) -> Path:
+    return Path(folder) / f"{experiment.name}.json"
+
+
 def _read_result(path: Path, key: str) -> dict[str, Any]:
     try:
         result = read_json(path)
@@ -129,9 +147,12 @@ def run_experiment(
     folder: str | Path,  # of the result files
     clip: Clip,
 ) -> dict[str, Any]:
-    "Read the experiment's result from `folder`, or play it and keep the result there"
+    """Read the experiment's result from `folder`, or play it and keep the result there.
+
+    Errors as of `keep_result`.
+    """
     task = experiment.load_task()
-    path = Path(folder) / f"{experiment.name}.json"
+    path = _result_file(experiment, folder)
     key = experiment.key(clip, task)
 
     def make() -> dict[str, Any]:
@@ -147,17 +168,23 @@ def run_experiment(
 
 
 # %% ../../nbs/lab/experiments/runner.ipynb #c015
+_log = logging.getLogger(__name__)
+
+
 def _play_in_worker(
     position: int,
     experiment: Experiment,
     folder: str,
     name: str | None,
     pretrained: str | None,
-) -> tuple[int, dict[str, Any]]:
-    "The result of one experiment, with its place among all"
+) -> tuple[int, dict[str, Any] | None]:
+    "The place of an experiment among all, and its result; None if another process is making it"
     with _one_thread():
         clip = _clip_of_this_process(name, pretrained)
-        return position, run_experiment(experiment, folder, clip)
+        try:
+            return position, run_experiment(experiment, folder, clip)
+        except Claimed:
+            return position, None
 
 
 @lru_cache(maxsize=1)
@@ -165,6 +192,14 @@ def _clip_of_this_process(name: str | None, pretrained: str | None) -> Clip:
     if parent_process() is not None:
         _end_with_parent()
     return load_clip(name, pretrained)
+
+
+def _found_from_anywhere(
+    pretrained: str | None,  # a tag or a file
+) -> str | None:
+    "A file by its whole path: a worker may stand in another folder"
+    is_file = pretrained is not None and Path(pretrained).is_file()
+    return str(Path(str(pretrained)).absolute()) if is_file else pretrained
 
 
 @contextmanager
@@ -190,35 +225,113 @@ def _end_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
+# %% ../../nbs/lab/experiments/runner.ipynb #1586da6e
+Job = tuple[int, Experiment, str, str | None, str | None]  # what `_play_in_worker` is given
+Play = Callable[[Sequence[Job]], Iterable[tuple[int, dict[str, Any] | None]]]  # as they end
+
+
+@contextmanager
+def _by_processes(workers: int | None) -> Iterator[Play]:
+    "Play jobs in processes of this machine"
+    parallel = Parallel(workers or -1, return_as="generator_unordered", batch_size=1)
+    yield lambda jobs: parallel(delayed(_play_in_worker)(*job) for job in jobs)
+
+
+@contextmanager
+def _by_dask(address: str) -> Iterator[Play]:
+    "Play jobs by the workers of a Dask scheduler. Errors as of `run_experiments`"
+    try:
+        from distributed import Client, as_completed  # pyright: ignore[reportMissingImports]
+    except ModuleNotFoundError as error:
+        raise ValueError(
+            f'{error.name} is not installed, and Dask needs it: pip install "pseudolab[dask]"'
+        ) from error
+    try:
+        client = Client(address, timeout=20, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"There is no Dask scheduler at {address} ({error}). Start one by `dask scheduler`,"
+            " which says its address."
+        ) from error
+    with client:
+        _check_dask_workers(client.nthreads())
+
+        def play(jobs: Sequence[Job]) -> Iterator[tuple[int, dict[str, Any] | None]]:
+            futures = [client.submit(_play_in_worker, *job, pure=False) for job in jobs]
+            with client.as_current():
+                ended = as_completed(futures)
+            for future in ended:
+                yield future.result()
+
+        yield play
+
+
+def _check_dask_workers(
+    threads: Mapping[str, int],  # of each worker, by its address
+) -> None:
+    "Raise ValueError if one plays several experiments at once: then their sums may round otherwise"
+    for worker, count in threads.items():
+        if count > 1:
+            raise ValueError(
+                f"The Dask worker {worker} has {count} threads; expected one. Start workers by"
+                " `dask worker ADDRESS --nthreads 1`, with --nworkers for several on a machine."
+            )
+    if not threads:
+        _log.warning("the Dask scheduler has no worker yet; waiting for one")
+
+
 # %% ../../nbs/lab/experiments/runner.ipynb #c018
+PAUSE = 1.0  # seconds between two looks at what others are making
+
+
 def run_experiments(
     experiments: Sequence[Experiment],
-    folder: str | Path,  # of the result files
+    folder: str | Path,  # of the result files; several processes and machines may share it
     *,
     workers: int | None = None,  # experiments side by side; None: one per core
+    shard: str | None = None,  # "2/5": the second of five shares; None: all experiments
+    # the address of a Dask scheduler, whose workers all see `folder`; None: processes
+    dask: str | None = None,
     name: str | None = "pocket",  # of the CLIP, as for `load_clip`
     pretrained: str | None = None,  # as for `load_clip`
     progress: bool = True,  # show a bar
-) -> list[dict[str, Any]]:  # the results, in the order of the experiments
+) -> list[dict[str, Any]]:  # the results of the share, in the order of the experiments
     """Run every experiment whose result is not in `folder` yet, in parallel.
 
-    What was stopped goes on where it was: call this again. Raises ValueError if a file in the
-    folder is damaged, or holds a result of another recipe, other weights or other pictures.
+    What was stopped goes on where it was: call this again. What another process is making is waited
+    for. Raises ValueError if there is no such share, if Dask is not installed, not there, or its
+    workers have several threads, and if a file in the folder is damaged, or
+    holds a result of another recipe, other weights or other pictures.
     """
-    Path(folder).mkdir(parents=True, exist_ok=True)
+    experiments = share_of(experiments, shard)
+    folder = Path(folder).absolute()
+    folder.mkdir(parents=True, exist_ok=True)
     # the pictures are drawn once, before the workers ask for them
-    for task in dict.fromkeys(experiment.task for experiment in experiments):
-        load_task(task)
-    jobs = [
-        delayed(_play_in_worker)(position, experiment, str(folder), name, pretrained)
-        for position, experiment in enumerate(experiments)
-    ]
-    parallel = Parallel(workers or -1, return_as="generator_unordered", batch_size=1)
+    for experiment in {experiment.task: experiment for experiment in experiments}.values():
+        experiment.load_task()
+    pretrained = _found_from_anywhere(pretrained)
+    files = [_result_file(experiment, folder) for experiment in experiments]
     results: dict[int, dict[str, Any]] = {}
-    finished = tqdm(parallel(jobs), total=len(jobs), unit="run", disable=not progress)
-    for position, result in finished:
-        results[position] = result
-    return [results[position] for position in range(len(jobs))]
+    missing = list(range(len(experiments)))
+    engine = _by_processes(workers) if dask is None else _by_dask(dask)
+    bar = tqdm(total=len(missing), unit="run", disable=not progress)
+    with engine as play, bar:
+        while missing:
+            jobs: list[Job] = [
+                (at, experiments[at], str(folder), name, pretrained)
+                for at in missing
+                if not is_claimed(files[at])
+            ]
+            for at, result in play(jobs):
+                if result is not None:
+                    results[at] = result
+                    forget_claims(files[at])
+                    bar.update()
+            missing = [at for at in missing if at not in results]
+            if missing:
+                _log.info("waiting for %d runs that other processes are making", len(missing))
+                time.sleep(PAUSE)
+    return [results[at] for at in range(len(experiments))]
 
 
 # %% ../../nbs/lab/experiments/runner.ipynb #c022

@@ -209,7 +209,7 @@ def test_the_names_that_help_lists_are_those_of_the_library():
     assert tuple(options.ShotsDraw) == SHOTS_DRAWS
 
 
-EXPERIMENTS = ("grid", "ladder", "ablations", "stepwise", "imbalance", "causal", "all")
+EXPERIMENTS = ("grid", "ladder", "ablations", "stepwise", "imbalance", "causal", "all", "sweep")
 
 
 def test_every_experiment_has_a_command_with_the_same_options():
@@ -219,8 +219,8 @@ def test_every_experiment_has_a_command_with_the_same_options():
     assert tuple(commands) == EXPERIMENTS
     for name, experiment in commands.items():
         options = {p.name for p in experiment.params}
-        assert {"out", "workers", "collect"} <= options
-        assert ("tasks" in options) == (name != "all")
+        assert {"out", "workers", "shard", "dask", "collect"} <= options
+        assert ("tasks" in options) == (name not in ("all", "sweep"))
 
 
 def test_an_experiment_is_collected_and_goes_on_where_it_was(monkeypatch, tmp_path):
@@ -245,8 +245,45 @@ def test_an_experiment_is_collected_and_goes_on_where_it_was(monkeypatch, tmp_pa
     assert len(played) == 10
 
 
+def test_shares_of_an_experiment_are_all_of_it(monkeypatch, tmp_path):
+    from pseudolab.experiments import stepwise
+
+    def play(cell, clip, task):
+        return {"switch": cell.recipe.name, "scores": [0.5, 0.5], "classes": []}
+
+    monkeypatch.setattr(stepwise.StepwiseCell, "play", play)
+    line = ["experiments", "stepwise", "--out", str(tmp_path / "runs"), "--workers", "1"]
+    line += ["--tasks", "digits", "--seeds", "1"]
+    counts = []
+    for which in ("1/3", "2/3", "3/3"):
+        answer = CliRunner().invoke(app, [*line, "--shard", which])
+        assert answer.exit_code == 0, answer.output
+        assert f"Share {which} is made" in answer.output and "released" not in answer.output
+        counts.append(len(list((tmp_path / "runs").iterdir())))
+    assert counts == [4, 7, 10]
+    monkeypatch.setattr(stepwise.StepwiseCell, "play", None)
+    answer = CliRunner().invoke(app, line)
+    assert answer.exit_code == 0 and "released code" in answer.output
+
+
+def test_a_share_is_not_collected_as_if_it_were_all(tmp_path):
+    for name in EXPERIMENTS[:-3]:
+        line = ["experiments", name, "--out", str(tmp_path / "runs"), "--collect", "all.json"]
+        answer = CliRunner().invoke(app, [*line, "--shard", "1/2"])
+        assert answer.exit_code == 1 and "leave one out" in answer.output
+        answer = CliRunner().invoke(app, [*line[:-2], "--shard", "3/2"])
+        assert answer.exit_code == 1 and "'3/2' was given" in answer.output
+    assert not (tmp_path / "runs").exists()
+
+
+def test_dask_has_workers_of_its_own(tmp_path):
+    line = ["experiments", "grid", "--out", str(tmp_path / "runs"), "--workers", "2"]
+    answer = CliRunner().invoke(app, [*line, "--dask", "tcp://127.0.0.1:1"])
+    assert answer.exit_code == 1 and "leave one out" in answer.output
+
+
 def test_a_task_that_is_not_there_is_named_by_every_experiment(tmp_path):
-    for name in EXPERIMENTS[:-1]:
+    for name in EXPERIMENTS[:-2]:
         line = ["experiments", name, "--out", str(tmp_path), "--tasks", "flowres"]
         if name == "causal":
             line += ["--weights", str(tmp_path)]

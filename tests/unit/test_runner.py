@@ -16,6 +16,7 @@ from joblib import parallel_config
 
 from pseudolab.data.tasks import load_task
 from pseudolab.experiments import runner
+from pseudolab.experiments.claims import is_claimed
 from pseudolab.experiments.runner import (
     Experiment,
     keep_result,
@@ -214,4 +215,6 @@ def test_workers_end_with_a_parent_that_is_killed(tmp_path):
     if not wait_for(lambda: not is_running(worker), seconds=30):
         os.kill(worker, signal.SIGKILL)
         pytest.fail("the worker goes on")
-    assert list((tmp_path / "runs").iterdir()) == []
+    (claim,) = (tmp_path / "runs").iterdir()
+    assert claim.name == "satellite.json.0.claim"
+    assert not is_claimed(tmp_path / "runs" / "satellite.json")
