@@ -596,7 +596,8 @@ def _about_validation(validation: ImageSet) -> list[str]:
         return []
     return [
         f"{len(validation)} validation images were found; they are neither trained nor tested on,"
-        " and stand in task.validation"
+        " and stand in task.validation; choose_by='validation', or --choose-by validation, lets"
+        " them choose the round"
     ]
 
 
