@@ -94,8 +94,8 @@ def _check(infos: dict[Path, ShardInfo], clip: Clip, folder: Path) -> None:
     for path, info in infos.items():
         if info.clip != clip.image_digest:
             raise ValueError(
-                f"{path} was encoded by {info.about}, and this is {clip!r}: give the same CLIP,"
-                " device kind and precision, or encode the pool again."
+                f"{path} was encoded by {info.about}, and this is {clip!r}: give the same CLIP and"
+                " precision (on a GPU, auto is half precision), or encode the pool again."
             )
         if (info.of, info.pool) != (first.of, first.pool):
             raise ValueError(

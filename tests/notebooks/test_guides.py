@@ -27,7 +27,7 @@ from support import NBS, ROOT
 from support.notebooks import notebooks, read_cells, sources
 
 GUIDES = notebooks("guides")
-PHOTOS, REAL_CLIP, REPRODUCE, CHOOSING, TROUBLE, GLOSSARY, OPENING, FINDINGS = GUIDES
+PHOTOS, REAL_CLIP, REPRODUCE, CHOOSING, TROUBLE, GLOSSARY, OPENING, FINDINGS, MACHINES = GUIDES
 REHEARSAL = json.loads(
     (ROOT / "benchmarks" / "results" / "rehearsal.json").read_text(encoding="utf-8")
 )
@@ -86,7 +86,7 @@ def commands(path: Path) -> list[str]:
     return [line.split(" #")[0].strip() for line in lines]
 
 
-@pytest.mark.parametrize("path", [*GUIDES[:5], FINDINGS], ids=name)
+@pytest.mark.parametrize("path", [*GUIDES[:5], FINDINGS, MACHINES], ids=name)
 def test_every_command_parses(path):
     lines = commands(path)
     assert lines
