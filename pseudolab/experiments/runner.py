@@ -48,7 +48,7 @@ from pseudolab.experiments.claims import (
     is_claimed,
     share_of,
 )
-from pseudolab.io import digest, read_json, write_atomically, write_json
+from pseudolab.io import digest, read_json, remove_dead_parts, write_atomically, write_json
 from pseudolab.method.recipe import Recipe
 from pseudolab.method.tuner import versions
 from pseudolab.settings import PACKAGE
@@ -306,6 +306,7 @@ def run_experiments(
     experiments = share_of(experiments, shard)
     folder = Path(folder).absolute()
     folder.mkdir(parents=True, exist_ok=True)
+    remove_dead_parts(folder)
     # the pictures are drawn once, before the workers ask for them
     for experiment in {experiment.task: experiment for experiment in experiments}.values():
         experiment.load_task()

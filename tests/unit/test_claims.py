@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pseudolab import io
 from pseudolab.experiments import claims, runner
 from pseudolab.experiments.claims import (
     Claim,
@@ -293,12 +294,15 @@ def test_two_runners_on_one_folder_share_the_work(tmp_path, small_runner):
     assert names(runs) == [f"noting-{seed}.json" for seed in range(8)]
 
 
-def test_what_another_makes_is_passed_over_and_waited_for(tmp_path, small_runner, monkeypatch):
+def test_what_another_makes_is_passed_over(tmp_path, small_runner, monkeypatch, ended):
     cells = [Noting("satellite", seed, str(tmp_path)) for seed in range(3)]
     runs = tmp_path / "runs"
     other = write_claim(runs / "noting-0.json", host="another")
+    dead = runs / io._part_name().replace(f"-{os.getpid()}-", f"-{ended}-")
+    dead.touch()
     pause = SimpleNamespace(sleep=lambda _: other.unlink(missing_ok=True))
     monkeypatch.setattr(runner, "time", pause)
     run_here(cells, runs)
     made = [line.split()[0] for line in (tmp_path / "made").read_text().splitlines()]
     assert made == ["1", "2", "0"]
+    assert not dead.exists()  # what a killed process had half written
