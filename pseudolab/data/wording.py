@@ -98,7 +98,7 @@ def read_templates(
     if given is None:
         return (TEMPLATE,)
     found: list[str] = []
-    for one in given if isinstance(given, (list, tuple)) else [given]:
+    for one in [given] if isinstance(given, str) else given:
         is_set = isinstance(one, str) and re.fullmatch(r"[\w.-]+:[\w.-]+", one) is not None
         found += template_set(one) if is_set else [check_template(one)]
     if not found:

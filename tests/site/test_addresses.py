@@ -40,7 +40,9 @@ NAMESPACE = re.compile(
     re.I,
 )
 OTHERS = {  # pages of other projects that a reader is meant to open
+    "facebookincubator/submitit",
     "mlfoundations/open_clip",
+    "openai/CLIP",  # its templates
     "phelber/eurosat",
     "twbs/bootstrap",  # in the licences of what pages carry along
     "twbs/icons",

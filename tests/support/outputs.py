@@ -60,6 +60,7 @@ def execute(path: Path, out: Path, prefix: Iterable[str] = ()) -> subprocess.Com
     server = player(tuple(prefix))
     said = out.with_suffix(".said")
     asked = {"source": path, "target": out, "said": said, "flags": FLAGS, "seconds": 600}
+    assert server.stdin and server.stdout
     print(json.dumps(asked, default=str), file=server.stdin, flush=True)
     answer = server.stdout.readline()
     assert answer, f"the process that runs notebooks ended with {server.poll()}"

@@ -102,6 +102,7 @@ def made_up(task: Task, rounds: int = 3, seed: int = 0) -> Run:
 
 def without_labels(run: Run) -> Run:
     "The run, as if no image had a label"
+    assert run.task is not None
     unknown = np.full(len(run.class_names), np.nan)
     blank = {"score": None, "per_class_accuracy": unknown, "audit": None, "audit_zero_shot": None}
     train = ImageSet(run.task.train.images, np.full(len(run.task.train), -1))
