@@ -194,7 +194,7 @@ def classes_to_plot(
     Raises ValueError if the test images have no labels.
     """
     first = run.rounds[0].per_class_accuracy
-    last = run.rounds[-1].per_class_accuracy
+    last = run.chosen.per_class_accuracy
     known = np.flatnonzero(~np.isnan(first) & ~np.isnan(last))
     if len(known) == 0:
         raise ValueError(
@@ -217,7 +217,7 @@ def plot_per_class(
     """
     chosen = classes_to_plot(run, most)
     first = run.rounds[0].per_class_accuracy[chosen]
-    last = run.rounds[-1].per_class_accuracy[chosen]
+    last = run.chosen.per_class_accuracy[chosen]
     ax = new_axes(ax, height=1.1 + 0.25 * len(chosen))
     y = np.arange(len(chosen))
     gained = last >= first
@@ -333,7 +333,7 @@ def plot_change(run: Run, *, ax: "Axes | None" = None) -> "Axes":
     labels.
     """
     before = run.rounds[0].per_class_accuracy
-    after = run.rounds[-1].per_class_accuracy
+    after = run.chosen.per_class_accuracy
     known = ~np.isnan(before) & ~np.isnan(after)
     if known.sum() < 2:
         raise ValueError(

@@ -105,17 +105,19 @@ def outcome(run: Run) -> str:
     "Say what came out, in one plain sentence."
     if not run.rounds:
         return "No round of this run is finished yet."
-    first, last = run.rounds[0], run.rounds[-1]
-    planned = planned_rounds(run)
-    done = last.number >= planned
-    if last.number == 0 and done:
+    first, kept = run.rounds[0], run.chosen
+    reached, planned = run.rounds[-1].number, planned_rounds(run)
+    done = reached >= planned
+    if planned == 0 and done:
         return _outcome_of_zero_shot(first)
-    so_far = "" if done else f" after {last.number} of {planned} rounds"
-    if first.score is None or last.score is None:
+    so_far = "" if done else f" after {reached} of {planned} rounds"
+    if kept.number != reached:
+        so_far += f" with the prompt of round {kept.number}, which the validation images prefer"
+    if first.score is None or kept.score is None:
         return f"{run.title} {'is done' if done else 'was stopped'}{so_far}: {NO_SCORE}"
     return (
-        f"{run.title} {'ended' if done else 'stands'} at {percent(last.score)}{so_far},"
-        f" {compared(last.score - first.score)} zero-shot CLIP ({percent(first.score)})."
+        f"{run.title} {'ended' if done else 'stands'} at {percent(kept.score)}{so_far},"
+        f" {compared(kept.score - first.score)} zero-shot CLIP ({percent(first.score)})."
     )
 
 
@@ -296,7 +298,7 @@ def class_table(run: Run) -> str:
 
 def _class_cells(run: Run, c: int, counts: np.ndarray | None) -> list[str]:
     first = run.rounds[0].per_class_accuracy[c]
-    last = run.rounds[-1].per_class_accuracy[c]
+    last = run.chosen.per_class_accuracy[c]
     change = last - first
     cells = [
         name_cell(run.class_names[c], heads_row=True),
@@ -319,7 +321,7 @@ def _interval(accuracy: float, n_images: int) -> str:
 # %% ../../nbs/lab/views/report.ipynb #c021
 def given_table(run: Run) -> str:
     "Write where the images of the pool go, by zero-shot CLIP and by the last prompt, as a table."
-    first, last = run.rounds[0], run.rounds[-1]
+    first, last = run.rounds[0], run.chosen
     before = first.given_to(len(run.class_names))
     after = last.given_to(len(run.class_names))
     moved = int((first.pool_predictions != last.pool_predictions).sum())
@@ -469,7 +471,7 @@ def run_section(
 
 def _classes(run: Run, name: str) -> str:
     "What is known of each class"
-    if np.isnan(run.rounds[-1].per_class_accuracy).all():
+    if np.isnan(run.chosen.per_class_accuracy).all():
         no_labels = "<p>There are no labels to test on, so there is no accuracy.</p>"
         return no_labels + given_table(run)
     return side_by_side([class_figure(run, name), f"<div>{class_table(run)}</div>"])
@@ -492,7 +494,7 @@ def comparison(runs: Sequence[Run]) -> str:
 
 def _run_cells(run: Run, number: int) -> list[str]:
     settings = run.settings
-    first, last = run.rounds[0].score, run.rounds[-1].score
+    first, last = run.rounds[0].score, run.score
     change = None if first is None or last is None else last - first
     return [
         number_cell(str(number)),

@@ -9,6 +9,8 @@ from typer.testing import CliRunner
 from pseudolab import ImageSet, PromptTuner, Recipe, Run, Task, load_task
 from pseudolab.cli.app import app
 from pseudolab.method.strategies import Strategy
+from pseudolab.views.format import percent
+from pseudolab.views.report import outcome
 from support.photos import picture
 from support.runs import made_up, noise_task
 
@@ -61,6 +63,16 @@ def test_tables_are_those_of_the_chosen_round():
     assert run.labels()["label"].tolist() == labels
     shorter = replace(run, rounds=run.rounds[:2])
     assert run.labels().equals(shorter.labels()) and run.review(9).equals(shorter.review(9))
+
+
+def test_reports_tell_the_score_of_the_chosen_round():
+    run = made_up_run(0.2, 0.9, 0.5)
+    told = outcome(run)
+    assert f"ended at {percent(run.rounds[1].score)}" in told
+    assert "prompt of round 1, which the validation images prefer" in told
+    last = replace(run, settings=replace(run.settings, choose_by=None))
+    assert f"ended at {percent(run.rounds[2].score)}, " in outcome(last)
+    assert run.rounds[1].score != run.rounds[2].score
 
 
 def test_the_prompt_of_the_chosen_round_answers(clip, task, tmp_path):
