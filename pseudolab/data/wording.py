@@ -98,7 +98,8 @@ def read_templates(
     if given is None:
         return (TEMPLATE,)
     found: list[str] = []
-    for one in [given] if isinstance(given, str) else given:
+    single = isinstance(given, str) or not isinstance(given, Sequence)
+    for one in [given] if single else given:
         is_set = isinstance(one, str) and re.fullmatch(r"[\w.-]+:[\w.-]+", one) is not None
         found += template_set(one) if is_set else [check_template(one)]
     if not found:

@@ -382,11 +382,12 @@ def test_a_style_sheet_stays_with_its_widget(name):
 
 @pytest.mark.parametrize("name", sorted(OURS))
 def test_no_other_style_sheet_dresses_our_widgets(name):
-    # every rule of the scene's begins with .plab.scene
-    assert all(
-        rule.startswith((".plab.scene", "from", "to")) for rule in selectors_of(SHEETS["scene"])
-    )
-    others = SHEETS.keys() - OURS - {"base", "report", "scene"}
+    # every rule of these begins with a class of their own
+    own = {"scene": ".plab.scene", "run_view": ".plab.run-view"}
+    for sheet, start in own.items():
+        rules = selectors_of(SHEETS[sheet])
+        assert all(rule.startswith((start, "from", "to")) for rule in rules), sheet
+    others = SHEETS.keys() - OURS - {"base", "report"} - own.keys()
     foreign = set().union(*(dressed_by(SHEETS[other]) for other in others))
     assert not classes_in(name) & (foreign - dressed_by(SHEETS["base"]))
 

@@ -153,7 +153,7 @@ def test_the_clips_run_one_after_the_other_each_with_its_own_weights(tmp_path, m
         weights_file(tmp_path / f"{name}.safetensors", vars(CLIPS[name]))
     calls = []
 
-    def run(cells, folder, *, workers, pretrained, progress):
+    def run(cells, folder, *, pretrained, **how):
         calls.append((folder, pretrained, {cell.clip_name for cell in cells}))
         return [cell.parameters for cell in cells]
 
