@@ -383,7 +383,7 @@ def test_a_style_sheet_stays_with_its_widget(name):
 @pytest.mark.parametrize("name", sorted(OURS))
 def test_no_other_style_sheet_dresses_our_widgets(name):
     # every rule of these begins with a class of their own
-    own = {"scene": ".plab.scene", "run_view": ".plab.run-view"}
+    own = {"scene": ".plab.scene", "run_view": ".plab.run-view", "review": ".plab.review"}
     for sheet, start in own.items():
         rules = selectors_of(SHEETS[sheet])
         assert all(rule.startswith((start, "from", "to")) for rule in rules), sheet
