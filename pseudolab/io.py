@@ -273,7 +273,16 @@ def has_ended(
         return True
     except OSError:  # it is there, and somebody else's
         return False
-    return False
+    return _is_zombie(pid)
+
+
+def _is_zombie(pid: int) -> bool:
+    "Has it ended, and its parent has not asked how? Known where there is /proc"
+    try:
+        about = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return about.rpartition(")")[2].split()[:1] == ["Z"]
 
 
 def _is_dead(part: Path) -> bool:

@@ -1150,7 +1150,8 @@ def _vendor() -> Path:
 # get names, and the search is our own (find.js), which knows synonyms, groups by page, and also
 # works when a page is opened from the disk. Then the copies in Markdown are added.
 
-PARTS = Path(__file__).parent / "page"  # what pages need, as it is
+TOOLS_FOLDER = Path(__file__).parent
+PARTS = TOOLS_FOLDER / "page"  # what pages need, as it is
 SCRIPTS = ("find.js", "page.js")
 OLD_SEARCH = re.compile(r"  // ---- search\n.*?(?=  // the keys that focus search)", re.S)
 NO_PAGE = """---
@@ -1343,7 +1344,6 @@ TOOLS = (
 )
 
 
-TOOLS_FOLDER = Path(__file__).parent
 OWN = [
     Path(__file__),
     TOOLS_FOLDER / "html_markdown.py",

@@ -100,7 +100,7 @@ def _warn_of_near_duplicates(clip: "Clip", task: "Task") -> None:
     "A warning about files in train and test that CLIP sees as nearly the same, if there are any"
     from pseudolab.method.near_duplicates import near_duplicates
 
-    if not task.test.paths:
+    if not (task.test.images.are_files and len(task.test)):
         return
     found = near_duplicates(clip, task)
     if found.n_pairs:

@@ -184,12 +184,17 @@ class Images(Sequence[Image.Image]):
         return read_image(self.source[at])
 
     def __repr__(self) -> str:
-        return f"Images({len(self)} {'pictures' if self.paths is None else 'files'})"
+        return f"Images({len(self)} {'files' if self.are_files else 'pictures'})"
+
+    @property
+    def are_files(self) -> bool:
+        "Are they files, and not drawn or rows of something?"
+        return not isinstance(self.source, (np.ndarray, Rows))
 
     @property
     def paths(self) -> list[Path] | None:
         "The files, or None if the pictures were drawn"
-        if isinstance(self.source, (np.ndarray, Rows)):
+        if not self.are_files:
             return None
         return [self.source[at] for at in self.positions.tolist()]
 
@@ -203,7 +208,8 @@ class Images(Sequence[Image.Image]):
 
     def contents(self) -> list[bytes] | None:  # N digests of 16 bytes
         "A digest of each file, or None if the pictures are no files"
-        return None if self.paths is None else [file_content(path) for path in self.paths]
+        paths = self.paths
+        return None if paths is None else [file_content(path) for path in paths]
 
 
 # %% ../../nbs/lab/data/images.ipynb #e1ad5676

@@ -12,7 +12,8 @@ __all__ = ["ShardInfo", "write_shard", "FeatureShards"]
 # %% ../../nbs/lab/data/shards.ipynb #c002
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -70,13 +71,12 @@ def write_shard(
 NAMES = re.compile(r"features-[0-9]{5}-of-[0-9]{5}[.]safetensors")
 
 
-def _read(path: Path) -> tuple[ShardInfo, dict[str, np.ndarray]]:
-    "One shard. Raises ValueError if it is damaged"
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[Any, ShardInfo]]:
+    "A shard, and what it says of itself. Raises ValueError if it is damaged"
     try:
         with safe_open(path, framework="np") as file:
-            info = ShardInfo(**json.loads((file.metadata() or {})["pseudolab"]))
-            arrays = {name: file.get_tensor(name) for name in ("features", "contents")}
-        return info, arrays
+            yield file, ShardInfo(**json.loads((file.metadata() or {})["pseudolab"]))
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f"{path} is no whole shard ({error}). Remove it, and encode its share again."
@@ -85,7 +85,14 @@ def _read(path: Path) -> tuple[ShardInfo, dict[str, np.ndarray]]:
 
 def shard_info(path: Path) -> ShardInfo:
     "What a shard says of itself. Raises ValueError if it is damaged"
-    return _read(path)[0]
+    with _opened(path) as (_, info):
+        return info
+
+
+def _read(path: Path) -> tuple[ShardInfo, dict[str, np.ndarray]]:
+    "One shard. Raises ValueError if it is damaged"
+    with _opened(path) as (file, info):
+        return info, {name: file.get_tensor(name) for name in ("features", "contents")}
 
 
 def _check(infos: dict[Path, ShardInfo], clip: Clip, folder: Path) -> None:

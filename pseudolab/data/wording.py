@@ -25,7 +25,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
@@ -98,8 +98,8 @@ def read_templates(
     if given is None:
         return (TEMPLATE,)
     found: list[str] = []
-    single = isinstance(given, str) or not isinstance(given, Sequence)
-    for one in [given] if single else given:
+    # whatever else was given is refused as a text
+    for one in given if isinstance(given, (list, tuple)) else [cast("str", given)]:
         is_set = isinstance(one, str) and re.fullmatch(r"[\w.-]+:[\w.-]+", one) is not None
         found += template_set(one) if is_set else [check_template(one)]
     if not found:

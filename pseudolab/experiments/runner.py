@@ -300,8 +300,8 @@ def run_experiments(
 
     What was stopped goes on where it was: call this again. What another process is making is waited
     for. Raises ValueError if there is no such share, if Dask is not installed, not there, or its
-    workers have several threads, and if a file in the folder is damaged, or
-    holds a result of another recipe, other weights or other pictures.
+    workers have several threads, and if a file in the folder is damaged, or holds a result of
+    another recipe, other weights or other pictures.
     """
     experiments = share_of(experiments, shard)
     folder = Path(folder).absolute()

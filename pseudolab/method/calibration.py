@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from scipy.special import softmax
 
 from pseudolab.data.tasks import Task
 
@@ -64,16 +65,9 @@ STEPS = 60  # of halving, after which nothing changes in float64
 WIDEST = 1e3  # a temperature is between 1 / WIDEST and WIDEST
 
 
-def softmax(logits: np.ndarray) -> np.ndarray:  # (..., C) -> float64 (..., C)
-    "Probabilities of the classes"
-    exact = np.asarray(logits, dtype=float)
-    powers = np.exp(exact - exact.max(axis=-1, keepdims=True, initial=-np.inf))
-    return powers / powers.sum(axis=-1, keepdims=True)
-
-
 def _slope(logits: np.ndarray, labels: np.ndarray, factor: float) -> float:
     "Of the mean negative log-likelihood, with the factor of the logits"
-    expected = (softmax(factor * logits) * logits).sum(axis=1)
+    expected = (softmax(factor * logits, axis=1) * logits).sum(axis=1)
     return float((expected - logits[np.arange(len(labels)), labels]).mean())
 
 
@@ -170,11 +164,11 @@ def calibration_of(
             " it again."
         )
     tested = played.test_logits.astype(float)
-    table = reliability(softmax(tested), labels, bins)
+    table = reliability(softmax(tested, axis=1), labels, bins)
     temperature = _temperature(played, task)
     if temperature is None:
         return Calibration(table, calibration_error(table), None, None, None)
-    softer = reliability(softmax(tested / temperature), labels, bins)
+    softer = reliability(softmax(tested / temperature, axis=1), labels, bins)
     errors = calibration_error(table), calibration_error(softer)
     return Calibration(table, errors[0], temperature, softer, errors[1])
 

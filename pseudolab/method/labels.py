@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import softmax
 
 from pseudolab.data.tasks import Task
-from pseudolab.method.splits import make_split
+from pseudolab.method.splits import Split, split_by
 
 # %% ../../nbs/lab/method/labels.ipynb #503d4eb2
 if TYPE_CHECKING:
@@ -48,9 +49,8 @@ TOP = ("first", "second", "third")
 
 def _probabilities(run: "Run") -> np.ndarray:  # float64 (R, U, C)
     "What each round gives each image of the pool, from logits that are kept in 16 bits"
-    logits = np.stack([round.pool_logits for round in run.rounds]).astype(float)
-    powers = np.exp(logits - logits.max(axis=2, keepdims=True, initial=-np.inf))
-    return powers / powers.sum(axis=2, keepdims=True)
+    logits = np.stack([round.pool_logits for round in run.rounds])
+    return softmax(logits.astype(float), axis=2)
 
 
 def _ranked(last: np.ndarray, labels: np.ndarray) -> np.ndarray:  # int (U, C)
@@ -99,19 +99,11 @@ def _pool_table(run: "Run") -> pd.DataFrame:
 
 
 # %% ../../nbs/lab/method/labels.ipynb #4a56c8ae
-def _split_of(run: "Run", task: Task) -> Any:
+def _split_of(run: "Run", task: Task) -> Split:
     "The split of a run, made again. Raises ValueError if its pool has another size"
-    settings = run.settings
-    split = make_split(
-        task,
-        settings.paradigm,
-        shots=settings.shots,
-        shots_seed=settings.shots_seed,
-        shots_draw=settings.shots_draw,
-        split_seed=settings.split_seed,
-    )
+    split = split_by(run.settings, task)
     n_pool = len(run.rounds[0].pool_logits)
-    same_images = settings.task.get("train_digest") in (None, task.train.digest())
+    same_images = run.settings.task.get("train_digest") in (None, task.train.digest())
     if not same_images or len(split.pool) != n_pool or list(task.class_names) != run.class_names:
         raise ValueError(
             f"The task {task.name!r} is not the one of this run: its classes or images differ. Give"
@@ -128,13 +120,13 @@ def label_table(
     """A row per training image of the task, in its order.
 
     `image`: its file, or its number. `label`: the class after the last round, or after the one that
-    validation images chose; of an image that was
-    trained on with a label of its own, that label, and then `checked` is True and the columns about
-    rounds are empty. `first`, `second`, `third` and their probabilities are the last round's, from
-    logits kept in 16 bits; `margin` is the difference of the first two; `history` says which rounds
-    gave which class, 0 being zero-shot CLIP, and `changes` how often it changed; `doubt` is that of
-    `doubt_scores`. Without a task the rows are the images of the pool, by their numbers. Raises
-    ValueError if the run has no round, or the task is another.
+    validation images chose; of an image that was trained on with a label of its own, that label,
+    and then `checked` is True and the columns about rounds are empty. `first`, `second`, `third`
+    and their probabilities are the last round's, from logits kept in 16 bits; `margin` is the
+    difference of the first two; `history` says which rounds gave which class, 0 being zero-shot
+    CLIP, and `changes` how often it changed; `doubt` is that of `doubt_scores`. Without a task the
+    rows are the images of the pool, by their numbers. Raises ValueError if the run has no round, or
+    the task is another.
     """
     if not run.rounds:
         raise ValueError("This run has no round yet, so no photo has a label. Resume it first.")

@@ -53,7 +53,8 @@ class NearDuplicates:
 
 def _called(images: ImageSet, positions: list[int]) -> list[str | int]:
     "Files, or numbers of images"
-    return [str(images.paths[at]) if images.paths else at for at in positions]
+    paths = images.paths
+    return [str(paths[at]) if paths else at for at in positions]
 
 
 def near_duplicates(

@@ -15,12 +15,15 @@ __all__ = [
     "seen_classes",
     "transductive",
     "make_split",
+    "SplitOptions",
+    "split_by",
     "score",
 ]
 
 # %% ../../nbs/lab/method/splits.ipynb #c002
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -205,6 +208,47 @@ def make_split(
     if paradigm == "ul":
         return unsupervised(task)
     raise ValueError(f"No paradigm is called {paradigm!r}; choose one of ['ssl', 'trzsl', 'ul'].")
+
+
+class SplitOptions(Protocol):
+    "What says how a task is split: a tuner, or the settings of a run."
+
+    @property
+    def paradigm(self) -> str:
+        "One of `ssl`, `trzsl` and `ul`."
+        ...
+
+    @property
+    def shots(self) -> int:
+        "Labelled images per class."
+        ...
+
+    @property
+    def shots_seed(self) -> int:
+        "The seed of their draw."
+        ...
+
+    @property
+    def shots_draw(self) -> str:
+        "How they are drawn: one of `SHOTS_DRAWS`."
+        ...
+
+    @property
+    def split_seed(self) -> int:
+        "The seed of the split into seen and unseen classes."
+        ...
+
+
+def split_by(options: SplitOptions, task: Task) -> Split:
+    "`make_split` with the options of a tuner or a run. Errors as of `make_split`"
+    return make_split(
+        task,
+        options.paradigm,
+        shots=options.shots,
+        shots_seed=options.shots_seed,
+        shots_draw=options.shots_draw,
+        split_seed=options.split_seed,
+    )
 
 
 # %% ../../nbs/lab/method/splits.ipynb #c023

@@ -64,7 +64,7 @@ from pseudolab.method.selectors import (
     prediction_gap,
     selection_gap,
 )
-from pseudolab.method.splits import SHOTS_DRAWS, Split, make_split, score, seen_classes
+from pseudolab.method.splits import SHOTS_DRAWS, Split, score, seen_classes, split_by
 from pseudolab.method.strategies import Strategy
 from pseudolab.method.training import Term, fit_prompt, rng_for
 from pseudolab.method.zero_shot import cosine_logits, per_class_accuracy
@@ -338,14 +338,7 @@ class PromptTuner:
 
     def split(self, task: Task) -> Split:
         "What is labelled, what is in the pool, and which classes pseudolabels may name"
-        return make_split(
-            task,
-            self.paradigm,
-            shots=self.shots,
-            shots_seed=self.shots_seed,
-            shots_draw=self.shots_draw,
-            split_seed=self.split_seed,
-        )
+        return split_by(self, task)
 
     # ---- the steps of a round
 

@@ -49,7 +49,7 @@ from pseudolab.data.tasks import Task, load_task, task_info
 from pseudolab.method.equity import class_ranks, quarter_changes, split_half
 from pseudolab.method.intervals import wilson_interval
 from pseudolab.method.run import Round, Run
-from pseudolab.method.splits import Split, make_split, seen_classes
+from pseudolab.method.splits import Split, seen_classes, split_by
 from pseudolab.settings import POCKET_TASKS
 from pseudolab.views.format import percent
 from pseudolab.views.html import (
@@ -274,15 +274,7 @@ def spread(
 
 def split_again(run: Run, task: Task) -> Split:
     "What the run's paradigm made of its task"
-    settings = run.settings
-    return make_split(
-        task,
-        settings.paradigm,
-        shots=settings.shots,
-        shots_seed=settings.shots_seed,
-        shots_draw=settings.shots_draw,
-        split_seed=settings.split_seed,
-    )
+    return split_by(run.settings, task)
 
 
 def _pool(run: Run, task: Task, most: int) -> dict[str, Any]:

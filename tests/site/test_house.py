@@ -253,7 +253,7 @@ def test_code_cells_fit_the_width(path):
 
 def test_files_fit_the_width():
     static = [path for path in (PACKAGE / "views" / "static").iterdir() if path.suffix != ".json"]
-    styles = [*static, *NBS.glob("*.css")]
+    styles = [*static, *NBS.glob("*.css"), *(ROOT / "tools" / "page").glob("*.js")]
     wide = {}
     for path in [*MODULES, *SCRIPTS, *PACKAGE.rglob("__init__.py*"), *styles]:
         faults = too_wide(path.read_text(encoding="utf-8"))

@@ -391,6 +391,19 @@ def test_only_parts_of_dead_processes_are_removed(tmp_path):
     remove_dead_parts(tmp_path / "gone")
 
 
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
+def test_a_process_that_nobody_asked_how_it_ended_has_ended():
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    assert not io.has_ended(child.pid)
+    child.kill()
+    about = Path(f"/proc/{child.pid}/stat")
+    while about.read_text().rpartition(")")[2].split()[0] != "Z":
+        time.sleep(0.01)
+    assert io.has_ended(child.pid)
+    child.wait()
+    assert io.has_ended(child.pid)
+
+
 @pytest.mark.parametrize("number", [27, 28, 30])
 def test_what_cannot_be_written_is_named_with_what_is_safe(tmp_path, number):
     from safetensors import SafetensorError

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import softmax
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import confusion_matrix
@@ -19,7 +20,6 @@ from pseudolab.method.calibration import (
     calibration_error,
     fit_temperature,
     reliability,
-    softmax,
 )
 from pseudolab.method.tuner import PARAMETERS
 
@@ -144,7 +144,7 @@ def test_the_logits_are_those_of_the_prompt(fitted, task):
         (last.test_logits, task.test.images),
         (last.validation_logits, task.validation.images),
     ):
-        assert np.abs(softmax(logits) - fitted.predict_proba(images)).max() < 0.01
+        assert np.abs(softmax(logits, axis=1) - fitted.predict_proba(images)).max() < 0.01
 
 
 def test_without_validation_images_none_are_kept(fitted, task, clip):
@@ -231,7 +231,7 @@ def test_the_temperature_is_the_likeliest():
     labels = (logits + 4 * rng.normal(size=(50, 3))).argmax(1)
 
     def likelihood(temperature):
-        return np.log(softmax(logits / temperature)[np.arange(50), labels]).mean()
+        return np.log(softmax(logits / temperature, axis=1)[np.arange(50), labels]).mean()
 
     found = fit_temperature(logits, labels)
     others = np.geomspace(0.1, 100, 2001)
@@ -244,7 +244,7 @@ def test_the_temperature_comes_from_the_validation_images_alone(fitted, task):
     logits = fitted.run_.rounds[-1].validation_logits
     assert found.temperature == fit_temperature(logits, task.validation.labels)
     tested = fitted.run_.rounds[-1].test_logits.astype(float)
-    softer = reliability(softmax(tested / found.temperature), task.test.labels)
+    softer = reliability(softmax(tested / found.temperature, axis=1), task.test.labels)
     assert found.table_at_temperature.equals(softer)
     assert found.error_at_temperature == calibration_error(softer) != found.error
 

@@ -6,13 +6,23 @@
 
   const PAGES = 8; // that are shown
   const SECTIONS = 3; // of each
-  const WEIGHT = { title: 6, page: 1, section: 5, text: 1, synonym: 0.5, apart: 0.4, exact: 2, usual: 0.7 };
+  const WEIGHT = {
+    ...{ title: 6, page: 1, section: 5, text: 1 },
+    ...{ synonym: 0.5, apart: 0.4, exact: 2, usual: 0.7 },
+  };
   const FOLDERS = { lessons: 1.5, guides: 1.5, "": 1.7 }; // others: 1
-  const NAMES = { lessons: "Lesson", guides: "Guide", pocket: "The pocket universe", lab: "The lab" };
+  const NAMES = {
+    lessons: "Lesson",
+    guides: "Guide",
+    pocket: "The pocket universe",
+    lab: "The lab",
+  };
   const STOPWORDS = new Set(
-    ("a an and are as at be but by can could did do does for from get had has have how i if in into is" +
-      " it its me my of on or our should so take that the their them then there these they this to use was" +
-      " we were what when where which who why will with would you your").split(" "),
+    (
+      "a an and are as at be but by can could did do does for from get had has have how i if in" +
+      " into is it its me my of on or our should so take that the their them then there these" +
+      " they this to use was we were what when where which who why will with would you your"
+    ).split(" "),
   );
 
   // ---- words
@@ -154,7 +164,8 @@
       for (let j = 1; j <= other.length; j++) {
         const same = one[i - 1] === other[j - 1];
         next[j] = Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + (same ? 0 : 1));
-        const swapped = i > 1 && j > 1 && one[i - 1] === other[j - 2] && one[i - 2] === other[j - 1];
+        const crossed = one[i - 1] === other[j - 2] && one[i - 2] === other[j - 1];
+        const swapped = i > 1 && j > 1 && crossed;
         if (swapped) next[j] = Math.min(next[j], before[j - 2] + 1);
       }
       [before, row] = [row, next];
@@ -173,7 +184,8 @@
       for (const [one, often] of vocabulary) {
         if (Math.abs(one.length - word.length) > allowed) continue;
         const off = distance(word, one);
-        if (off < best.off || (off === best.off && often > best.often)) best = { word: one, off, often };
+        const nearer = off < best.off || (off === best.off && often > best.often);
+        if (nearer) best = { word: one, off, often };
       }
       return best.word;
     };
@@ -258,7 +270,17 @@
   };
 
   const option = (href, cls, ...children) =>
-    make("a", { class: cls, href: offset + href, role: "option", "aria-selected": "false", tabindex: "-1" }, ...children);
+    make(
+      "a",
+      {
+        class: cls,
+        href: offset + href,
+        role: "option",
+        "aria-selected": "false",
+        tabindex: "-1",
+      },
+      ...children,
+    );
 
   const group = ({ address, hits }, units) => {
     const { title } = hits[0].entry;
@@ -338,7 +360,8 @@
       const better = found.all ? query : mended(query, index);
       if (better !== joined(query) && better !== query) {
         const instead = search(better, index);
-        if (instead.pages.length) return show(instead, `Nothing for “${query}”. For “${better}”:`);
+        const told = `Nothing for “${query}”. For “${better}”:`;
+        if (instead.pages.length) return show(instead, told);
       }
       const n = found.pages.length;
       show(found, n ? `${n} ${n === 1 ? "page" : "pages"}` : `Nothing for “${query}”.`);
@@ -364,7 +387,10 @@
       } else if (event.key === "ArrowDown" || event.key === "ArrowUp") {
         event.preventDefault();
         if (!shown) run();
-        else if (n) choose(event.key === "ArrowDown" ? (active + 1) % n : (Math.max(active, 0) - 1 + n) % n);
+        else if (n) {
+          const down = event.key === "ArrowDown";
+          choose(down ? (active + 1) % n : (Math.max(active, 0) - 1 + n) % n);
+        }
       } else if (event.key === "Enter" && shown && n) {
         event.preventDefault();
         options()[Math.max(active, 0)].click();
@@ -374,7 +400,8 @@
     box.addEventListener("focusout", (event) => {
       if (!box.contains(event.relatedTarget)) open(false);
     });
-    panel.addEventListener("mousedown", (event) => event.preventDefault()); // the field keeps the focus
+    // the field keeps the focus
+    panel.addEventListener("mousedown", (event) => event.preventDefault());
     list.addEventListener("click", () => open(false));
   };
 

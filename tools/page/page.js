@@ -18,11 +18,13 @@
     after.push(() => (node[name] = before));
   };
   const onPaper = () => {
-    for (const fold of document.querySelectorAll("main details:not([open])")) setFor(fold, "open", true);
+    const folds = document.querySelectorAll("main details:not([open])");
+    for (const fold of folds) setFor(fold, "open", true);
     for (const sheet of document.querySelectorAll("link.quarto-color-scheme"))
       setFor(sheet, "media", sheet.dataset.mode === "dark" ? "not all" : "all");
     setFor(document.documentElement, "className", "");
-    for (const widget of document.querySelectorAll(".plab")) setFor(widget.dataset, "theme", "light");
+    const widgets = document.querySelectorAll(".plab");
+    for (const widget of widgets) setFor(widget.dataset, "theme", "light");
   };
   addEventListener("beforeprint", onPaper);
   addEventListener("afterprint", () => {
