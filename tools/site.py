@@ -728,7 +728,8 @@ def front_matter(
     return json.loads(notebook["cells"][0]["source"].strip().strip("-"))
 
 
-# What nbdev does to a cell before it is shown, in this order
+# What nbdev does to a cell before it is shown, in this order. `clean_magics` is left out: there are
+# no magics here, and it reads pyproject.toml twice for each cell, most of the time a page took
 PROCESSORS = (
     "populate_language",
     "strip_ansi",
@@ -736,7 +737,6 @@ PROCESSORS = (
     "filter_stream_",
     "clean_show_doc",
     "rm_export",
-    "clean_magics",
     "hide_",
 )
 

@@ -36,7 +36,7 @@ def published(site_builder, project):
 NAMESPACE = re.compile(
     r"(?:github\.com|raw\.githubusercontent\.com|gitlab\.com|bitbucket\.org|codeberg\.org"
     r"|huggingface\.co|kaggle\.com|sr\.ht)[/:]+(?P<owner>[\w~][\w.-]*)(?:/(?P<name>[\w-]+))?"
-    r"|(?P<site>[\w-]+)\.(?:github|gitlab)\.io",
+    r"|(?<![\w-])(?P<site>[\w-]+)\.(?:github|gitlab)\.io",  # long runs are read once
     re.I,
 )
 OTHERS = {  # pages of other projects that a reader is meant to open
