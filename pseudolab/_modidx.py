@@ -3139,6 +3139,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                        'pseudolab.views.scene._still_tile': ( 'lab/views/scene.html#_still_tile',
                                                                               'pseudolab/views/scene.py'),
                                        'pseudolab.views.scene._title': ('lab/views/scene.html#_title', 'pseudolab/views/scene.py'),
+                                       'pseudolab.views.scene._told': ('lab/views/scene.html#_told', 'pseudolab/views/scene.py'),
                                        'pseudolab.views.scene._totals': ('lab/views/scene.html#_totals', 'pseudolab/views/scene.py'),
                                        'pseudolab.views.scene.make_scene': ('lab/views/scene.html#make_scene', 'pseudolab/views/scene.py'),
                                        'pseudolab.views.scene.scene': ('lab/views/scene.html#scene', 'pseudolab/views/scene.py'),

@@ -128,7 +128,8 @@ def still_image(
 
 def still_table(frame: "pd.DataFrame", caption: str) -> str:  # HTML
     "Write a table as HTML; names are escaped."
-    table = frame.to_html(index=False, border=0, na_rep=NO_LABELS, escape=True)
+    plain = frame.rename_axis(columns=None)  # else pandas writes a head for the hidden index
+    table = plain.to_html(index=False, border=0, na_rep=NO_LABELS, escape=True)
     return f'<p class="quiet">{escape(caption)}</p><div class="scroll">{table}</div>'
 
 

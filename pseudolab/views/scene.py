@@ -307,7 +307,7 @@ def _still(data: dict[str, Any], task: Task, cast: _Cast, run: Run) -> str:  # H
     first, last = data["runs"][data["reference"]["run"]]["rounds"][0], data["runs"][0]["rounds"][-1]
     rows = [_still_row(data, c, first, last) for c in data["order"]]
     name, number = data["runs"][0]["name"], last["number"]
-    caption = f"{data['title']}: {name}, round {number}, weakest class first"
+    caption = f"{data['title']}: {name}, round {number}, weakest class first{_told(data)}"
     places = cast.places(0, run.rounds[-1])
     drawn = _columns(task, cast, places, data["order"][:MOST_STILL])
     alt = (
@@ -315,6 +315,13 @@ def _still(data: dict[str, Any], task: Task, cast: _Cast, run: Run) -> str:  # H
     )
     picture = f'<img class="still" alt="{escape(alt)}" src="{drawn}">'
     return picture + still_table(pd.DataFrame(rows), caption)
+
+
+def _told(data: dict[str, Any]) -> str:
+    "What a share leaves out"
+    if not data["told"] or len(data["runs"]) == 1:
+        return ""
+    return f"; {data['told']} pictures that one of the runs was told count in no share"
 
 
 def _still_row(

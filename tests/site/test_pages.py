@@ -57,12 +57,15 @@ class Page(HTMLParser):
         self.links = []
         self.places = set()
         self.styles = []
+        self.wordless = 0  # pictures that say nothing to who cannot see them
         self._in_style = False
         self.feed(path.read_text(encoding="utf-8"))
 
     def handle_starttag(self, tag, attributes):
         given = dict(attributes)
         self.loads += [given[key] for key in self.LOADS.get(tag, ()) if given.get(key)]
+        if tag == "img" and not given.get("alt"):
+            self.wordless += 1
         if tag == "a" and given.get("href"):
             self.links.append(given["href"])
         self.places |= {given[key] for key in ("id", "name") if given.get(key)}
@@ -73,6 +76,9 @@ class Page(HTMLParser):
     def handle_data(self, data):
         if self._in_style:
             self.styles.append(data)
+
+
+read_page = cache(Page)
 
 
 CSS_ADDRESS = re.compile(r"""url\(\s*['"]?([^'")\s]+)|@import\s+['"]([^'"]+)""")
@@ -89,7 +95,7 @@ def css_addresses(text):
 
 @by_page
 def test_page_asks_for_nothing_outside(path):
-    page = Page(path)
+    page = read_page(path)
     addresses = list(page.loads)
     for style in page.styles:
         addresses += css_addresses(style)
@@ -100,12 +106,23 @@ def test_page_asks_for_nothing_outside(path):
 def test_what_a_page_loads_is_there(path):
     missing = [
         address
-        for address in Page(path).loads
+        for address in read_page(path).loads
         if not is_outside(address)
         and not address.startswith(("data:", "#"))
         and not (path.parent / unquote(urlsplit(address).path)).is_file()
     ]
     assert not missing, missing
+
+
+@by_page
+def test_every_picture_has_words(path):
+    assert not read_page(path).wordless
+
+
+def test_a_picture_without_words_is_seen(tmp_path):
+    page = tmp_path / "page.html"
+    page.write_text('<img src="a.png"><img src="b.png" alt="A lake"><img src="c.png" alt="">')
+    assert Page(page).wordless == 2
 
 
 def test_style_sheets_ask_for_nothing_outside():
@@ -121,10 +138,9 @@ def test_style_sheets_ask_for_nothing_outside():
 # ---- where links lead
 
 
-@cache
 def places(path):
     "Where links into a page can lead"
-    return Page(path).places
+    return read_page(path).places
 
 
 def leads_somewhere(path, link):
@@ -145,7 +161,7 @@ def leads_somewhere(path, link):
 
 @by_page
 def test_links_inside_the_site_lead_somewhere(path):
-    inside = [link for link in Page(path).links if urlsplit(link)[:2] == ("", "")]
+    inside = [link for link in read_page(path).links if urlsplit(link)[:2] == ("", "")]
     broken = [link for link in inside if not leads_somewhere(path, link)]
     assert not broken, broken
 
@@ -178,7 +194,7 @@ def test_every_notebook_has_its_pages(site_builder):
 
 
 def test_every_notebook_is_in_the_sidebar(site_builder):
-    front_page = Page(DOCS / "index.html")
+    front_page = read_page(DOCS / "index.html")
     for notebook in notebooks():
         page = site_builder.page_path(notebook.relative_to(NBS).as_posix())
         assert {f"./{page}", str(page)} & set(front_page.links), page
