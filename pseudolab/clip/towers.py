@@ -106,6 +106,7 @@ def insert_tokens(
     replaced: int = 0,  # how many rows behind the class token make room
 ) -> torch.Tensor:  # (N, 1 + M + P, width)
     "The rows of `x` with `tokens` behind the class token."
+    # `x.shape[0]` and not `len(x)`, which a traced graph takes for a fixed number
     first = x[:, :1]
     rest = x[:, 1 + replaced :]
-    return torch.cat([first, tokens.expand(len(x), -1, -1), rest], dim=1)
+    return torch.cat([first, tokens.expand(x.shape[0], -1, -1), rest], dim=1)
