@@ -27,7 +27,18 @@ from support import NBS, ROOT
 from support.notebooks import notebooks, read_cells, sources
 
 GUIDES = notebooks("guides")
-PHOTOS, REAL_CLIP, REPRODUCE, CHOOSING, TROUBLE, GLOSSARY, OPENING, FINDINGS, MACHINES = GUIDES
+(
+    PHOTOS,
+    REAL_CLIP,
+    REPRODUCE,
+    CHOOSING,
+    TROUBLE,
+    GLOSSARY,
+    OPENING,
+    FINDINGS,
+    MACHINES,
+    HAND_OFFS,
+) = GUIDES
 REHEARSAL = json.loads(
     (ROOT / "benchmarks" / "results" / "rehearsal.json").read_text(encoding="utf-8")
 )
