@@ -1927,6 +1927,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                                                 'pseudolab/method/near_duplicates.py'),
                                                   'pseudolab.method.near_duplicates._called': ( 'lab/method/near_duplicates.html#_called',
                                                                                                 'pseudolab/method/near_duplicates.py'),
+                                                  'pseudolab.method.near_duplicates.from_here': ( 'lab/method/near_duplicates.html#from_here',
+                                                                                                  'pseudolab/method/near_duplicates.py'),
                                                   'pseudolab.method.near_duplicates.near_duplicates': ( 'lab/method/near_duplicates.html#near_duplicates',
                                                                                                         'pseudolab/method/near_duplicates.py')},
             'pseudolab.method.probe_labels': { 'pseudolab.method.probe_labels.by_threshold': ( 'lab/method/probe_labels.html#by_threshold',

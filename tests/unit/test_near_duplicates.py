@@ -14,7 +14,7 @@ from pseudolab import ImageSet
 from pseudolab.cli.app import app
 from pseudolab.data.images import Images
 from pseudolab.data.tasks import Task
-from pseudolab.method.near_duplicates import near_duplicates
+from pseudolab.method.near_duplicates import from_here, near_duplicates
 from support.photos import picture
 
 
@@ -92,4 +92,9 @@ def test_the_command_names_both_files(tmp_path, monkeypatch, own_cache):
     assert result.exit_code == 0, result.output
     warned = " ".join(result.stderr.split())
     assert "are nearly the same" in warned
-    assert f"{tmp_path}/photos/train/lake/1.png = {tmp_path}/photos/test/lake/copy.png" in warned
+    # as they are seen from where the command was given
+    assert " photos/train/lake/1.png = photos/test/lake/copy.png." in warned
+    monkeypatch.chdir(tmp_path / "photos" / "train")
+    whole = from_here(f"{tmp_path}/photos/test/lake/copy.png")
+    assert whole == f"{tmp_path}/photos/test/lake/copy.png"
+    assert from_here(f"{tmp_path}/photos/train/lake/1.png") == "lake/1.png"
