@@ -36,7 +36,7 @@ class NearDuplicates:
     nearest: pd.DataFrame
 
     @property
-    def sentence(self) -> str:
+    def outcome(self) -> str:
         "What was found, in words"
         if not self.n_pairs:
             return (
@@ -44,13 +44,19 @@ class NearDuplicates:
                 f" {self.threshold})."
             )
         pairs = "1 pair" if self.n_pairs == 1 else f"{self.n_pairs} pairs"
-        rows = self.nearest.itertuples()
-        shown = "; ".join(f"{from_here(row.train)} = {from_here(row.test)}" for row in rows)
         return (
             f"{pairs} of a training and a test image are nearly the same (cosine above"
-            f" {self.threshold}; {self.n_test} test images), so the score may be too good. The"
-            f" nearest: {shown}."
+            f" {self.threshold}; {self.n_test} test images), so the score may be too good."
         )
+
+    @property
+    def sentence(self) -> str:
+        "What was found, and the nearest pairs by name"
+        if not self.n_pairs:
+            return self.outcome
+        rows = self.nearest.itertuples()
+        shown = "; ".join(f"{from_here(row.train)} = {from_here(row.test)}" for row in rows)
+        return f"{self.outcome} The nearest: {shown}."
 
 
 def from_here(

@@ -29,6 +29,7 @@ import numpy as np
 import pandas as pd
 from safetensors.numpy import save_file
 
+from pseudolab.clip.model import Clip
 from pseudolab.data.tasks import Task
 from pseudolab.io import write_atomically
 from pseudolab.method.calibration import Calibration, calibration_of, confusion_table
@@ -402,6 +403,11 @@ class Run:
     rounds: list[Round] = field(default_factory=list)
     # what it was fitted to, where that is in memory; never saved
     task: Task | None = field(default=None, repr=False, compare=False)
+    # what it was fitted with, as for the task; not pickled
+    clip: Clip | None = field(default=None, repr=False, compare=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "clip": None}
 
     @property
     def certainty(self) -> float | None:

@@ -499,7 +499,7 @@ class PromptTuner:
                 f"{out} holds a run with {len(run.rounds[0].pool_logits)} images in the pool, and"
                 f" this task has {len(split.pool)}. Give another folder."
             )
-        run.task = task
+        run.task, run.clip = task, self.clip
         self.run_, self.task_ = run, task
         return run
 

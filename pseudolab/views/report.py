@@ -46,9 +46,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pseudolab.data.images import ImageSet
 from pseudolab.data.tasks import Task
 from pseudolab.io import write_atomically
 from pseudolab.method.intervals import wilson_interval
+from pseudolab.method.near_duplicates import from_here, near_duplicates
 from pseudolab.method.run import Round, Run
 from pseudolab.settings import PACKAGE
 from pseudolab.views.explorer import MOST_PICTURES, task_of
@@ -75,6 +77,7 @@ from pseudolab.views.plots import (
     plot_precision,
     plot_score,
 )
+from pseudolab.views.review import as_jpeg
 from pseudolab.views.run_page import run_page, weakest_first
 
 # %% ../../nbs/lab/views/report.ipynb #c002a
@@ -547,7 +550,7 @@ def report_html(
         '<!doctype html>\n<html lang="en">'
         f"<head>{_page_head(title)}</head>"
         f"<body><main><h1><bdi>{escape(title)}</bdi></h1>{_lead(runs)}{together}"
-        f"{''.join(sections)}</main>"
+        f"{''.join(sections)}{_copies(runs, task)}</main>"
         f"<footer>{FOOTER}</footer></body></html>\n"
     )
 
@@ -609,3 +612,57 @@ def _page_of(run: Run, task: Task | None) -> str:
     if task_of(run, task) is None:
         return f'<p class="quiet">{NO_PICTURES}</p>'
     return run_page(run, task=task, pictures=MOST_PICTURES).html()
+
+
+# %% ../../nbs/lab/views/report.ipynb #88b61112
+PAIRS = 8  # of near-duplicates that are shown
+THUMBNAIL = 112  # pixels: the longest side
+NO_CLIP = (
+    "Near-duplicates between training and test images were not looked for, since the CLIP of this"
+    " run is not at hand: set run.clip before run.report."
+)
+
+
+def _copies(runs: Sequence[Run], task: Task | None) -> str:
+    "A section for each CLIP and files that the runs have, where near-duplicates are found"
+    found: dict[tuple[Any, ...], str] = {}
+    for run in runs:
+        about = task_of(run, task)
+        if about is None or not (about.train.paths and about.test.paths):
+            continue
+        key = (run.settings.clip.get("digest"), about.train.digest(), about.test.digest())
+        if key not in found or run.clip is not None:
+            found[key] = _copies_in(run, about)
+    return "".join(found.values())
+
+
+def _copies_in(run: Run, task: Task) -> str:
+    "What the CLIP of a run says of its files; nothing if no two are nearly the same"
+    if run.clip is None:
+        return f'<p class="quiet">{NO_CLIP}</p>'
+    found = near_duplicates(run.clip, task, nearest=PAIRS)
+    if not found.n_pairs:
+        return ""
+    rows = [
+        [_file_cell(row.train, task.train), _file_cell(row.test, task.test), _cosine(row.cosine)]
+        for row in found.nearest.itertuples()
+    ]
+    shown = table("The nearest pairs.", ["training image", "test image", "#cosine"], rows)
+    return (
+        f"<section><h2>Near-duplicates</h2><p>{escape(found.outcome)}</p>"
+        f"<details><summary>Show them</summary>{shown}</details></section>"
+    )
+
+
+def _file_cell(
+    file: str,  # one of `images`
+    images: ImageSet,
+) -> str:
+    at = [str(path) for path in images.paths or []].index(file)
+    picture = as_jpeg(images.images[at], THUMBNAIL)
+    named = f"<bdi>{escape(from_here(file))}</bdi>"
+    return f'<td class="name"><img src="{picture}" alt=""><br>{named}</td>'
+
+
+def _cosine(value: float) -> str:
+    return number_cell(f"{value:.4f}")

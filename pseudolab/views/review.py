@@ -28,10 +28,10 @@ SIDE = 640  # pixels: the longest side of a photo on the page
 TOP = ("first", "second", "third")
 
 
-def _as_jpeg(picture: Image.Image) -> str:
-    "A photo as a page can hold it, made smaller if it is larger than `SIDE`"
+def as_jpeg(picture: Image.Image, side: int = SIDE) -> str:
+    "A photo as a page can hold it, made smaller if its longest side is longer than `side`"
     small = picture.convert("RGB")
-    small.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+    small.thumbnail((side, side), Image.Resampling.LANCZOS)
     file = io.BytesIO()
     small.save(file, format="JPEG", quality=85)
     return f"data:image/jpeg;base64,{base64_text(file.getvalue())}"
@@ -48,7 +48,7 @@ def _photo(row: "pd.Series[Any]", picture: Image.Image, class_names: list[str]) 
         "image": str(row["image"]),
         "why": row["why"],
         "top": top,
-        "picture": _as_jpeg(picture),
+        "picture": as_jpeg(picture),
     }
 
 

@@ -2,6 +2,9 @@
 and however little is labelled.
 """
 
+import base64
+import io
+import pickle
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -10,16 +13,22 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
+from PIL import Image
 
+from pseudolab import PromptTuner, load_task
 from pseudolab.method.intervals import wilson_interval
+from pseudolab.method.near_duplicates import from_here
 from pseudolab.method.pseudolabels import precision
 from pseudolab.method.run import Round, Run, RunSettings
 from pseudolab.views.format import percent, points, short
 from pseudolab.views.plots import MARKS, plot_per_class, plot_precision, plot_score
-from pseudolab.views.report import compared, outcome, report_html, write_report
+from pseudolab.views.report import _copies, compared, outcome, report_html, write_report
+from support.clips import untrained
+from support.photos import picture
 from support.runs import made_up, noise_task
 
 matplotlib.use("Agg")
@@ -330,6 +339,111 @@ def test_two_runs_on_the_same_pictures_share_a_page(with_pictures):
 def test_another_task_is_refused(with_pictures):
     with pytest.raises(ValueError, match="is not the one of this run"):
         report_html([with_pictures], noise_task(list(THREE), 60, 60, seed=3))
+
+
+# --- near-duplicates
+
+
+class Eyes:
+    "A CLIP that sees what it is told: a vector per training and per test image"
+
+    def __init__(self, task, train: np.ndarray, test: np.ndarray):
+        self.seen = {id(task.train.images): train, id(task.test.images): test}
+
+    def image_features(self, images):
+        rows = torch.from_numpy(self.seen[id(images)])
+        return rows / rows.norm(dim=1, keepdim=True)
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch, own_cache):
+    "A run on twelve training and ten test files; test image i is near training image i + 1"
+    monkeypatch.chdir(tmp_path)
+    for at in range(12):
+        colour = (20 * at, 255 - 20 * at, 0)
+        picture(
+            tmp_path / "train" / ("a" if at < 6 else "b") / f"{at:02} <b>&.png", colour, (300, 150)
+        )
+    for at in range(10):
+        colour = (20 * at, 0, 99)
+        picture(tmp_path / "test" / ("a" if at < 5 else "b") / f"{at:02}.png", colour, (40, 80))
+    task = load_task("folder", root=tmp_path)
+    run = made_up(task, 1)
+    train = np.eye(13)[:12]
+    away = np.eye(13)[12]
+    # the farther down, the farther apart: cosines fall from 1 on
+    test = np.stack([train[at + 1] + 0.01 * at * away for at in range(10)])
+    run.clip = Eyes(task, train, test)
+    return run
+
+
+def near_section(text: str) -> str:
+    assert text.count("<h2>Near-duplicates</h2>") == 1
+    return text[text.index("<h2>Near-duplicates</h2>") : text.rindex("</section>")]
+
+
+def test_near_duplicates_are_shown_with_their_files_and_cosines(files):
+    section = near_section(report_html([files]))
+    assert "10 pairs of a training and a test image are nearly the same" in section
+    assert "<details><summary>" in section and "<details open" not in section
+    page = Page(section)
+    rows = [row for row in page.rows if len(row) == 3 and row[0] != "training image"]
+    train = sorted(str(path) for path in files.task.train.paths)
+    test = sorted(str(path) for path in files.task.test.paths)
+    cosines = [1 / np.sqrt(1 + (0.01 * at) ** 2) for at in range(8)]
+    assert rows == [
+        [from_here(train[at + 1]), from_here(test[at]), f"{cosines[at]:.4f}"] for at in range(8)
+    ]
+    assert rows[0][0] == "train/a/01 <b>&.png"
+    # small pictures of just these files, in the page itself
+    assert len(page.references) == 16
+    for reference, at in ((page.references[4], 3), (page.references[14], 8)):
+        head, _, data = reference.partition(",")
+        assert head == "data:image/jpeg;base64"
+        small = Image.open(io.BytesIO(base64.b64decode(data)))
+        assert small.size == (112, 56)
+        mean = np.asarray(small).mean(axis=(0, 1))
+        assert np.abs(mean - (20 * at, 255 - 20 * at, 0)).max() < 4
+
+
+def test_nothing_stands_there_without_near_duplicates_or_without_files(files, with_pictures):
+    text = report_html([files])
+    task = files.task
+    files.clip = Eyes(task, np.eye(22)[:12], np.eye(22)[12:])
+    without = report_html([files])
+    assert "ear-duplicates" not in without
+    assert text.replace(text[text.index("<section><h2>Near-dup") : text.index("</main>")], "") == (
+        without
+    )
+    with_pictures.clip = files.clip
+    assert "ear-duplicates" not in report_html([with_pictures])
+
+
+def test_runs_on_the_same_files_share_the_section(files):
+    beside = made_up(files.task, 1, seed=1)
+    for clip in (files.clip, None):
+        beside.clip = clip
+        for runs in ([files, beside], [beside, files]):
+            near_section(_copies(runs, None))
+    assert near_section(report_html([beside, files])) == near_section(_copies([files], None))
+
+
+def test_a_run_knows_its_clip_and_its_pickle_does_not_carry_it(files):
+    tuner = PromptTuner(untrained(), strategy="zero_shot")
+    run = tuner.fit(files.task, progress=False)
+    assert run.clip is tuner.clip
+    assert replace(run, rounds=[]).clip is tuner.clip
+    again = pickle.loads(pickle.dumps(run))
+    assert again.clip is None and again.settings == run.settings
+
+
+def test_a_run_without_its_clip_says_what_to_do(files):
+    files.clip = None
+    text = report_html([files])
+    assert "were not looked for" in text and "set run.clip" in text
+    assert "<h2>Near-duplicates" not in text
+    bare = Run(files.settings, files.rounds)
+    assert "ear-duplicates" not in report_html([bare])
 
 
 # --- little is labelled
