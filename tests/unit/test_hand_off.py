@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+import torch
 from sklearn.exceptions import NotFittedError
 
 from pseudolab import PromptTuner, load_task
@@ -16,7 +17,7 @@ from pseudolab.method import hand_off
 from pseudolab.method.hand_off import export_label_studio, export_onnx
 from pseudolab.method.recipe import Recipe
 from pseudolab.method.strategies import Strategy
-from support.clips import untrained
+from support.clips import untrained, wrapped
 from support.photos import picture, quietly
 from support.runs import noise_task
 
@@ -140,10 +141,11 @@ def test_what_label_studio_cannot_show_is_refused_and_nothing_is_written(loose, 
 
 @pytest.mark.parametrize("letter", ["\x00", "\x1b", "\ufffe"])
 def test_a_name_that_xml_has_no_place_for_is_refused(loose, tmp_path, letter):
-    loose.settings.task["class_names"][1] = f"river{letter}"
-    loose.task = None
+    for names in (loose.settings.task["class_names"], loose.task.class_names):
+        names[1] = f"river{letter}"
     with pytest.raises(ValueError, match=r"river\\.* control character"):
-        hand_off._interface(loose.class_names)
+        export_label_studio(loose, tmp_path / "out", root=tmp_path)
+    assert not (tmp_path / "out").exists()
     assert b"&#09;" in hand_off._interface(["a\tb", "c"])
 
 
@@ -152,13 +154,12 @@ def test_a_name_that_xml_has_no_place_for_is_refused(loose, tmp_path, letter):
 
 def tuned(prompt: str, names=HOSTILE, **options) -> tuple[PromptTuner, np.ndarray]:
     "A tuner of a tiny CLIP, and pictures as it sees them"
-    vision = {"layers": 2}
-    tuner = PromptTuner(
-        untrained(vision=vision), prompt=prompt, strategy=ONE_ROUND, recipe=BRIEF, **options
-    )
+    # in float64, as the pocket CLIP: what is exported is another copy of it
+    clip = wrapped(untrained(vision={"layers": 2}).model, "tiny", 40, precision="fp64")
+    tuner = PromptTuner(clip, prompt=prompt, strategy=ONE_ROUND, recipe=BRIEF, **options)
     task = noise_task(names, 12, 12)
     quietly(tuner.fit, task, progress=False)
-    return tuner, tuner.clip.pixels(task.test.images).numpy()
+    return tuner, tuner.clip.pixels(task.test.images).float().numpy()
 
 
 def run_onnx(path: Path, pixels: np.ndarray) -> np.ndarray:
@@ -183,14 +184,17 @@ def test_the_file_gives_what_the_tuner_gives(tmp_path, own_cache, prompt, option
     onnx = pytest.importorskip("onnx", reason=WHY)
     pytest.importorskip("onnxscript", reason=WHY)
     tuner, pixels = tuned(prompt, prompt_options=options)
-    before = tuner.predict_proba(pixels)
+    before = tuner.predict_proba(torch.from_numpy(pixels))
     path = export_onnx(tuner, tmp_path / "classifier.onnx")
     # for any number of pictures, not only for that of the example
     for n in (1, 2, 12):
         given = run_onnx(path, pixels[:n])
         assert given.dtype == np.float32
         assert np.abs(given - before[:n]).max() < 1e-5
-    assert np.array_equal(tuner.predict_proba(pixels), before), "the tuner itself has changed"
+    assert np.array_equal(tuner.predict_proba(torch.from_numpy(pixels)), before), (
+        "the tuner itself has changed"
+    )
+    assert tuner.clip.model.visual.proj.dtype == torch.float64
     model = onnx.load(path)
     onnx.checker.check_model(model)
     about = {entry.key: entry.value for entry in model.metadata_props}
