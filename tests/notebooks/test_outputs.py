@@ -70,6 +70,19 @@ def stale_widgets(data: dict[str, str]) -> list[str]:
     return wrong
 
 
+def printed_by(path: Path) -> str:
+    "All text that the cells of a notebook have shown or printed, but for widgets"
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    streams = [joined(output.get("text", "")) for one in cells for output in one.get("outputs", [])]
+    texts = [text for data in shown(path) for text in data.values() if MARK not in text]
+    return "\n".join([*streams, *texts])
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_no_output_names_a_folder_of_the_machine_that_made_it(path):
+    assert not re.findall(r"(?<![\w.])/(?:tmp|root|home|Users|var)/\S*", printed_by(path))
+
+
 WITH_WIDGETS = [
     path for path in NOTEBOOKS if any(MARK in data.get("text/html", "") for data in shown(path))
 ]
