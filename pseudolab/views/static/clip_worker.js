@@ -48,7 +48,7 @@ const CALLS = {
       side.features = open.clip.lent(side.features);
     const { name, classNames, template, recipe, pool, test } = open.task;
     const counts = { nPool: pool.labels.length, nTest: test.labels.length };
-    return { name, classNames, template, recipe, ...counts };
+    return { name, classNames, template, recipe, ...counts, testLabels: test.labels };
   },
 
   encodeTexts: ({ texts }) => open.clip.encodeTexts(texts),
