@@ -17,7 +17,7 @@ __all__ = [
     "learning_playground",
 ]
 
-# %% ../../nbs/lab/views/prompt_playground.ipynb #8b1cbbfc
+# %% ../../nbs/lab/views/prompt_playground.ipynb #f24e6e86
 import re
 from typing import Any
 
@@ -25,7 +25,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-# %% ../../nbs/lab/views/prompt_playground.ipynb #1f5a38de
+# %% ../../nbs/lab/views/prompt_playground.ipynb #efbed4cf
 from pseudolab.clip.model import Clip
 from pseudolab.data.tasks import Task
 from pseudolab.data.worlds.corpus import WORLDS
@@ -37,7 +37,7 @@ from pseudolab.views.format import percent
 from pseudolab.views.html import Widget, still_table
 from pseudolab.views.page_clip import page_script, task_data, weights_data
 
-# %% ../../nbs/lab/views/prompt_playground.ipynb #a831f8e3
+# %% ../../nbs/lab/views/prompt_playground.ipynb #9d72909d
 SITE_FOLDER = "site_libs/clip"  # inside the site: engine, text tower and the task below
 SITE_TASK = "satellite"
 
@@ -65,7 +65,7 @@ def clip_source(
     }
 
 
-# %% ../../nbs/lab/views/prompt_playground.ipynb #2149b67d
+# %% ../../nbs/lab/views/prompt_playground.ipynb #268dd4de
 def seen_words(
     clip: Clip,
 ) -> list[str]:
@@ -102,7 +102,7 @@ def template_result(
     }
 
 
-# %% ../../nbs/lab/views/prompt_playground.ipynb #fe8f3f69
+# %% ../../nbs/lab/views/prompt_playground.ipynb #8025f5b4
 def prompt_playground(
     clip: Clip,  # the pocket CLIP
     task: Task,
@@ -114,21 +114,22 @@ def prompt_playground(
 
     Raises ValueError for another CLIP, or if a test picture has no label.
     """
+    beat = "the published template" + ("" if learned is None else ", and then the learned prompt")
     about = (
-        f"Type: zero-shot accuracy on all {len(task.test)} test pictures of {task.name} follows,"
-        " computed in this page. Can you beat the published template? And the learned prompt?"
+        f"Type, and see what becomes of all {len(task.test):,} test pictures of {task.name}. A CLIP"
+        f" in this page reads your words. Can you beat {beat}?"
     )
     data = _common(clip, task, folder) | {
         "kind": "write",
         "title": f"Write the prompt yourself: {task.name}",
-        "about": about if learned is not None else about.rpartition(" And")[0],
+        "about": about,
         "learned": learned,
         "words": seen_words(clip),
     }
     return _widget(data)
 
 
-# %% ../../nbs/lab/views/prompt_playground.ipynb #64571c39
+# %% ../../nbs/lab/views/prompt_playground.ipynb #729599a9
 def _common(clip: Clip, task: Task, folder: str | None) -> dict[str, Any]:
     "What both playgrounds have"
     return {
@@ -159,7 +160,7 @@ def _widget(data: dict[str, Any]) -> Widget:
     return Widget("prompt_playground", data, still, data["title"])
 
 
-# %% ../../nbs/lab/views/prompt_playground.ipynb #23685126
+# %% ../../nbs/lab/views/prompt_playground.ipynb #a8b93bd8
 def learning_playground(
     clip: Clip,  # the pocket CLIP
     task: Task,
@@ -172,8 +173,8 @@ def learning_playground(
     Raises ValueError for another CLIP, or if a test picture has no label.
     """
     about = (
-        f"GRIP without a label, in this page: {len(task.train)} unlabelled pictures, a new prompt"
-        f" each round, real gradients. Accuracy is that of {len(task.test)} test pictures."
+        f"GRIP without a label, in this page: {len(task.train):,} unlabelled pictures, a new"
+        " prompt each round, exact gradients through the text tower."
     )
     data = _common(clip, task, folder) | {
         "kind": "learn",

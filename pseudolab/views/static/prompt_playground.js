@@ -14,7 +14,9 @@ async function openEngine({ script, weights, task, folder }) {
 
 function readScript(path) {
   return new Promise((resolve, reject) => {
-    const missing = `${path} could not be read: this page has no CLIP beside it.`;
+    const missing =
+      `${path} could not be read: this page has no CLIP beside it.` +
+      " In a notebook, leave `folder` out: then the widget carries it.";
     const script = make("script", { src: path });
     script.onload = resolve;
     script.onerror = () => reject(new Error(missing));
@@ -22,22 +24,22 @@ function readScript(path) {
   });
 }
 
-// The engine once it is needed; `say` is told how it stands, and a failure may be tried again
-function engineOf(source, say) {
+// The engine once it is needed; `say` is told how it stands, and a failure may be tried again.
+// `warm` is done before the first answer: code that has run once is faster
+function engineOf(source, say, warm = () => {}) {
   let opening = null;
   return () => {
     if (!opening) {
       say("Fetching the CLIP: 2.7 MB \u2026");
       opening = openEngine(source).then(
-        (engine) => {
+        async (engine) => {
+          await warm(engine);
           say("");
           return engine;
         },
         (error) => {
           opening = null;
-          throw new Error(
-            `${error.message} In a notebook, leave \`folder\` out: then the widget carries it.`,
-          );
+          throw error;
         },
       );
     }
@@ -69,7 +71,8 @@ function confusions(counts, n) {
 
 function confusionText(counts, names) {
   const found = confusions(counts, 2);
-  if (!found.length) return make("p", {}, "No picture is taken for another class.");
+  const line = (...text) => make("p", { class: "confusions" }, ...text);
+  if (!found.length) return line("No picture is taken for another class.");
   const told = found.map(({ truth, taken, images, of }, i) => [
     i ? ", and " : "",
     `${images} of ${of} pictures of `,
@@ -77,7 +80,7 @@ function confusionText(counts, names) {
     " are taken for ",
     make("b", {}, make("bdi", {}, names[taken])),
   ]);
-  return make("p", {}, "Commonest confusions: ", ...told.flat(), ".");
+  return line("Commonest confusions: ", ...told.flat(), ".");
 }
 
 const weakestFirst = (perClass) =>
@@ -119,7 +122,7 @@ const barsKey = (name) =>
     "p",
     { class: "quiet" },
     make("span", { class: "was key-was", "aria-hidden": "true" }),
-    ` ${name}; the weakest class stands first`,
+    `${name}; the weakest class stands first`,
   );
 
 // A score on a line from 0 to 100 %, with ticks for those to beat: [[name, share, class], ...]
@@ -133,6 +136,13 @@ function scoreLine(score, ticks) {
     ),
   );
 }
+
+const written = (n) => n.toLocaleString("en");
+
+// What an accuracy was measured on, and how far chance reaches: its 95 % interval
+const measuredOn = (score, n) =>
+  `accuracy on ${written(n)} test pictures, \u00b1 ` +
+  (196 * Math.sqrt((score * (1 - score)) / n)).toFixed(1);
 
 const head = (score, before, quiet) => [
   make(
@@ -198,7 +208,12 @@ function mountWriting(root, data) {
   let shown = { ...state, ...published };
   let tries = [];
   const status = make("span", { class: "quiet status" });
-  const engine = engineOf(data.source, (text) => { status.textContent = text; });
+  const engine = engineOf(
+    data.source,
+    (text) => { status.textContent = text; },
+    // if this template cannot be measured, the reader's first question will say so
+    ({ clip }) => clip.measure(filled(data.template, names)).catch(() => null),
+  );
   const live = announcer();
 
   const inputId = freshId();
@@ -240,7 +255,7 @@ function mountWriting(root, data) {
   const backButton = make(
     "button",
     { type: "button", onclick: () => set({ template: data.template, names: [...names] }) },
-    "Published template",
+    "Start again",
   );
 
   root.classList.add("playground", "prompt");
@@ -291,7 +306,7 @@ function mountWriting(root, data) {
       paint();
       const took = performance.now() - question.asked;
       root.dataset.took = took.toFixed(1);
-      status.textContent = `${data.nTest} pictures in ${Math.max(1, Math.round(took))} ms`;
+      status.textContent = `${written(data.nTest)} pictures in ${Math.max(1, Math.round(took))} ms`;
       live.tell(spoken());
     } catch (error) {
       tellError(error);
@@ -328,7 +343,7 @@ function mountWriting(root, data) {
 
   function tellUnseen(unseen) {
     const words = unseen.map((word) => `\u201c${word}\u201d`).join(", ");
-    say(`No caption that CLIP learned from has ${words}. The numbers are those of before.`);
+    say(`No caption that CLIP learned from has ${words}. The numbers below wait.`);
   }
 
   // The sentence that CLIP reads for the first class that has an unseen word, or for the weakest
@@ -357,7 +372,7 @@ function mountWriting(root, data) {
 
   function paint() {
     result.replaceChildren(
-      ...head(shown.score, published.score, `accuracy on ${data.nTest} test pictures`),
+      ...head(shown.score, published.score, measuredOn(shown.score, data.nTest)),
       scoreLine(shown.score, lines()),
       make(
         "div",
@@ -391,7 +406,7 @@ function mountWriting(root, data) {
   async function keep() {
     await ask({ ...state, asked: performance.now() });
     if (root.classList.contains("stale") || !isSame(shown, state)) return;
-    if (!tries.some((one) => isSame(one, shown))) tries.push({ ...shown, number: tries.length + 1 });
+    if (!tries.some((one) => isSame(one, shown))) tries.push(shown);
     paintBoard();
     const place = tries.filter(({ score }) => score > shown.score).length + 1;
     live.tell(`Kept: ${percent(shown.score)}, place ${place} of your ${tries.length}.`, 100);
@@ -436,6 +451,7 @@ function mountWriting(root, data) {
         "button",
         {
           type: "button",
+          class: "board-clear",
           onclick: () => {
             tries = [];
             paintBoard();
@@ -529,6 +545,7 @@ function mountLearning(root, data) {
   const chartBox = make("div");
   const key = make("div");
   const verdict = make("div");
+  const confused = make("div");
   const bars = make("div");
   const table = make("div");
   const details = make(
@@ -559,7 +576,7 @@ function mountLearning(root, data) {
     make(
       "div",
       { class: "playground-halves" },
-      make("div", {}, result, chartBox, key, verdict),
+      make("div", {}, result, chartBox, key, verdict, confused),
       bars,
     ),
     details,
@@ -654,9 +671,9 @@ function mountLearning(root, data) {
     const run = newest();
     const about = run ? `round ${now.round} of ${run.planned}: ${run.name}` : "zero-shot CLIP";
     result.replaceChildren(
-      ...head(now.score, published.score, `accuracy on ${data.nTest} test pictures; ${about}`),
-      confusionText(now.counts, names),
+      ...head(now.score, published.score, `${measuredOn(now.score, data.nTest)}; ${about}`),
     );
+    confused.replaceChildren(confusionText(now.counts, names));
     chart();
     key.replaceChildren(
       legend([
@@ -707,7 +724,7 @@ function mountLearning(root, data) {
     table.replaceChildren(
       plainTable(
         "By round",
-        ["round", "K", "pseudolabels", "in this page", ...(data.line.length ? ["Python"] : [])],
+        ["round", "K", "labels", "page", ...(data.line.length ? ["Python"] : [])],
         range(length).map((i) => [
           String(i),
           own[i] && i ? own[i].k : "",
