@@ -17,7 +17,7 @@ __all__ = [
     "learning_playground",
 ]
 
-# %% ../../nbs/lab/views/prompt_playground.ipynb #f24e6e86
+# %% ../../nbs/lab/views/prompt_playground.ipynb #8b1cbbfc
 import re
 from typing import Any
 
@@ -25,7 +25,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-# %% ../../nbs/lab/views/prompt_playground.ipynb #efbed4cf
+# %% ../../nbs/lab/views/prompt_playground.ipynb #1f5a38de
 from pseudolab.clip.model import Clip
 from pseudolab.data.tasks import Task
 from pseudolab.data.worlds.corpus import WORLDS
@@ -37,7 +37,7 @@ from pseudolab.views.format import percent
 from pseudolab.views.html import Widget, still_table
 from pseudolab.views.page_clip import page_script, task_data, weights_data
 
-# %% ../../nbs/lab/views/prompt_playground.ipynb #9d72909d
+# %% ../../nbs/lab/views/prompt_playground.ipynb #a831f8e3
 SITE_FOLDER = "site_libs/clip"  # inside the site: engine, text tower and the task below
 SITE_TASK = "satellite"
 
@@ -65,7 +65,7 @@ def clip_source(
     }
 
 
-# %% ../../nbs/lab/views/prompt_playground.ipynb #268dd4de
+# %% ../../nbs/lab/views/prompt_playground.ipynb #2149b67d
 def seen_words(
     clip: Clip,
 ) -> list[str]:
@@ -102,7 +102,7 @@ def template_result(
     }
 
 
-# %% ../../nbs/lab/views/prompt_playground.ipynb #8025f5b4
+# %% ../../nbs/lab/views/prompt_playground.ipynb #7a90be10
 def prompt_playground(
     clip: Clip,  # the pocket CLIP
     task: Task,
@@ -129,7 +129,7 @@ def prompt_playground(
     return _widget(data)
 
 
-# %% ../../nbs/lab/views/prompt_playground.ipynb #729599a9
+# %% ../../nbs/lab/views/prompt_playground.ipynb #64571c39
 def _common(clip: Clip, task: Task, folder: str | None) -> dict[str, Any]:
     "What both playgrounds have"
     return {
@@ -160,7 +160,7 @@ def _widget(data: dict[str, Any]) -> Widget:
     return Widget("prompt_playground", data, still, data["title"])
 
 
-# %% ../../nbs/lab/views/prompt_playground.ipynb #a8b93bd8
+# %% ../../nbs/lab/views/prompt_playground.ipynb #2c6c6e5b
 def learning_playground(
     clip: Clip,  # the pocket CLIP
     task: Task,

@@ -343,6 +343,14 @@ class PocketClip {
     return [...new Set(words.filter(isUnseen))].sort();
   }
 
+  // Words, digits and runs of signs that no caption had
+  unseenPieces(texts) {
+    const { tokenizer, rowOfToken } = this;
+    const pieces = new Set(texts.flatMap((text) => tokenizer.pieces(text)));
+    const isUnseen = (piece) => tokenizer.word(piece).some((id) => !rowOfToken.has(id));
+    return [...pieces].filter(isUnseen).sort();
+  }
+
   // The ids of a text with its end, and with its start. Throws an Error if one is unknown, or if
   // `room` positions are too few.
   tokenIds(text, room = this.contextLength) {

@@ -98,6 +98,10 @@ class PageClip {
     return this.call("unseenWords", { texts });
   }
 
+  unseenPieces(texts) {
+    return this.call("unseenPieces", { texts });
+  }
+
   measure(sentences) {
     return this.call("measure", { sentences });
   }

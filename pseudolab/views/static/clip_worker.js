@@ -54,6 +54,7 @@ const CALLS = {
   encodeTexts: ({ texts }) => open.clip.encodeTexts(texts),
   encodeImages: ({ rgba }) => open.clip.encodeImages(rgba),
   unseenWords: ({ texts }) => open.clip.unseenWords(texts),
+  unseenPieces: ({ texts }) => open.clip.unseenPieces(texts),
 
   // Zero-shot CLIP with any sentences on the test images of the open task
   measure({ sentences }) {

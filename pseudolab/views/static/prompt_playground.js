@@ -15,7 +15,7 @@ async function openEngine({ script, weights, task, folder }) {
 function readScript(path) {
   return new Promise((resolve, reject) => {
     const missing =
-      `${path} could not be read: this page has no CLIP beside it.` +
+      `The script ${path} could not be read: this page has no CLIP beside it.` +
       " In a notebook, leave `folder` out: then the widget carries it.";
     const script = make("script", { src: path });
     script.onload = resolve;
@@ -158,7 +158,8 @@ const head = (score, before, quiet) => [
 
 // ---- write the prompt
 
-const WORD = /[\p{L}\p{N}_]+/gu;
+// what a text is made of, as CLIP's tokenizer cuts it
+const PIECE = /'s|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+/giu;
 
 const filled = (template, names) => names.map((name) => template.replace("{}", () => name));
 
@@ -175,7 +176,7 @@ function faultOf(template, names) {
 function markedText(text, unseen) {
   const pieces = [];
   let at = 0;
-  for (const { 0: word, index } of text.matchAll(WORD)) {
+  for (const { 0: word, index } of text.matchAll(PIECE)) {
     if (!unseen.includes(word.toLowerCase())) continue;
     pieces.push(text.slice(at, index), make("mark", { title: "CLIP never saw this word" }, word));
     at = index + word.length;
@@ -294,7 +295,7 @@ function mountWriting(root, data) {
     try {
       const { clip, task } = await engine();
       const sentences = filled(question.template, question.names);
-      const unseen = await clip.unseenWords(sentences);
+      const unseen = await clip.unseenPieces(sentences);
       if (isOld()) return;
       mark(question, unseen);
       if (unseen.length) return tellUnseen(unseen);
@@ -349,7 +350,7 @@ function mountWriting(root, data) {
   // The sentence that CLIP reads for the first class that has an unseen word, or for the weakest
   function mark(question, unseen) {
     const sentences = filled(question.template, question.names);
-    const has = (text) => (text.toLowerCase().match(WORD) ?? []).some((w) => unseen.includes(w));
+    const has = (text) => (text.toLowerCase().match(PIECE) ?? []).some((w) => unseen.includes(w));
     const found = sentences.findIndex(has);
     const sentence = sentences[found < 0 ? weakestFirst(shown.perClass)[0] : found];
     echo.replaceChildren("CLIP reads: ", markedText(sentence, unseen));
