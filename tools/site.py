@@ -14,10 +14,10 @@ for developers only, so they are imported inside the functions that need them.
 
 import argparse
 import ast
+import base64
 import contextlib
 import hashlib
 import html
-import base64
 import importlib
 import io
 import json
