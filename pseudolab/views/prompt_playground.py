@@ -17,27 +17,27 @@ __all__ = [
     "learning_playground",
 ]
 
-# %% ../../nbs/lab/views/prompt_playground.ipynb #8b1cbbfc
+# %% ../../nbs/lab/views/prompt_playground.ipynb #9b1cda7b
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 
-# %% ../../nbs/lab/views/prompt_playground.ipynb #1f5a38de
+# %% ../../nbs/lab/views/prompt_playground.ipynb #c7c7b803
 from pseudolab.clip.model import Clip
 from pseudolab.data.tasks import Task
 from pseudolab.data.worlds.corpus import WORLDS
 from pseudolab.method.prompts.base import TemplatePrompt
 from pseudolab.method.recipe import Recipe
-from pseudolab.method.run import Run
 from pseudolab.method.zero_shot import per_class_accuracy
 from pseudolab.views.format import percent
 from pseudolab.views.html import Widget, still_table
 from pseudolab.views.page_clip import page_script, task_data, weights_data
 
-# %% ../../nbs/lab/views/prompt_playground.ipynb #a831f8e3
+# %% ../../nbs/lab/views/prompt_playground.ipynb #9d72909d
 SITE_FOLDER = "site_libs/clip"  # inside the site: engine, text tower and the task below
 SITE_TASK = "satellite"
 
@@ -65,7 +65,7 @@ def clip_source(
     }
 
 
-# %% ../../nbs/lab/views/prompt_playground.ipynb #2149b67d
+# %% ../../nbs/lab/views/prompt_playground.ipynb #268dd4de
 def seen_words(
     clip: Clip,
 ) -> list[str]:
@@ -102,7 +102,7 @@ def template_result(
     }
 
 
-# %% ../../nbs/lab/views/prompt_playground.ipynb #7a90be10
+# %% ../../nbs/lab/views/prompt_playground.ipynb #8025f5b4
 def prompt_playground(
     clip: Clip,  # the pocket CLIP
     task: Task,
@@ -129,7 +129,7 @@ def prompt_playground(
     return _widget(data)
 
 
-# %% ../../nbs/lab/views/prompt_playground.ipynb #64571c39
+# %% ../../nbs/lab/views/prompt_playground.ipynb #729599a9
 def _common(clip: Clip, task: Task, folder: str | None) -> dict[str, Any]:
     "What both playgrounds have"
     return {
@@ -160,12 +160,12 @@ def _widget(data: dict[str, Any]) -> Widget:
     return Widget("prompt_playground", data, still, data["title"])
 
 
-# %% ../../nbs/lab/views/prompt_playground.ipynb #2c6c6e5b
+# %% ../../nbs/lab/views/prompt_playground.ipynb #7d89abfa
 def learning_playground(
     clip: Clip,  # the pocket CLIP
     task: Task,
     *,
-    run: Run | None = None,  # Python's own, of GRIP without labels and seed 0; None: no line of it
+    scores: Sequence[float] = (),  # Python's after each round from 0, of GRIP, UL and seed 0
     folder: str | None = None,  # with the CLIP, beside the page; None: it is carried along
 ) -> Widget:
     """Make a playground that learns a textual prompt from pseudolabels, round by round.
@@ -181,7 +181,7 @@ def learning_playground(
         "title": f"Learn the prompt: {task.name}",
         "about": about,
         "even": max(1, len(task.train) // len(task.class_names)),
-        "line": [] if run is None else [one.score for one in run.rounds],
+        "line": list(scores),
         "lineName": "in Python",
     }
     return _widget(data)

@@ -295,7 +295,8 @@ def table_of(page):
 
 
 def test_learning_gives_pythons_scores(browser, clip, task, grip, tmp_path):
-    widget = learning_playground(clip, task, run=grip)
+    scores = [round.score for round in grip.rounds]
+    widget = learning_playground(clip, task, scores=scores)
     with opened(browser, widget, tmp_path) as page:
         learn(page)
         assert "these are the scores that Python gets" in page.locator(".verdict").inner_text()
@@ -418,6 +419,27 @@ def test_without_a_script_a_table_stands_there(browser, writing, tmp_path):
     assert percent(writing.data["published"]["score"]) in told
     assert page.locator("tbody tr").count() == len(writing.data["names"])
     context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("kind", ["write", "learn"])
+def test_axe_finds_nothing_serious(browser, clip, task, writing, grip, tmp_path, kind, scheme):
+    api = pytest.importorskip("axe_playwright_python.sync_playwright")
+    scores = [round.score for round in grip.rounds]
+    widget = writing if kind == "write" else learning_playground(clip, task, scores=scores)
+    with opened(browser, widget, tmp_path, color_scheme=scheme) as page:
+        for summary in page.locator("summary").all():
+            summary.click()
+        if kind == "write":
+            write(page, "lovely {}")
+            page.keyboard.press("Enter")
+            page.wait_for_selector("tbody")
+            field(page).fill("a zeppelin over {}")
+            page.wait_for_selector("mark")
+        page.wait_for_timeout(200)
+        found = api.Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+    grave = [rule for rule in found if rule["impact"] in ("serious", "critical")]
+    assert not [(rule["id"], node["html"]) for rule in grave for node in rule["nodes"]]
 
 
 @pytest.mark.parametrize("kind", ["write", "learn"])

@@ -140,9 +140,14 @@ function scoreLine(score, ticks) {
 const written = (n) => n.toLocaleString("en");
 
 // What an accuracy was measured on, and how far chance reaches: its 95 % interval
+const reach = (score, n) => 1.96 * Math.sqrt((score * (1 - score)) / n);
 const measuredOn = (score, n) =>
-  `accuracy on ${written(n)} test pictures, \u00b1 ` +
-  (196 * Math.sqrt((score * (1 - score)) / n)).toFixed(1);
+  `accuracy on ${written(n)} test pictures, \u00b1 ${(100 * reach(score, n)).toFixed(1)}`;
+
+function standing(score, other, n) {
+  if (score <= other) return "";
+  return score - other > reach(score, n) ? ", beaten" : ", ahead of it, but within chance";
+}
 
 const head = (score, before, quiet) => [
   make(
@@ -384,7 +389,7 @@ function mountWriting(root, data) {
             {},
             make("span", { class: `tick ${look}`, "aria-hidden": "true" }),
             `${name} ${percent(score)}`,
-            shown.score > score ? " \u2713 beaten" : "",
+            standing(shown.score, score, data.nTest),
           ),
         ),
         status,
