@@ -307,6 +307,18 @@ def test_learning_gives_pythons_scores(browser, clip, task, grip, tmp_path):
         assert score(page) == expected[-1]
 
 
+def test_scores_that_differ_from_pythons_are_told(browser, clip, task, grip, tmp_path):
+    scores = [round.score for round in grip.rounds]
+    scores[1] += 1 / len(task.test)
+    with opened(browser, learning_playground(clip, task, scores=scores), tmp_path) as page:
+        page.get_by_text("Another run").click()
+        page.get_by_role("slider", name="Rounds").fill("10")
+        learn(page, until="round 3")
+        assert "do not agree" in page.locator(".verdict").inner_text()
+        page.get_by_role("button", name="Stop").click()
+        page.wait_for_function("document.querySelector('.status').textContent.startsWith('stop')")
+
+
 def test_another_run_is_pythons_too(browser, clip, task, tmp_path):
     strategy = Strategy.named("ifpl", k=5, rounds=2)
     options = {"paradigm": "ul", "seed": 3, "selector": "argmax_top_k"}
