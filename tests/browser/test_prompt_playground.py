@@ -291,6 +291,7 @@ def learn(page, until="done"):
 
 def table_of(page):
     page.get_by_text("The rounds as a table").click()
+    page.wait_for_selector("tbody tr")
     return [row.split("\t") for row in page.locator("tbody tr").all_inner_texts()]
 
 

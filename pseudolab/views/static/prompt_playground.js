@@ -35,7 +35,7 @@ function engineOf(source, say, warm = () => {}) {
         async (engine) => {
           await warm(engine);
           say("");
-          return engine;
+          return { ...engine, opened: performance.now() };
         },
         (error) => {
           opening = null;
@@ -298,7 +298,7 @@ function mountWriting(root, data) {
 
   const ask = newestOnly(async (question, isOld) => {
     try {
-      const { clip, task } = await engine();
+      const { clip, task, opened } = await engine();
       const sentences = filled(question.template, question.names);
       const unseen = await clip.unseenPieces(sentences);
       if (isOld()) return;
@@ -310,7 +310,7 @@ function mountWriting(root, data) {
       shown = { template, names: own, score, perClass, counts };
       say(null);
       paint();
-      const took = performance.now() - question.asked;
+      const took = performance.now() - Math.max(question.asked, opened);
       root.dataset.took = took.toFixed(1);
       status.textContent = `${written(data.nTest)} pictures in ${Math.max(1, Math.round(took))} ms`;
       live.tell(spoken());
