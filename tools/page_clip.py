@@ -4,7 +4,8 @@
     python tools/page_clip.py kernel
 
 The first writes `clip.js`, `clip_weights.js` and a `clip_task_NAME.js` for each task, as
-pseudolab.views.page_clip makes them: always the same bytes.
+pseudolab.views.page_clip makes them: always the same bytes. With `--texts` the weights have no
+image tower, which is enough for the prompt playgrounds.
 
 The second compiles the inner loops, tools/clip_kernel.ts, into pseudolab/views/static/clip_wasm.js.
 Run it after that file was changed. It needs npm, and fetches the compiler, AssemblyScript.
@@ -62,11 +63,12 @@ def main() -> None:
     writer = commands.add_parser("write", help="write the scripts of a page")
     writer.add_argument("--out", type=Path, required=True, help="folder for the scripts")
     writer.add_argument("--task", action="append", default=[], help="a task; may be repeated")
+    writer.add_argument("--texts", action="store_true", help="leave the image tower out")
     given = parser.parse_args()
     if given.command == "kernel":
         write_kernel()
         return
-    for path in write_page_clip(given.out, given.task):
+    for path in write_page_clip(given.out, given.task, image_tower=not given.texts):
         print(f"{path} {path.stat().st_size / 1e6:.2f} MB")
 
 

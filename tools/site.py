@@ -14,10 +14,12 @@ for developers only, so they are imported inside the functions that need them.
 
 import argparse
 import ast
+import base64
 import contextlib
 import hashlib
 import html
 import importlib
+import io
 import json
 import re
 import shutil
@@ -26,6 +28,7 @@ import sys
 import tempfile
 import tomllib
 from dataclasses import dataclass, replace
+from functools import cache
 from importlib.metadata import distribution, version
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
@@ -871,6 +874,28 @@ def lean(
     return SIDE_LINK.sub(r'\1 class="\2\3</a>', page)
 
 
+# a picture inside a page; shorter ones are examples in code
+PNG = re.compile(r"data:image/png;base64,([A-Za-z0-9+/]{1000,}=*)")
+
+
+def light_pictures(
+    page: str,  # as HTML
+) -> str:
+    "A page whose PNG pictures are WebP, pixel for pixel the same, where that is smaller"
+    return PNG.sub(lambda picture: _as_webp(picture[0], picture[1]), page)
+
+
+@cache  # pages share pictures
+def _as_webp(picture: str, png: str) -> str:
+    from PIL import Image
+
+    image = Image.open(io.BytesIO(base64.b64decode(png)))
+    written = io.BytesIO()
+    image.save(written, "webp", lossless=True, quality=100, method=4, exact=True)
+    webp = f"data:image/webp;base64,{base64.b64encode(written.getvalue()).decode()}"
+    return min(picture, webp, key=len)
+
+
 CONTENTS = re.compile(r'<h2 id="toc-title">(.*?)</h2>(<ul>.*?</ul>)</nav>', re.S)
 
 
@@ -1185,7 +1210,9 @@ def render(
         scripts = (rf'<script src="\1{name}" defer></script>' for name in SCRIPTS)
         page = FUSE.sub("".join(scripts), page)
         page = with_address(page, path.relative_to(out), project)
-        path.write_text(lean(mark_solutions(accessible(page))), encoding="utf-8")
+        page = light_pictures(lean(mark_solutions(accessible(page))))
+        path.write_text(page, encoding="utf-8")
+    _own_clip(out)
     _own_search(out)
     if project.documentation:
         (out / "sitemap.xml").write_text(sitemap(project, list(pages)), encoding="utf-8")
@@ -1256,6 +1283,20 @@ def plain_prose(
             parts[at] = re.sub(sign, instead, parts[at])
         parts[at] = PAGE_LINK.sub(link, parts[at])
     return "".join(parts)
+
+
+CLIP_FOLDER = "site_libs/clip"  # inside the site: what its prompt playgrounds share
+
+
+def _own_clip(out: Path) -> None:
+    "The CLIP that pages read when a reader first types; only where a page asks for it"
+    pages = (path.read_text(encoding="utf-8") for path in sorted(out.rglob("*.html")))
+    wanted = re.compile(rf'"folder":"(\.\./)*{CLIP_FOLDER}"')
+    if any(wanted.search(page) for page in pages):
+        from pseudolab.views.page_clip import write_page_clip
+        from pseudolab.views.prompt_playground import SITE_TASK
+
+        write_page_clip(out / CLIP_FOLDER, [SITE_TASK], image_tower=False)
 
 
 def _own_search(out: Path) -> None:
@@ -1340,6 +1381,7 @@ TOOLS = (
     "latex2mathml",
     "markdown-it-py",
     "mdit-py-plugins",
+    "pillow",
     "pygments",
 )
 

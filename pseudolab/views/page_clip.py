@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import safetensors.numpy
 from open_clip.tokenizer import SimpleTokenizer
 
 from pseudolab.clip.loading import load_clip
@@ -72,6 +73,8 @@ def _data_script(name: str, data: dict[str, Any]) -> str:
 # %% ../../nbs/lab/views/page_clip.ipynb #f18e06e0
 def weights_data(
     clip: Clip,  # the pocket CLIP
+    *,
+    image_tower: bool = True,  # else a page can encode texts alone, with 2.2 MB less
 ) -> dict[str, Any]:
     """The shipped weights, the tokenizer's merges, and how pixels are normalised.
 
@@ -84,7 +87,7 @@ def weights_data(
             ' load_clip("pocket") as it comes.'
         )
     return {
-        "safetensors": base64_text(POCKET_WEIGHTS.read_bytes()),
+        "safetensors": base64_text(_shipped(image_tower)),
         "merges": base64_text(_merge_ids(clip.tokenizer).astype("<u2").tobytes()),
         "mean": preprocessing.mean.flatten().tolist(),
         "deviation": preprocessing.deviation.flatten().tolist(),
@@ -106,6 +109,17 @@ def pack_features(
 
 
 # %% ../../nbs/lab/views/page_clip.ipynb #003d7cc0
+def _shipped(image_tower: bool) -> bytes:
+    "The file of the weights, or one with those of the text tower alone"
+    file = POCKET_WEIGHTS.read_bytes()
+    if image_tower:
+        return file
+    weights = safetensors.numpy.load(file)
+    return safetensors.numpy.save(
+        {name: some for name, some in weights.items() if not name.startswith("visual.")}
+    )
+
+
 def _merge_ids(tokenizer: SimpleTokenizer) -> np.ndarray:  # uint16 (merges, 2)
     "The two tokens that each merge joins, in the order of merging."
     ids = tokenizer.encoder
@@ -154,10 +168,13 @@ def task_data(
 def write_page_clip(
     out: str | Path,  # folder
     tasks: Sequence[str] = (),  # names for `load_task`
+    *,
+    image_tower: bool = True,  # else pages can encode texts alone
 ) -> list[Path]:  # the files
     "Write every script that a page needs; the same bytes each time."
     clip = load_clip("pocket", device="cpu")
-    texts = {"clip": page_script(), "clip_weights": _data_script("weights", weights_data(clip))}
+    weights = weights_data(clip, image_tower=image_tower)
+    texts = {"clip": page_script(), "clip_weights": _data_script("weights", weights)}
     for name in tasks:
         data = task_data(load_task(name), clip, Recipe.pocket(), ("ssl", "trzsl"))
         texts[f"clip_task_{name}"] = _data_script(f"task_{name}", data)

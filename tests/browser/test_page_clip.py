@@ -446,6 +446,25 @@ def test_words_that_clip_never_saw_are_named(on_page, clip):
     assert "room for 32" in on_page(code, ["a " * 31])
 
 
+def test_pieces_that_clip_never_saw_are_named(on_page):
+    texts = ["A photo, of: 7 Zeppelins.", "zeppelins!?"]
+    assert on_page("return clip.unseenPieces(given)", texts) == ["!?", ".", "zeppelins"]
+
+
+def test_weights_without_an_image_tower_encode_texts(on_page, clip):
+    code = """
+      const other = await plabClip.start({ weights: given.weights });
+      const features = await other.encodeTexts(given.texts);
+      const refused = await other.encodeImages(new Uint8ClampedArray(12544)).catch(String);
+      other.close();
+      return { features: [...features], refused };"""
+    texts = ["a forest", "a photo of a river"]
+    given = {"weights": weights_data(clip, image_tower=False), "texts": texts}
+    got = on_page(code, given)
+    assert got["features"] == clip.encode_texts(texts).flatten().tolist()
+    assert "no image tower" in got["refused"]
+
+
 def test_a_missing_file_is_named(browser, folder):
     page = browser.new_page()
     page.goto((folder / "page.html").as_uri())

@@ -744,9 +744,21 @@ def test_a_class_shows_its_pictures(browser, tmp_path):
     truths = labels[chosen.index[chosen.label == 2]]
     with opened(browser, widget, tmp_path) as page:
         page.get_by_role("radio", name=re.compile("^class 2")).click()
-        page.locator(".sprites li").first.wait_for()
+        page.get_by_text("Pictures called class 2").wait_for()
         said = page.locator(".sprites li .visually-hidden").all_inner_texts()
         assert said == ["right" if c == 2 else f"wrong: class {c}" for c in truths]
+
+
+def test_pictures_of_the_weakest_class_are_there_at_once(browser, tmp_path):
+    logits, labels, widget = selector_widget()
+    table = audit(select_top_k(logits, 4), labels, 5)
+    weakest = int(np.argmin(table.right / table.chosen))
+    with opened(browser, widget, tmp_path) as page:
+        page.get_by_text(f"Pictures called class {weakest}").wait_for()
+        assert page.locator(".sprites li").count() == 4
+        assert page.locator(".sprites .miss").count() == 4 - table.right[weakest]
+        chosen = page.locator(".classes [aria-checked=true]")
+        assert chosen.inner_text().startswith(f"class {weakest}")
 
 
 def test_the_same_as_a_table(browser, tmp_path):
@@ -786,8 +798,9 @@ def test_selector_playground_by_keyboard(browser, tmp_path):
         slider = page.get_by_role("slider", name="K, images per class")
         assert slider.get_attribute("aria-valuetext") == "5"
         tab_to(page, "node.closest('.classes')")
+        shown = int(page.locator(".chosen-pictures bdi").inner_text().removeprefix("class "))
         page.keyboard.press("ArrowDown")
-        page.get_by_text("Pictures called class 1").wait_for()
+        page.get_by_text(f"Pictures called class {(shown + 1) % 5}").wait_for()
         tab_to(page, "node.tagName === 'SUMMARY'")
         page.keyboard.press("Enter")
         page.get_by_role("region", name="Pseudolabels by class").wait_for()

@@ -1,11 +1,17 @@
 """tools/site.py, piece by piece: names of pages, links, exported code, formulas, plain text."""
 
+import base64
+import io
 import json
+import re
 import sys
 from pathlib import PurePosixPath
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from pseudolab.views.prompt_playground import SITE_FOLDER, SITE_TASK
 from support import ROOT
 
 pytestmark = pytest.mark.slow
@@ -364,6 +370,32 @@ def test_a_page_has_a_way_past_its_navigation_and_contents_for_phones(site_build
     assert f'{meta}<details class="contents">{folded}' in made
     assert '<body class="x"><a class="skip-link" href="#quarto-document-content">' in made
     assert '<main id="quarto-document-content" tabindex="-1">' in made
+
+
+def test_pictures_keep_each_pixel_and_weigh_less(site_builder):
+    pixels = np.random.default_rng(0).integers(0, 9, (40, 60, 4), dtype=np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "png")
+    source = f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+    page = f'<img src="{source}"> and <code>data:image/png;base64,AAAA</code>'
+    made = site_builder.light_pictures(page)
+    assert len(made) < len(page) and "data:image/png;base64,AAAA<" in made
+    webp = re.search(r"data:image/webp;base64,([^\"]+)", made)[1]
+    image = Image.open(io.BytesIO(base64.b64decode(webp)))
+    assert np.array_equal(np.asarray(image), pixels)
+
+
+def test_the_clip_lies_where_pages_look_for_it(site_builder, tmp_path):
+    assert site_builder.CLIP_FOLDER == SITE_FOLDER
+    page = tmp_path / "lab" / "page.html"
+    page.parent.mkdir()
+    page.write_text("no playground")
+    site_builder._own_clip(tmp_path)
+    assert not (tmp_path / SITE_FOLDER).exists()
+    page.write_text(f'mountAll({{"source":{{"folder":"../../{SITE_FOLDER}"}}}})')
+    site_builder._own_clip(tmp_path)
+    names = sorted(path.name for path in (tmp_path / SITE_FOLDER).iterdir())
+    assert names == ["clip.js", f"clip_task_{SITE_TASK}.js", "clip_weights.js"]
 
 
 def test_solutions_are_marked(site_builder):

@@ -34,12 +34,14 @@ function fromHalf(half) {
 function readSafetensors(bytes) {
   const length = Number(new DataView(bytes.buffer).getBigUint64(0, true));
   const header = JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + length)));
-  return (name) => {
+  const read = (name) => {
     const { dtype, data_offsets: [from, until] } = header[name];
     const part = bytes.slice(8 + length + from, 8 + length + until).buffer;
     if (dtype === "I32") return new Int32Array(part);
     return Float64Array.from(new Uint16Array(part), fromHalf);
   };
+  read.has = (name) => Object.hasOwn(header, name);
+  return read;
 }
 
 // ---- parts of both towers
@@ -306,6 +308,11 @@ class PocketClip {
     this.scale = kernel.exp(read("logit_scale")[0]);
     this.text = numbers("transformer.resblocks.", 2).map((at) => new Block(kernel, read, at, true));
     this.textHead = new Head(kernel, norm("ln_final"), read("text_projection"), true);
+    if (read.has("visual.proj")) this.readImageTower(read, norm, numbers);
+  }
+
+  readImageTower(read, norm, numbers) {
+    const { kernel } = this;
     const pixels = read("visual.conv1.weight");
     const place = (row, column) => pixels[column * PATCH_NUMBERS + row];
     this.patch = packed(kernel, PATCH_NUMBERS, WIDTH, place);
@@ -334,6 +341,14 @@ class PocketClip {
     const words = texts.flatMap((text) => text.toLowerCase().match(/[\p{L}\p{N}_]+/gu) ?? []);
     const isUnseen = (word) => this.tokenizer.encode(word).some((id) => !this.rowOfToken.has(id));
     return [...new Set(words.filter(isUnseen))].sort();
+  }
+
+  // Words, digits and runs of signs that no caption had
+  unseenPieces(texts) {
+    const { tokenizer, rowOfToken } = this;
+    const pieces = new Set(texts.flatMap((text) => tokenizer.pieces(text)));
+    const isUnseen = (piece) => tokenizer.word(piece).some((id) => !rowOfToken.has(id));
+    return [...pieces].filter(isUnseen).sort();
   }
 
   // The ids of a text with its end, and with its start. Throws an Error if one is unknown, or if
@@ -385,6 +400,7 @@ class PocketClip {
 
   // (N * 128): unit vectors of pictures of 56 x 56 pixels, each of four bytes, as a canvas has them
   encodeImages(rgba) {
+    if (!this.vision) throw new Error("these weights have no image tower: texts alone are encoded");
     const size = PIXELS * PIXELS * 4;
     if (rgba.length === 0 || rgba.length % size)
       throw new Error(`expected ${size} bytes for each picture, not ${rgba.length} bytes`);

@@ -39,11 +39,11 @@ const plabClip = {
     return entry.data;
   },
 
-  // A CLIP of one's own, in a worker of its own
-  async start({ folder = ".", useWasm = true } = {}) {
-    const weights = await plabClip.read(folder, "weights");
+  // A CLIP of one's own, in a worker of its own; `weights` for a page that has them at hand
+  async start({ folder = ".", useWasm = true, weights = null } = {}) {
+    const data = weights ?? (await plabClip.read(folder, "weights"));
     const clip = new PageClip(folder);
-    clip.kernel = (await clip.call("start", { weights, useWasm })).kernel;
+    clip.kernel = (await clip.call("start", { weights: data, useWasm })).kernel;
     return clip;
   },
 };
@@ -80,9 +80,10 @@ class PageClip {
     });
   }
 
-  // {name, classNames, template, recipe, nPool, nTest}
-  async openTask(name) {
-    return this.call("openTask", await plabClip.read(this.folder, `task_${name}`));
+  // {name, classNames, template, recipe, nPool, nTest, testLabels}, of a name or of a task's data
+  async openTask(task) {
+    const named = typeof task === "string";
+    return this.call("openTask", named ? await plabClip.read(this.folder, `task_${task}`) : task);
   }
 
   encodeTexts(texts) {
@@ -95,6 +96,10 @@ class PageClip {
 
   unseenWords(texts) {
     return this.call("unseenWords", { texts });
+  }
+
+  unseenPieces(texts) {
+    return this.call("unseenPieces", { texts });
   }
 
   measure(sentences) {

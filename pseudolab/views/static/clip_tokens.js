@@ -48,8 +48,13 @@ class ClipTokenizer {
     }
   }
 
+  // Words, digits and runs of signs
+  pieces(text) {
+    return cleaned(text).match(PIECES) ?? [];
+  }
+
   // The ids of a text, without start and end
   encode(text) {
-    return (cleaned(text).match(PIECES) ?? []).flatMap((piece) => this.word(piece));
+    return this.pieces(text).flatMap((piece) => this.word(piece));
   }
 }

@@ -48,12 +48,13 @@ const CALLS = {
       side.features = open.clip.lent(side.features);
     const { name, classNames, template, recipe, pool, test } = open.task;
     const counts = { nPool: pool.labels.length, nTest: test.labels.length };
-    return { name, classNames, template, recipe, ...counts };
+    return { name, classNames, template, recipe, ...counts, testLabels: test.labels };
   },
 
   encodeTexts: ({ texts }) => open.clip.encodeTexts(texts),
   encodeImages: ({ rgba }) => open.clip.encodeImages(rgba),
   unseenWords: ({ texts }) => open.clip.unseenWords(texts),
+  unseenPieces: ({ texts }) => open.clip.unseenPieces(texts),
 
   // Zero-shot CLIP with any sentences on the test images of the open task
   measure({ sentences }) {

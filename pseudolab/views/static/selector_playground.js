@@ -74,7 +74,6 @@ function mount(root, data) {
       )
     : make("ul", {}, ...rows.map((row) => make("li", {}, row.box)));
   classes.className = "classes";
-  if (sprite) classes.firstElementChild.tabIndex = 0;
   const numbers = make("div");
   const key = make("div");
   const axis = make("div", { class: "axis quiet", "aria-hidden": "true" });
@@ -286,4 +285,10 @@ function mount(root, data) {
     root.style.setProperty("--size", `${sprite.size}px`);
   }
   paint();
+  if (sprite) {
+    // the pictures of one class are there without a click
+    state.selected = result.weakest ?? 0;
+    classes.set(state.selected);
+    paint();
+  }
 }
