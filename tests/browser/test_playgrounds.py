@@ -383,7 +383,12 @@ def test_a_style_sheet_stays_with_its_widget(name):
 @pytest.mark.parametrize("name", sorted(OURS))
 def test_no_other_style_sheet_dresses_our_widgets(name):
     # every rule of these begins with a class of their own
-    own = {"scene": ".plab.scene", "run_view": ".plab.run-view", "review": ".plab.review"}
+    own = {
+        "prompt_playground": ".plab.prompt",
+        "review": ".plab.review",
+        "run_view": ".plab.run-view",
+        "scene": ".plab.scene",
+    }
     for sheet, start in own.items():
         rules = selectors_of(SHEETS[sheet])
         assert all(rule.startswith((start, "from", "to")) for rule in rules), sheet

@@ -40,6 +40,8 @@ NAMESPACE = re.compile(
     re.I,
 )
 OTHERS = {  # pages of other projects that a reader is meant to open
+    "docs/hub",
+    "docs/trackio",
     "facebookincubator/submitit",
     "mlfoundations/open_clip",
     "openai/CLIP",  # its templates
