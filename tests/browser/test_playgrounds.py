@@ -993,6 +993,34 @@ def test_fits_a_phone_and_follows_the_theme(browser, tmp_path, kind, width, sche
         assert page.locator(".plab").get_attribute("data-theme") == scheme
 
 
+HOSTS = [  # how each says that it is dark, on a page without a colour of its own
+    ("document.documentElement.setAttribute('theme', 'dark')", "dark"),
+    ("document.documentElement.setAttribute('theme', 'light')", "light"),
+    ("document.body.dataset.vscodeThemeKind = 'vscode-dark'", "dark"),
+    ("document.body.dataset.vscodeThemeKind = 'vscode-high-contrast'", "dark"),
+    ("document.body.dataset.vscodeThemeKind = 'vscode-high-contrast-light'", "light"),
+    ("document.body.dataset.jpThemeLight = 'false'", "dark"),
+    ("document.documentElement.style.colorScheme = 'dark'", "dark"),
+    ("document.body.style.background = '#111'", "dark"),
+    ("", "light"),
+]
+
+
+def test_follows_the_host_of_a_page_without_a_colour(browser, tmp_path):
+    with opened(browser, playground("training"), tmp_path, color_scheme="dark") as page:
+        # the page's own style sheet has a colour
+        page.evaluate("document.querySelectorAll('head style').forEach((sheet) => sheet.remove())")
+        for says, theme in HOSTS:
+            page.evaluate(f"() => {{ {says} }}")
+            page.wait_for_timeout(120)
+            assert page.locator(".plab").get_attribute("data-theme") == theme, says
+            for place in ("documentElement", "body"):
+                page.evaluate(
+                    f"[...document.{place}.attributes].forEach("
+                    f"({{name}}) => document.{place}.removeAttribute(name))"
+                )
+
+
 NAMELESS = """() => {
   const all = (selector) => [...document.querySelectorAll(selector)];
   const labelled = ".plab [role=radiogroup], .plab progress, .plab svg[role=img]";

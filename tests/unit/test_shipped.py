@@ -71,6 +71,7 @@ MEASURED = {
     ("grid", "textures-visual-ssl-fpl-1"): 3.1e-14,
     ("grid", "textures-multimodal-ssl-fpl-0"): 1.9e-12,
     ("grid", "textures-multimodal-ssl-fpl-1"): 1.1e-13,
+    ("grid", "satellite-multimodal-ul-grip-0"): 9.6e-14,
     ("imbalance", "landuse-10-tail-argmax_top_k-grip-1"): 3.4e-12,
     ("imbalance", "textures-10-tail-top_k-grip-1"): 5.4e-11,
 }
@@ -83,7 +84,6 @@ NEARER = {("causal_longer", "satellite-zipf1-1"): 50} | {
         "textures-visual-ssl-ifpl-0",
         "textures-multimodal-ssl-ifpl-0",
         "textures-visual-trzsl-ifpl-0",
-        "satellite-multimodal-ul-grip-0",
         "aircraft-multimodal-ssl-grip-1",
     )
 }

@@ -62,18 +62,29 @@ let count = 0;
 // for labels; unique on the page whatever else stands there
 const freshId = () => `plab-${Date.now().toString(36)}-${count++}`;
 
+// Is the page behind dark? Its colour tells; where it has none (the frames of Colab and VS Code are
+// see-through), its host says so in an attribute
+function isDark(root) {
+  for (let node = root.parentElement; node; node = node.parentElement) {
+    const found = getComputedStyle(node).backgroundColor.match(/[\d.]+/g)?.map(Number);
+    if (found && (found.length < 4 || found[3] > 0.5))
+      return 0.299 * found[0] + 0.587 * found[1] + 0.114 * found[2] < 110;
+  }
+  const { vscodeThemeKind: code, jpThemeLight: jupyter } = document.body.dataset;
+  if (code) return code === "vscode-dark" || code === "vscode-high-contrast";
+  if (jupyter) return jupyter === "false";
+  const page = document.documentElement;
+  if (page.hasAttribute("theme")) return page.getAttribute("theme") === "dark";
+  // nobody has said: dark if the page has agreed to it and the reader has asked for it
+  const schemes = getComputedStyle(page).colorScheme;
+  const asked = window.matchMedia("(prefers-color-scheme: dark)").matches;
+  return schemes.includes("dark") && (asked || !schemes.includes("light"));
+}
+
 // Light or dark as the page behind is, and again when that changes
 function followTheme(root) {
   const look = () => {
-    let node = root.parentElement;
-    let colour = null;
-    while (node && !colour) {
-      const found = getComputedStyle(node).backgroundColor.match(/[\d.]+/g);
-      if (found && (found.length < 4 || Number(found[3]) > 0.5)) colour = found.map(Number);
-      node = node.parentElement;
-    }
-    const dark = colour ? 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2] < 110 : false;
-    root.dataset.theme = dark ? "dark" : "light";
+    root.dataset.theme = isDark(root) ? "dark" : "light";
   };
   const watch = new MutationObserver(() => setTimeout(look, 60));
   for (const node of [document.documentElement, document.body])
@@ -85,6 +96,7 @@ function followTheme(root) {
         "data-theme",
         "theme",
         "data-jp-theme-light",
+        "data-vscode-theme-kind",
         "data-bs-theme",
       ],
     });
