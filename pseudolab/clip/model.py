@@ -531,7 +531,7 @@ class Clip:
         That is what the image encoder's blocks will see, before the first normalisation.
         """
         batches = self._pixel_batches(as_pictures(images), batch_size)
-        return torch.cat([self._patch_embed(pixels) for pixels in batches])
+        return torch.cat([self.patch_embed(pixels) for pixels in batches])
 
     def patches(
         self,
@@ -631,7 +631,7 @@ class Clip:
         )
 
     @torch.no_grad()
-    def _patch_embed(
+    def patch_embed(
         self,
         pixels: torch.Tensor,  # float32 (B, 3, H, W)
     ) -> torch.Tensor:  # (B, 1 + P, width)
@@ -640,7 +640,8 @@ class Clip:
         with self.autocast():
             grid = tower.conv1(pixels.to(self.device, self.dtype))  # (B, width, rows, columns)
         patches = grid.flatten(2).transpose(1, 2).to(self.dtype)  # (B, P, width)
-        first = tower.class_embedding.expand(len(patches), 1, -1)
+        # `patches.shape[0]` and not `len`, as in `insert_tokens`
+        first = tower.class_embedding.expand(patches.shape[0], 1, -1)
         return torch.cat([first, patches], dim=1) + tower.positional_embedding
 
     @torch.no_grad()
@@ -656,7 +657,7 @@ class Clip:
         if not reads_class_token_last(tower):
             return self.model.encode_image(pixels)
         *blocks, last = tower.transformer.resblocks
-        x = tower.ln_pre(self._patch_embed(pixels))
+        x = tower.ln_pre(self.patch_embed(pixels))
         for block in blocks:
             x = block(x)
         attended = x + last.ls_1(last.attention(last.ln_1(x)))
@@ -755,7 +756,7 @@ class PatchRows:
 
     def patches(self) -> torch.Tensor:  # (N, 1 + P, width), on the device
         "What `Clip.embed_patches` gives, number for number."
-        return self.clip._patch_embed(self.pixels())
+        return self.clip.patch_embed(self.pixels())
 
     def _read(self) -> torch.Tensor:  # uint8 (N, 3, H, W)
         "The bytes of the rows."

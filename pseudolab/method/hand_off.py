@@ -168,15 +168,8 @@ class _Classifier(nn.Module):
         if self.tokens is None:
             features = nn.functional.normalize(self.model.encode_image(pixels), dim=-1)
         else:
-            features = self.clip.encode_patches(self.patches(pixels), self.tokens)
+            features = self.clip.encode_patches(self.clip.patch_embed(pixels), self.tokens)
         return (features @ self.weights).softmax(dim=-1)
-
-    def patches(self, pixels: torch.Tensor) -> torch.Tensor:  # (N, 1 + P, width)
-        "As `Clip.embed_patches`"
-        tower = self.model.visual
-        patches = tower.conv1(pixels).flatten(2).transpose(1, 2)
-        first = tower.class_embedding.expand(patches.shape[0], 1, -1)
-        return torch.cat([first, patches], dim=1) + tower.positional_embedding
 
 
 # %% ../../nbs/lab/method/hand_off.ipynb #fded92e0
