@@ -2645,6 +2645,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                   'pseudolab/method/tuner.py'),
                                         'pseudolab.method.tuner._validation_score': ( 'lab/method/tuner.html#_validation_score',
                                                                                       'pseudolab/method/tuner.py'),
+                                        'pseudolab.method.tuner.check_gamma': ( 'lab/method/tuner.html#check_gamma',
+                                                                                'pseudolab/method/tuner.py'),
                                         'pseudolab.method.tuner.one_of': ('lab/method/tuner.html#one_of', 'pseudolab/method/tuner.py'),
                                         'pseudolab.method.tuner.versions': ('lab/method/tuner.html#versions', 'pseudolab/method/tuner.py'),
                                         'pseudolab.method.tuner.with_threads_of': ( 'lab/method/tuner.html#with_threads_of',

@@ -294,6 +294,7 @@ def tuner_arguments(
         selector=method.selector,
         prompt_options=given(prompt),
         choose_by=method.choose_by,
+        gamma=method.gamma,
     )
 
 

@@ -15,6 +15,8 @@ __all__ = [
     "LabelFiles",
     "KeepIn",
     "Features",
+    "HAND_GAMMA",
+    "HandGamma",
     "FileOptions",
     "LabelOptions",
     "label",
@@ -104,6 +106,17 @@ Features = Annotated[
     Path | None,
     typer.Option(help="Folder of features that `pseudolab encode` has made of these photos."),
 ]
+# the hardest photos are looked at, not any: the paper's |U|/|L| is for a draw of any
+HAND_GAMMA = 1.0
+HandGamma = Annotated[
+    float | None,
+    typer.Option(
+        "--gamma",
+        help="Weight of the labels by hand, all together, beside all pseudolabels.",
+        show_default=f"{HAND_GAMMA:g}",
+        min=0,
+    ),
+]
 
 
 @dataclass(frozen=True)
@@ -129,12 +142,16 @@ class LabelOptions:
     epochs: Epochs = None
     selector: SelectorChoice = SelectorName.TOP_K
     seed: Seed = None
+    gamma: HandGamma = None
 
     def method(self, has_labels: bool) -> MethodOptions:
         "The same for `pseudolab run`: with labels by hand all of them are trained on"
-        paradigm = Paradigm.SSL if has_labels else Paradigm.UL
-        draw = ShotsDraw.ALL if has_labels else ShotsDraw.DEFAULT
-        return MethodOptions(**vars(self), paradigm=paradigm, shots_draw=draw)
+        if not has_labels:
+            return MethodOptions(**vars(self), paradigm=Paradigm.UL)
+        chosen = vars(self)
+        if self.gamma is None:
+            chosen = chosen | {"gamma": HAND_GAMMA}
+        return MethodOptions(**chosen, paradigm=Paradigm.SSL, shots_draw=ShotsDraw.ALL)
 
 
 # %% ../../nbs/lab/cli/label.ipynb #471a1b54

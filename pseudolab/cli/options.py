@@ -33,6 +33,7 @@ __all__ = [
     "SelectorChoice",
     "Prior",
     "ChooseBy",
+    "Gamma",
     "NTokens",
     "DepthChoice",
     "AttentionChoice",
@@ -296,6 +297,16 @@ ChooseBy = Annotated[
 ]
 
 
+Gamma = Annotated[
+    float | None,
+    typer.Option(
+        help="Weight of the labelled images' mean loss; that of the pseudolabelled has lambda.",
+        show_default="ssl: pseudolabelled / labelled; trzsl: 1",
+        min=0,
+    ),
+]
+
+
 @dataclass(frozen=True)
 class MethodOptions:
     "What is learned from which pseudolabels"
@@ -316,6 +327,7 @@ class MethodOptions:
     selector: SelectorChoice = SelectorName.TOP_K
     prior: Prior = None
     choose_by: ChooseBy = "last"
+    gamma: Gamma = None
 
 
 # %% ../../nbs/lab/cli/options.ipynb #c012

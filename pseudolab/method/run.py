@@ -310,6 +310,7 @@ class RunSettings:
     start: str | None = None  # what round 0 is, where that is not zero-shot CLIP
     schedule: dict[str, Any] | None = None  # `Strategy.to_dict`; None: not known
     choose_by: str | None = None  # "validation": how the round was chosen; None: it is the last
+    gamma: float | None = None  # of the labelled term; None: what the paradigm says
 
     @property
     def n_rounds(self) -> int:

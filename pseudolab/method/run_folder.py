@@ -376,6 +376,7 @@ SETTINGS = Record(
         "start": Maybe(Text()),
         "schedule": Maybe(SCHEDULE),
         "choose_by": OneOf(("last", "validation")),
+        "gamma": Number(0),
     },
 )
 
@@ -756,6 +757,7 @@ TUNER = Record(
                 "shots_draw": Text(200),
                 "split_seed": SEED,
                 "choose_by": OneOf(("last", "validation")),
+                "gamma": Number(0),
             },
         ),
         "learned": Text(200),  # the kind of the prompt
