@@ -1006,7 +1006,24 @@ def readme(project: Project) -> str:
         start = f"{project.repository}/{view}/{project.branch}/" if project.repository else ""
         return f"{match[1]}{start}nbs/{match[2]}"
 
-    return README_NOTE + INNER_LINK.sub(lead, to_markdown(read_notebook(project, "index.ipynb")))
+    text = INNER_LINK.sub(lead, to_markdown(read_notebook(project, "index.ipynb")))
+    head, rest = text.split("\n\n", 1)
+    return README_NOTE + "\n\n".join([head, *readme_badges(project), rest])
+
+
+def readme_badges(project: Project) -> list[str]:
+    "A row of badges for README.md: none where the repository is not known, or not on GitHub"
+    address = urlsplit(project.repository)
+    if address.netloc != "github.com":
+        return []
+    tests = f"{project.repository}/actions/workflows/test.yml"
+    first = f"{address.path}/blob/{project.branch}/nbs/lessons/00_whole_game.ipynb"
+    badges = [
+        f"[![Tests]({tests}/badge.svg)]({tests})",
+        f"[Read the course]({project.documentation}/)",
+        f"[Open lesson 00 in Colab](https://colab.research.google.com/github{first})",
+    ]
+    return [" · ".join(badges)]
 
 
 def llms_index(
@@ -1216,6 +1233,7 @@ def render(
     _own_search(out)
     if project.documentation:
         (out / "sitemap.xml").write_text(sitemap(project, list(pages)), encoding="utf-8")
+        shutil.copy(project.nbs / "images" / CARD, out)
     for source, notebook in pages.items():
         copy = out / page_path(source).with_suffix(".md")
         copy.write_text(plain_copy(notebook, page_path(source)), encoding="utf-8")
@@ -1334,16 +1352,42 @@ def with_address(
     path: PurePosixPath | Path,  # inside the site
     project: Project,
 ) -> str:
-    """A page that says where it is published; where that is not known, as it is. The page for a
-    wrong address, which stands in any folder, leads from there to the others
+    """A page that says where it is published, and how a link to it is shown elsewhere; where that
+    is not known, as it is. The page for a wrong address, which stands in any folder, leads from
+    there to the others
     """
     if not project.documentation:
         return page
     if str(path) == "404.html":
         head = f'<base href="{html.escape(project.documentation)}/">'
     else:
-        head = f'<link rel="canonical" href="{html.escape(page_address(path, project))}">'
+        address = html.escape(page_address(path, project))
+        head = f'<link rel="canonical" href="{address}">{_card(page, address, project)}'
     return page.replace('<meta charset="utf-8">', f'<meta charset="utf-8">{head}', 1)
+
+
+CARD = "card.jpg"  # in nbs/images, by tools/moving_picture.py
+CARD_WORDS = (
+    "Six hundred satellite pictures in ten columns, each where CLIP puts it after ten rounds of"
+    " learning from its own labels; wrong ones are ringed."
+)
+
+
+def _card(page: str, address: str, project: Project) -> str:
+    "What a link to a page shows elsewhere: its title, its sentence and a picture"
+    title = re.search(r"<title>(.*?)</title>", page, re.S)
+    sentence = re.search(r'<meta name="description" content="([^"]*)"', page)
+    told = {
+        "og:type": "website",
+        "og:site_name": project.name,
+        "og:title": title[1] if title else project.name,
+        "og:description": sentence[1] if sentence else html.escape(project.description),
+        "og:url": address,
+        "og:image": html.escape(f"{project.documentation}/{CARD}"),
+        "og:image:alt": html.escape(CARD_WORDS),
+    }
+    tags = [f'<meta property="{name}" content="{value}">' for name, value in told.items()]
+    return "".join([*tags, '<meta name="twitter:card" content="summary_large_image">'])
 
 
 def sitemap(project: Project, sources: list[PurePosixPath]) -> str:

@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 from xml.etree import ElementTree
 
 import pytest
+from PIL import Image
 
 from support import DOCS, ROOT
 from support.notebooks import notebooks, read_cells, short_name
@@ -232,7 +233,22 @@ def test_the_readmes_links_are_whole_where_there_is_an_address(site_builder, pro
     assert f"]({HOME}/raw/main/nbs/images/scene.webp)" in whole
     assert f"]({HOME}/blob/main/nbs/lessons/00_whole_game.ipynb)" in whole
     assert "](nbs/" not in whole
-    assert beside == whole.replace(f"{HOME}/raw/main/", "").replace(f"{HOME}/blob/main/", "")
+    (row,) = site_builder.readme_badges(published)
+    bare = whole.replace(f"{row}\n\n", "")
+    assert beside == bare.replace(f"{HOME}/raw/main/", "").replace(f"{HOME}/blob/main/", "")
+
+
+def test_the_readme_has_badges_where_there_is_an_address(site_builder, project, published):
+    assert site_builder.readme_badges(project) == []
+    elsewhere = site_builder.at_address(project, "https://git.example/us/lab")
+    assert site_builder.readme_badges(elsewhere) == []
+    (row,) = site_builder.readme_badges(published)
+    assert row.startswith(f"[![Tests]({HOME}/actions/workflows/test.yml/badge.svg)]")
+    assert f"]({PAGES}/)" in row and "blob/main/nbs/lessons/00_whole_game.ipynb)" in row
+    assert (ROOT / ".github" / "workflows" / "test.yml").is_file()
+    assert (ROOT / "nbs" / "lessons" / "00_whole_game.ipynb").is_file()
+    lines = site_builder.readme(published).splitlines()
+    assert lines.index(row) == lines.index("# pseudolab") + 3
 
 
 def test_the_repository_is_in_the_menu_where_it_is_known(site_builder, project, published):
@@ -263,6 +279,24 @@ def test_pages_say_where_they_are_published_where_that_is_known(site_builder, pr
     lost = site_builder.with_address(page, PurePosixPath("404.html"), published)
     assert f'<base href="{PAGES}/">' in lost
     assert "canonical" not in lost
+
+
+def test_a_link_to_a_page_is_shown_with_a_card(site_builder, project, published):
+    page = '<head><meta charset="utf-8"><title>A &amp; B</title>'
+    page += '<meta name="description" content="&quot;Why?&quot;">'
+    path = PurePosixPath("lab/a.html")
+    assert "og:" not in site_builder.with_address(page, path, project)
+    told = dict(
+        re.findall(
+            r'property="og:([\w:]+)" content="([^"]*)"',
+            site_builder.with_address(page, path, published),
+        )
+    )
+    assert told["title"] == "A &amp; B" and told["description"] == "&quot;Why?&quot;"
+    assert told["url"] == f"{PAGES}/lab/a.html" and told["image"] == f"{PAGES}/card.jpg"
+    with Image.open(ROOT / "nbs" / "images" / site_builder.CARD) as card:
+        assert card.size == (1200, 630)
+    assert (ROOT / "nbs" / "images" / site_builder.CARD).stat().st_size < 150_000
 
 
 def test_a_sitemap_lists_every_page(site_builder, published):
