@@ -24,7 +24,7 @@ __all__ = [
 
 # %% ../../nbs/lab/cli/label.ipynb #f8ff8ef7
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -148,9 +148,8 @@ class LabelOptions:
         "The same for `pseudolab run`: with labels by hand all of them are trained on"
         if not has_labels:
             return MethodOptions(**vars(self), paradigm=Paradigm.UL)
-        chosen = vars(self)
-        if self.gamma is None:
-            chosen = chosen | {"gamma": HAND_GAMMA}
+        gamma = HAND_GAMMA if self.gamma is None else self.gamma
+        chosen = vars(replace(self, gamma=gamma))
         return MethodOptions(**chosen, paradigm=Paradigm.SSL, shots_draw=ShotsDraw.ALL)
 
 
