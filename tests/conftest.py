@@ -2,10 +2,8 @@
 not fight over the cores; one way to open Chromium; and the project's own tools.
 """
 
-import importlib.util
 import os
 import shutil
-import sys
 from types import ModuleType
 
 for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -16,6 +14,7 @@ import pytest
 from hypothesis import settings
 
 from support import ROOT
+from support.scripts import load_script
 
 settings.register_profile("unhurried", deadline=None)  # a busy machine is no failure
 settings.load_profile("unhurried")
@@ -69,39 +68,25 @@ def clip():
 @pytest.fixture(scope="session")
 def site_builder() -> ModuleType:
     "tools/site.py, under a name that is not the standard library's"
-    return _load_tool("site")
+    return load_script("tools/site.py")
 
 
 @pytest.fixture(scope="session")
 def exporter() -> ModuleType:
     "tools/export.py"
-    return _load_tool("export")
+    return load_script("tools/export.py")
 
 
 @pytest.fixture(scope="session")
 def architect() -> ModuleType:
     "tools/architecture.py"
-    return _load_tool("architecture")
+    return load_script("tools/architecture.py")
 
 
 @pytest.fixture(scope="session")
 def page_clip() -> ModuleType:
     "tools/page_clip.py"
-    return _load_tool("page_clip")
-
-
-def _load_tool(name: str) -> ModuleType:
-    "A script of tools/, found by its path"
-    module_name = f"tools_{name}"
-    path = ROOT / "tools" / f"{name}.py"
-    if str(path.parent) not in sys.path:  # what stands beside it, as when it is run
-        sys.path.append(str(path.parent))
-    spec = importlib.util.spec_from_file_location(module_name, path)
-    assert spec is not None and spec.loader is not None, path
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[module_name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+    return load_script("tools/page_clip.py")
 
 
 # each of their tests runs a notebook in a process of its own, so any worker can take any of them

@@ -709,8 +709,11 @@ def prepare(
     if order == LAST and module:  # pages of the library stand in the order in which they import
         order += symbols.depth(module)
     front = {"title": numbered(title, source), "description": sentence, "order": order}
+    is_front_page = str(source) == "index.ipynb"
+    if is_front_page:
+        front["toc"] = False  # the scene gets its room
     shown = [{"cell_type": "raw", "metadata": {}, "source": f"---\n{json.dumps(front)}\n---"}]
-    if str(source) != "index.ipynb":
+    if not is_front_page:
         shown.append(prose(badge_row(project, source)))
     for cell in [prose(rest), *cells[1:]]:
         if cell["cell_type"] == "markdown":

@@ -1,11 +1,9 @@
 "The pages in a real browser, opened from the disk with the network cut off."
 
-from contextlib import contextmanager
-
 import pytest
 
 from support import DOCS
-from support.pages import watched
+from support.pages import visited
 
 PAGES = sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.html"))
 PHONE = {
@@ -14,18 +12,6 @@ PHONE = {
     "is_mobile": True,
     "has_touch": True,
 }
-
-
-@contextmanager
-def visited(browser, path, **options):
-    "One open page of the docs, and what it complains of or asks for outside the docs' folder"
-    context = browser.new_context(offline=True, **options)
-    page = context.new_page()
-    complaints = watched(page, DOCS.as_uri())
-    page.goto(f"{DOCS.as_uri()}/{path}", wait_until="load")
-    page.wait_for_timeout(300)  # what scripts do after loading
-    yield page, complaints
-    context.close()
 
 
 CUT_OFF = """() => {
@@ -45,16 +31,14 @@ def is_dark(page):
 
 @pytest.mark.parametrize("path", PAGES)
 def test_page_loads_quietly(browser, path):
-    with visited(browser, path, color_scheme="light") as (page, complaints):
-        assert not complaints
+    with visited(browser, path, color_scheme="light") as page:
         assert page.locator("main h1").count() == 1
         assert not is_dark(page)
 
 
 @pytest.mark.parametrize("path", PAGES)
 def test_page_in_the_dark_on_a_phone_is_quiet_and_has_no_sideways_scroll(browser, path):
-    with visited(browser, path, color_scheme="dark", **PHONE) as (page, complaints):
-        assert not complaints
+    with visited(browser, path, color_scheme="dark", **PHONE) as page:
         assert is_dark(page)
         width = page.evaluate("document.documentElement.scrollWidth")
         assert width <= 375, f"{width} pixels wide where a phone has 375"
@@ -65,7 +49,7 @@ def test_page_in_the_dark_on_a_phone_is_quiet_and_has_no_sideways_scroll(browser
 
 def test_light_and_dark_can_be_chosen_and_are_remembered(browser):
     paper = "getComputedStyle(document.body).backgroundColor"
-    with visited(browser, "index.html", color_scheme="light") as (page, _):
+    with visited(browser, "index.html", color_scheme="light") as page:
         before = page.evaluate(paper)
         page.locator(".quarto-color-scheme-toggle:visible").first.click()
         page.wait_for_function(f"{paper} !== '{before}'")
@@ -75,6 +59,6 @@ def test_light_and_dark_can_be_chosen_and_are_remembered(browser):
 
 def test_a_link_to_a_symbol_shows_it(browser):
     top = "document.querySelector('#canvas').getBoundingClientRect().top"
-    with visited(browser, "pocket/brush.html#canvas") as (page, _):
+    with visited(browser, "pocket/brush.html#canvas") as page:
         assert page.locator("#canvas").is_visible()
         page.wait_for_function(f"Math.abs({top}) < innerHeight / 2")

@@ -2,26 +2,13 @@
 for fingers, and the page on paper.
 """
 
-from contextlib import contextmanager
-
 import pytest
 
 from support import DOCS
-from support.pages import watched
+from support.pages import visited
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 LESSON = "lessons/text_prompts.html"
-
-
-@contextmanager
-def visited(browser, path=LESSON, **options):
-    context = browser.new_context(offline=True, **options)
-    page = context.new_page()
-    complaints = watched(page, DOCS.as_uri())
-    page.goto(f"{DOCS.as_uri()}/{path}", wait_until="load")
-    yield page
-    context.close()
-    assert not complaints
 
 
 def style(locator, name):
@@ -29,7 +16,7 @@ def style(locator, name):
 
 
 def test_the_first_key_leads_past_the_navigation(browser):
-    with visited(browser) as page:
+    with visited(browser, LESSON) as page:
         link = page.get_by_role("link", name="Skip to the text")
         assert link.bounding_box()["width"] <= 2
         page.keyboard.press("Tab")
@@ -40,7 +27,7 @@ def test_the_first_key_leads_past_the_navigation(browser):
 
 
 def test_a_phone_has_the_contents_under_the_title(browser):
-    with visited(browser, **PHONE) as page:
+    with visited(browser, LESSON, **PHONE) as page:
         contents = page.locator("details.contents")
         link = contents.get_by_role("link", name="Check yourself")
         assert not page.locator("#TOC").is_visible()
@@ -52,7 +39,7 @@ def test_a_phone_has_the_contents_under_the_title(browser):
 
 
 def test_a_wide_screen_has_them_beside_the_text(browser):
-    with visited(browser, viewport={"width": 1280, "height": 800}) as page:
+    with visited(browser, LESSON, viewport={"width": 1280, "height": 800}) as page:
         assert page.locator("#TOC").is_visible()
         assert not page.locator("details.contents").is_visible()
         beside = page.locator("#TOC a").all_inner_texts()
@@ -61,7 +48,7 @@ def test_a_wide_screen_has_them_beside_the_text(browser):
 
 @pytest.mark.parametrize("hand", ["finger", "mouse"])
 def test_a_finger_sees_the_copy_button(browser, hand):
-    with visited(browser, **(PHONE if hand == "finger" else {})) as page:
+    with visited(browser, LESSON, **(PHONE if hand == "finger" else {})) as page:
         button = page.locator(".code-copy-button:visible").first
         assert style(button, "opacity") == ("1" if hand == "finger" else "0")
         if hand == "finger":
@@ -72,7 +59,7 @@ def test_a_finger_sees_the_copy_button(browser, hand):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_paper_has_the_pictures_and_what_was_folded(browser, scheme):
     folded = "main details:not(.contents):not([open])"
-    with visited(browser, color_scheme=scheme) as page:
+    with visited(browser, LESSON, color_scheme=scheme) as page:
         before = page.locator(folded).count()
         assert before > 3
         page.emulate_media(media="print", color_scheme=scheme)

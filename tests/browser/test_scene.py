@@ -11,7 +11,7 @@ import pytest
 from pseudolab.method.splits import make_split
 from pseudolab.views.format import percent, points
 from pseudolab.views.scene import scene, scene_data
-from support.pages import opened
+from support.pages import opened, visited
 from support.runs import made_up, noise_task, without_labels
 
 HOSTILE = [
@@ -477,3 +477,39 @@ def test_hostile_names_are_text(browser, tmp_path):
         assert page.locator(".plab img, .plab script").count() == 0
         assert sorted(page.locator("tbody th").all_inner_texts()) == sorted(HOSTILE)
         page.wait_for_timeout(200)
+
+
+# ---- on the front page
+
+
+def bounds(page):
+    "The upper and the lower edge of the scene, in pixels of the window"
+    box = page.locator(READY).first.bounding_box()
+    return box["y"], box["y"] + box["height"]
+
+
+@pytest.mark.parametrize("colours", ["light", "dark"])
+def test_one_screen_of_a_laptop_has_all_of_the_scene(browser, colours):
+    size = {"width": 1280, "height": 720}
+    asked = {"viewport": size, "color_scheme": colours, "reduced_motion": "reduce"}
+    with visited(browser, "index.html", **asked) as page:
+        question = page.locator(".chips").first.bounding_box()
+        assert question["y"] + question["height"] < 720, "the first question shows at once"
+        page.locator(".chips").get_by_role("button", name="forest", exact=True).click()
+        bar = page.locator("#quarto-header").bounding_box()
+        for step in ("answered", "Just show me", "Just show me"):
+            if step != "answered":
+                page.get_by_role("button", name=step).click()
+            page.wait_for_timeout(200)
+            top, bottom = bounds(page)
+            assert top >= bar["height"] and bottom < 721, step
+
+
+def test_a_scene_that_does_not_fit_stays_where_it_is(browser):
+    with visited(browser, "index.html", viewport={"width": 390, "height": 600}) as page:
+        chip = page.locator(".chips").get_by_role("button", name="forest", exact=True)
+        chip.scroll_into_view_if_needed()
+        before = page.evaluate("scrollY")
+        chip.click()
+        page.wait_for_timeout(400)
+        assert page.evaluate("scrollY") == before

@@ -25,6 +25,7 @@ from pseudolab.method.tuner import PROMPTS
 from pseudolab.settings import TASK_NAMES
 from support import NBS, ROOT
 from support.notebooks import notebooks, read_cells, sources
+from support.scripts import load_script
 
 GUIDES = notebooks("guides")
 (
@@ -362,3 +363,18 @@ def test_the_decision_table_computes_its_numbers():
     for fact in facts:
         computed = [part for part in ast.walk(fact) if isinstance(part, ast.FormattedValue)]
         assert computed, ast.unparse(fact)
+
+
+def test_what_corrections_bring_is_what_was_measured():
+    bench = load_script("benchmarks/corrected_labels.py")
+    runs = pd.read_csv(ROOT / "benchmarks" / "results" / "corrected_labels.csv")
+    assert len(runs) == 6 * 5 * 4
+    table = bench.summary(runs).set_index(["photos", "gamma"])
+    text = "".join(sources(PHOTOS, "markdown"))
+    told = re.search(r"by (\S+) points \(95 % over the tasks: (\S+) to (\S+); .* run (\S+)\)", text)
+    assert told
+    ours = table.loc["review", "1"]
+    assert ours["unseen"] == f"{told[1]} ({told[2]} to {told[3]})"
+    assert ours["least unseen"] == told[4]
+    (cost,) = re.findall(r"the same forty cost (\S+) points", text)
+    assert table.loc["review", "|U|/|L|"]["unseen"].startswith(f"-{cost} ")

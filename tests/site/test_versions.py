@@ -1,20 +1,16 @@
 "The pages of all releases, laid out for publishing"
 
-import importlib.util
 import subprocess
 
 import pytest
 
 from support import ROOT
+from support.scripts import load_script
 
 
 @pytest.fixture(scope="module")
 def versions():
-    spec = importlib.util.spec_from_file_location("versions", ROOT / "tools" / "versions.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("tools/versions.py")
 
 
 @pytest.fixture

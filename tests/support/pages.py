@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pseudolab.views.html import Widget
+from support import DOCS
 
 
 def watched(
@@ -49,6 +50,25 @@ def opened(
         complaints = watched(page, path.as_uri())
         page.goto(path.as_uri())
         page.wait_for_selector(awaited)
+        yield page
+    finally:
+        context.close()
+    assert not complaints, complaints
+
+
+@contextmanager
+def visited(
+    browser: Any,
+    path: str,  # inside docs/
+    **options: Any,  # of the browser's context
+) -> Iterator[Any]:
+    "A page of the site. Fails at the end if anything was complained of or asked for outside docs/"
+    context = browser.new_context(offline=True, **options)
+    try:
+        page = context.new_page()
+        complaints = watched(page, DOCS.as_uri())
+        page.goto(f"{DOCS.as_uri()}/{path}", wait_until="load")
+        page.wait_for_timeout(300)  # what scripts do after loading
         yield page
     finally:
         context.close()

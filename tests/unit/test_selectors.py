@@ -1,6 +1,5 @@
 "Selectors beyond the paper: brute force on small pools, properties, hostile input."
 
-import importlib.util
 from itertools import permutations
 from math import exp, log
 
@@ -42,13 +41,9 @@ from pseudolab.method.selectors import (
 from pseudolab.method.splits import transductive
 from pseudolab.method.strategies import Strategy
 from pseudolab.method.tuner import PromptTuner
-from support import ROOT
+from support.scripts import load_script
 
-spec = importlib.util.spec_from_file_location(
-    "plain_selectors", ROOT / "benchmarks" / "plain_selectors.py"
-)
-plain_selectors = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(plain_selectors)
+plain_selectors = load_script("benchmarks/plain_selectors.py")
 
 BY_K = {
     "top_k": select_top_k,

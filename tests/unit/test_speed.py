@@ -2,7 +2,6 @@
 what a start may cost. Texts encoded from their common prefix: test_shared_prefix.py.
 """
 
-import importlib.util
 import json
 import os
 import platform
@@ -35,6 +34,7 @@ from pseudolab.method.prompts.visual import VisualPrompt
 from pseudolab.method.recipe import Recipe
 from pseudolab.method.training import Term, fit_prompt
 from support.clips import rows_of_linear_layers, seeded, untrained, wrapped
+from support.scripts import load_script
 
 pytestmark = pytest.mark.slow
 
@@ -218,7 +218,7 @@ def test_a_pool_of_patches_needs_no_room_in_memory():
     "Patches of 8,000 pictures: 205 MB in float32"
     clip = load_clip("pocket", device="cpu")
     images = photos(8000, (56, 56), seed=7)
-    with module("measure").PeakMemory() as peak:
+    with load_script("benchmarks/measure.py").PeakMemory() as peak:
         rows = clip.patches(images)
         for part in rows.split(64)[:5]:
             part.patches()
@@ -394,14 +394,6 @@ def test_a_start_loads_no_heavy_library(command):
     code = START.format(command=command, heavy=HEAVY)
     done = subprocess.run([sys.executable, "-c", code, "--help"], capture_output=True, text=True)
     assert done.returncode == 0 and done.stderr == "", done.stderr
-
-
-def module(name):
-    "A module of benchmarks/"
-    spec = importlib.util.spec_from_file_location(name, BENCHMARKS / f"{name}.py")
-    found = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(found)
-    return found
 
 
 # --- the benchmarks

@@ -2,9 +2,7 @@
 stays small when it reads from a file.
 """
 
-import importlib.util
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -14,20 +12,12 @@ from hypothesis import strategies as st
 
 from pseudolab.method import selectors
 from pseudolab.method.selectors import NEEDS_FEATURES
-from support import ROOT
+from support.scripts import load_script
 
 pytestmark = pytest.mark.slow
 
 
-def of_benchmarks(name: str) -> ModuleType:
-    "A module of benchmarks/"
-    spec = importlib.util.spec_from_file_location(name, ROOT / "benchmarks" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-plain = of_benchmarks("plain_selectors")
+plain = load_script("benchmarks/plain_selectors.py")
 
 
 def with_features(name):
@@ -337,7 +327,7 @@ def large(tmp_path_factory):
 )
 @pytest.mark.parametrize("name", ["top_k", "argmax_top_k", "leaderboard", "balanced", "candidates"])
 def test_it_stays_small(large, name):
-    with of_benchmarks("measure").PeakMemory() as peak:
+    with load_script("benchmarks/measure.py").PeakMemory() as peak:
         chosen = SELECTORS[name](large, 20)
     assert 0 < len(chosen) <= 20 * 200
     # less than the probabilities alone, with room for what an allocator keeps that other tests have

@@ -692,11 +692,20 @@ class Scene {
     const from = this.tray.querySelector(".current");
     const answer = { i, said: c, in: false };
     this.answers.push(answer);
+    this.comeIntoView();
     this.throwTile(i, from, () => {
       answer.in = true;
       if (this.phase === "name") this.tiles.still(this.now(), this.there, this.bright);
     });
     this.paint();
+  }
+
+  // what moves is to be seen: where the window has room for all of the scene, it shows all of it
+  comeIntoView() {
+    const above = parseFloat(getComputedStyle(document.documentElement).scrollPaddingTop) || 0;
+    if (this.root.getBoundingClientRect().height > window.innerHeight - above) return;
+    const behavior = reducedMotion() ? "auto" : "smooth";
+    this.root.scrollIntoView({ block: "nearest", behavior });
   }
 
   // one picture flies from the tray to its column
@@ -808,6 +817,7 @@ class Scene {
     const from = this.gathered();
     this.phase = "predict";
     this.paint();
+    this.comeIntoView();
     this.tiles.still(from, this.there, this.bright);
     this.go();
     this.focusOn(".bar");
@@ -836,19 +846,18 @@ class Scene {
   askBar() {
     const { data } = this;
     const given = this.reference.given[data.asked];
-    const state = given === 0 ? " stands empty." : ` holds ${plural(given, "picture")}.`;
+    const standing = given ? `${given} stand${given === 1 ? "s" : ""}` : "none stands";
     const right = this.labelled
-      ? [` ${percent(this.accuracy(this.reference))} are right; the wrong ones are ringed.`]
-      : [];
+      ? `: ${percent(this.accuracy(this.reference))} right, wrong ones ringed; `
+      : "; ";
     return [
       make(
         "p",
         {},
-        `All ${data.shown.toLocaleString("en")} pictures, where ${data.reference.name} puts them.`,
-        ...right,
-        " The column ",
+        `All ${data.shown.toLocaleString("en")} pictures, where ${data.reference.name} puts them`,
+        `${right}${standing} in `,
         this.name(data.asked),
-        state,
+        ".",
       ),
       make(
         "p",
