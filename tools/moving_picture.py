@@ -5,7 +5,7 @@ that stands for the site where somebody links to it.
 
 plays the front page's run, opens its scene in Chromium with the network cut off, and writes one
 frame per round to nbs/images/scene.webp. Where scripts do not run, such as in README.md on a code
-host, it stands for the scene. The last frame is in nbs/images/card.jpg.
+host, it stands for the scene. The last frame is in tools/page/card.jpg.
 """
 
 import base64
@@ -21,9 +21,9 @@ from playwright.sync_api import BrowserContext, Page, ViewportSize, sync_playwri
 from pseudolab import PromptTuner, load_clip, load_task
 from pseudolab.views.html import Widget
 
-IMAGES = Path(__file__).resolve().parents[1] / "nbs" / "images"
-PICTURE = IMAGES / "scene.webp"
-CARD = IMAGES / "card.jpg"
+TOOLS = Path(__file__).resolve().parent
+PICTURE = TOOLS.parent / "nbs" / "images" / "scene.webp"
+CARD = TOOLS / "page" / "card.jpg"
 VIEW = ViewportSize(width=1120, height=720)
 WIDTH = 960  # pixels of the picture
 PAUSE = 900  # ms that a round is shown; the first and the last longer

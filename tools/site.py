@@ -1010,8 +1010,8 @@ def readme(project: Project) -> str:
         return f"{match[1]}{start}nbs/{match[2]}"
 
     text = INNER_LINK.sub(lead, to_markdown(read_notebook(project, "index.ipynb")))
-    head, rest = text.split("\n\n", 1)
-    return README_NOTE + "\n\n".join([head, *readme_badges(project), rest])
+    head, gap, rest = text.partition("\n\n")
+    return README_NOTE + "\n\n".join([head, *readme_badges(project)]) + gap + rest
 
 
 def readme_badges(project: Project) -> list[str]:
@@ -1236,7 +1236,7 @@ def render(
     _own_search(out)
     if project.documentation:
         (out / "sitemap.xml").write_text(sitemap(project, list(pages)), encoding="utf-8")
-        shutil.copy(project.nbs / "images" / CARD, out)
+        shutil.copy(PARTS / CARD, out)
     for source, notebook in pages.items():
         copy = out / page_path(source).with_suffix(".md")
         copy.write_text(plain_copy(notebook, page_path(source)), encoding="utf-8")
@@ -1369,7 +1369,7 @@ def with_address(
     return page.replace('<meta charset="utf-8">', f'<meta charset="utf-8">{head}', 1)
 
 
-CARD = "card.jpg"  # in nbs/images, by tools/moving_picture.py
+CARD = "card.jpg"  # in tools/page, by tools/moving_picture.py
 CARD_WORDS = (
     "Six hundred satellite pictures in ten columns, each where CLIP puts it after ten rounds of"
     " learning from its own labels; wrong ones are ringed."
