@@ -1,12 +1,14 @@
 """The scene: what it is given, and what a reader can do with it when the network is cut off."""
 
 import base64
+import io
 import json
 import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from pseudolab.method.splits import make_split
 from pseudolab.views.format import percent, points
@@ -513,3 +515,25 @@ def test_a_scene_that_does_not_fit_stays_where_it_is(browser):
         chip.click()
         page.wait_for_timeout(400)
         assert page.evaluate("scrollY") == before
+
+
+def test_on_paper_stands_the_last_round_and_then_all_is_as_before(browser, run, tmp_path):
+    shown = scene(run, ask="town")
+    with opened(browser, shown, tmp_path, awaited=READY, reduced_motion="reduce") as page:
+        root = page.locator(READY)
+        before = page.locator(".stage").bounding_box()
+        page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+        page.emulate_media(media="print")
+        assert root.get_attribute("data-phase") == "rounds"
+        last = len(run.rounds) - 1
+        assert page.locator("input[type=range]").input_value() == str(last)
+        assert page.locator(".stage").bounding_box()["width"] <= 680
+        picture = page.locator("img.paper")
+        assert picture.is_visible() and not page.locator(".tiles canvas").first.is_visible()
+        colours = Image.open(io.BytesIO(picture.screenshot())).convert("RGB").getcolors(10**6)
+        assert len(colours) > 20, "the tiles are on it"
+        page.emulate_media(media="screen")
+        page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+        assert root.get_attribute("data-phase") == "name" and picture.count() == 0
+        assert page.locator(".stage").bounding_box() == before
+        assert page.locator(".chips").is_visible()

@@ -8,6 +8,7 @@
 //   onround(round, run, chosen): called when another round, run or class is shown}
 
 const MOST_CHIPS = 24; // classes that are offered as buttons; more of them in a list
+const PAPER = 680; // pixels of the scene's width on paper, A4 or letter
 const PAUSE = 1350; // ms from round to round when it plays
 
 class Scene {
@@ -280,7 +281,37 @@ class Scene {
       attributeFilter: ["data-theme"],
     });
     this.root.dataset.ready = "";
+    window.addEventListener("beforeprint", () => this.toPaper());
+    window.addEventListener("afterprint", () => this.fromPaper());
     if (this.options.plays && !this.isKept) this.playOnce();
+  }
+
+  // On paper stands how it ended, and nothing is asked; a browser prints a picture of the tiles,
+  // but not a canvas that was painted a moment ago
+  toPaper() {
+    this.halt();
+    const { phase, round, width } = this;
+    this.resize(Math.min(width, PAPER));
+    this.standIn({ phase: "rounds", round: this.last });
+    const picture = make("img", { class: "paper", alt: "", src: this.canvas.toDataURL() });
+    this.stageBox.append(picture);
+    this.onScreen = { phase, round, width, picture };
+  }
+
+  fromPaper() {
+    if (!this.onScreen) return;
+    const { width, picture, ...before } = this.onScreen;
+    this.onScreen = null;
+    picture.remove();
+    this.resize(width);
+    this.standIn(before);
+  }
+
+  // another round, and no tile flies there
+  standIn({ phase, round }) {
+    this.phase = phase;
+    this.show({ round });
+    this.tiles.still(this.now(), this.there, this.bright);
   }
 
   // as soon as the reader sees it, and has touched nothing
