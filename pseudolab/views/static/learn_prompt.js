@@ -6,9 +6,9 @@
 // A prompt is learned in the page, round by round, and the pictures of the pool fly to where the
 // CLIP in the page puts them now. The numbers come from clip.js, as in prompt_playground.js.
 
-const LOOK = 180; // ms between two looks at the pool while a round trains
-const SHORT_FLIGHT = 240; // ms, after such a look
-const LONG_FLIGHT = 620; // ms, at the end of a round
+const LOOK = 70; // ms between two looks at the pool while a round trains
+const SHORT_FLIGHT = 120; // ms, after such a look
+const LONG_FLIGHT = 320; // ms, at the end of a round
 const AWAY = -2; // the place of a picture that is not in this pool; -1: its label was given
 const RARE = 10; // of the pictures of the rare class, one in so many stays
 const MOST_RUNS = 5; // that are kept, with the newest
@@ -215,25 +215,33 @@ const LEARN_SELECTORS = [
   ["balanced", "balanced assignment"],
 ];
 
-const usualOf = (data) => ({
+const USUAL = {
   paradigm: "ul",
   pool: "all",
-  grows: true,
+  schedule: "grows",
   rounds: 10,
   selector: "top_k",
   weights: "paper",
   seed: 0,
-});
+};
 
-// [[name, what is other than usual], ...]
-const presetsOf = (data) => [
-  ["GRIP", {}],
-  ...(data.splits.tail
-    ? [
-        ["Two labels per class", { paradigm: "ssl" }],
-        ["Long-tailed pool", { pool: "tail" }],
-      ]
-    : []),
+// [{name, some: what is other than usual, about}, ...]
+const PRESETS = [
+  {
+    name: "GRIP",
+    some: {},
+    about: "No label. In each of ten rounds the prompt learns from more pictures per class.",
+  },
+  {
+    name: "Two labels",
+    some: { paradigm: "ssl" },
+    about: "GRIP beside two true labels per class, weighed as in the paper: \u03b3 = |U|/|L|, \u03bb = 1.",
+  },
+  {
+    name: "Long tail",
+    some: { pool: "tail" },
+    about: "Some classes are rare, and GRIP still takes as many pictures of each.",
+  },
 ];
 
 const isLike = (state, some) => Object.entries(some).every(([name, value]) => state[name] === value);
@@ -260,11 +268,11 @@ function methodControls(state, put, pool) {
   const schedules = choice(
     "K by round",
     [
-      [true, "grows (GRIP)"],
-      [false, "stays (FPL, IFPL)"],
+      ["grows", "grows (GRIP)"],
+      ["stays", "stays (FPL, IFPL)"],
     ],
-    state.grows,
-    put("grows"),
+    state.schedule,
+    put("schedule"),
   );
   const kSlider = slider(
     "K, pictures per class",
@@ -286,19 +294,19 @@ function methodControls(state, put, pool) {
     ],
     refresh() {
       state.k = Math.min(state.k, pool.even());
-      schedules.set(state.grows);
+      schedules.set(state.schedule);
       rounds.set(state.rounds);
       selectors.set(state.selector);
       seed.set(state.seed);
       thresholds.hidden = state.selector !== "threshold";
       kSlider.set(state.k, pool.even());
-      kSlider.enable(!state.grows && state.selector !== "threshold");
+      kSlider.enable(state.schedule === "stays" && state.selector !== "threshold");
     },
   };
 }
 
-function kInWords({ grows, rounds }, k, pool) {
-  if (!grows) return String(k);
+function kInWords({ schedule, rounds }, k, pool) {
+  if (schedule === "stays") return String(k);
   const of = (i) => Math.max(1, Math.floor((i * pool.n()) / (rounds * pool.nClasses)));
   return rounds > 1 ? `${of(1)} to ${of(rounds)}` : String(of(1));
 }
@@ -413,9 +421,12 @@ function learnControls(data, state, changed) {
     methodControls(state, put, pool),
     ...(data.splits.tail ? [termControls(data, state, put), poolControls(data, state, put)] : []),
   ];
-  const presets = presetsOf(data).map(([name, some]) =>
-    make("button", { type: "button", onclick: () => take({ ...usualOf(data), ...some }) }, name),
+  const offered = PRESETS.filter((_, at) => at === 0 || data.splits.tail);
+  const presets = offered.map(({ name, some }) =>
+    make("button", { type: "button", onclick: () => take({ ...USUAL, ...some }) }, name),
   );
+  const about = make("p", { class: "quiet about" });
+  const describe = () => describeRun(state, data, kInWords(state, state.k, pool));
 
   function take(some) {
     Object.assign(state, some);
@@ -426,9 +437,9 @@ function learnControls(data, state, changed) {
 
   function refresh() {
     for (const one of parts) one.refresh();
-    presetsOf(data).forEach(([, some], at) => {
-      presets[at].setAttribute("aria-pressed", isLike(state, { ...usualOf(data), ...some }));
-    });
+    const isOn = offered.map(({ some }) => isLike(state, { ...USUAL, ...some }));
+    presets.forEach((one, at) => one.setAttribute("aria-pressed", isOn[at]));
+    about.textContent = offered[isOn.indexOf(true)]?.about ?? `A run of your own: ${describe()}.`;
   }
 
   refresh();
@@ -440,16 +451,18 @@ function learnControls(data, state, changed) {
       make("summary", {}, "Another run: K, rounds, selector, labels, weights, pool, seed"),
       make("div", { class: "controls" }, ...parts.flatMap(({ boxes }) => boxes)),
     ),
+    about,
     split: () => split,
-    describe: () => describeRun(state, data, kInWords(state, state.k, pool)),
+    describe,
   };
 }
 
 // What the CLIP in the page is asked for
 function trainingOf(state, split) {
-  const { grows, k, rounds, selector, threshold, seed, paradigm, weights, gamma, lam } = state;
+  const { rounds, selector, threshold, seed, paradigm, weights, gamma, lam } = state;
   const own = paradigm === "ssl" && weights === "own" ? { gamma, lam } : {};
-  const schedule = grows ? { kind: "growing", rounds } : { kind: "constant", k };
+  const grows = state.schedule === "grows";
+  const schedule = grows ? { kind: "growing", rounds } : { kind: "constant", k: state.k };
   return { rounds, schedule, selector, threshold, seed, paradigm, split, looks: LOOK, ...own };
 }
 
@@ -459,7 +472,7 @@ function mountLearning(root, data) {
   const { names, published } = data;
   const even = Math.max(1, Math.floor(data.nPool / names.length));
   const own = { k: Math.min(16, even), threshold: 0.95, gamma: 1, lam: 1, rare: data.order[0] };
-  const state = { ...usualOf(data), ...own };
+  const state = { ...USUAL, ...own };
   const zeroShot = unpack(data.poolPredictions);
   let runs = []; // the newest last: {name, isUsual, planned, records: [{round, k, score, ...}]}
   let running = false;
@@ -504,6 +517,7 @@ function mountLearning(root, data) {
         "div",
         { class: "learn-controls" },
         controls.presets,
+        controls.about,
         make("div", { class: "row learning" }, button, progress),
         status,
         trouble,
@@ -534,7 +548,7 @@ function mountLearning(root, data) {
     trouble.hidden = true;
     const split = controls.split();
     const planned = state.rounds;
-    const isUsual = isLike(state, usualOf(data));
+    const isUsual = isLike(state, USUAL);
     const run = { name: controls.describe(), isUsual, planned, split, records: [] };
     const asked = trainingOf(state, split);
     try {
@@ -640,7 +654,7 @@ function mountLearning(root, data) {
     ].filter(({ values }) => values.length);
     if (!series.length) series.push({ name: "", values: [published.score], colour: "var(--blue)" });
     chartBox.replaceChildren(
-      lineChart(width, series, { label: "Accuracy by round", xs: range(length), height: 190 }),
+      lineChart(width, series, { label: "Accuracy by round", xs: range(length), height: 150 }),
     );
   }
 
