@@ -22,6 +22,7 @@ from pseudolab.method.splits import semi_supervised
 from pseudolab.method.strategies import Strategy
 from pseudolab.method.training import Term, fit_prompt, rng_for
 from pseudolab.method.tuner import PromptTuner
+from pseudolab.views.format import percent
 from pseudolab.views.prompt_playground import learning_playground
 from support.pages import opened
 
@@ -277,7 +278,7 @@ def test_columns_hold_what_python_predicts(page, clip, task):
 def test_the_pool_is_told_in_a_table(page, clip, task):
     learned(page)
     page.get_by_text("The pool as a table").click()
-    rows = [row.split("\t") for row in page.locator(".pool tbody tr").all_inner_texts()]
+    rows = [row.split("\t") for row in page.locator(".learn-pool tbody tr").all_inner_texts()]
     predicted = np.array(page.evaluate("records.at(-1).poolPredictions"))
     truth = task.train.labels
     for name, *numbers in rows:
@@ -285,6 +286,21 @@ def test_the_pool_is_told_in_a_table(page, clip, task):
         expected = [(truth == c), (predicted == c), (predicted == c) & (truth == c)]
         assert [int(number) for number in numbers] == [some.sum() for some in expected]
     assert len(rows) == len(task.class_names)
+
+
+def test_one_can_look_back_to_each_round(page, clip, task):
+    back = page.get_by_role("slider", name="Look back")
+    assert back.is_hidden()
+    run = of_python(clip, task, paradigm="ul", seed=0)
+    learned(page)
+    for at in (10, 3, 0):
+        back.fill(str(at))
+        counts = np.bincount(run.rounds[at].pool_predictions, minlength=10)
+        assert columns_of(page) == dict(zip(task.class_names, counts.tolist(), strict=True))
+        assert page.locator(".score").inner_text() == percent(run.rounds[at].score)
+        assert f"round {at} of 10" in page.locator(".learn-results").inner_text()
+    page.get_by_role("button", name="Long tail").click()
+    assert back.is_hidden(), "another pool stands there now"
 
 
 def test_pictures_that_are_labelled_or_away_are_in_no_count(page, task):

@@ -44,7 +44,7 @@ class PoolScene {
       make("summary", {}, "The pool as a table"),
       this.table,
     );
-    this.box = make("div", { class: "pool" }, this.stageBox, this.told, this.folded);
+    this.box = make("div", {}, this.stageBox, this.told);
     this.sheet = new Sheet(data.pictures);
     this.tiles = new PoolTiles(canvas, over, this.sheet, () => this.colours());
     this.sheet.ready.then(() => this.begin());
@@ -474,16 +474,20 @@ function mountLearning(root, data) {
   const own = { k: Math.min(16, even), threshold: 0.95, gamma: 1, lam: 1, rare: data.order[0] };
   const state = { ...USUAL, ...own };
   const zeroShot = unpack(data.poolPredictions);
-  let runs = []; // the newest last: {name, isUsual, planned, records: [{round, k, score, ...}]}
+  let runs = []; // the newest last: {name, isUsual, planned, split, records: [{round, score, ...}]}
   let running = false;
+  let viewed = null; // the round that is shown; null: the newest
   const status = make("span", { class: "quiet status" });
   const engine = engineOf(data.source, (text) => { status.textContent = text; });
   const live = announcer();
   const controls = learnControls(data, state, (isPool) => {
     if (!isPool || running) return;
+    back.hidden = true;
     scene.show(placesOf(controls.split(), zeroShot), "Zero-shot CLIP", LONG_FLIGHT);
   });
   const scene = new PoolScene(root, data, placesOf(controls.split(), zeroShot));
+  const back = slider("Look back: round", { min: 0, max: 1, value: 0 }, (round) => lookBack(round));
+  back.hidden = true;
 
   const button = make(
     "button",
@@ -523,7 +527,7 @@ function mountLearning(root, data) {
         trouble,
         controls.folded,
       ),
-      scene.box,
+      make("div", { class: "learn-pool" }, scene.box, back, scene.folded),
       make("div", { class: "learn-results" }, result, chartBox, key, verdict),
     ),
     make("div", { class: "playground-halves" }, confused, bars),
@@ -534,7 +538,7 @@ function mountLearning(root, data) {
 
   const newest = () => runs.at(-1) ?? null;
   const records = () => newest()?.records ?? [];
-  const latest = () => records().at(-1) ?? { round: 0, ...published };
+  const shown = () => records().at(viewed ?? -1) ?? { round: 0, ...published };
 
   async function stop() {
     button.disabled = true;
@@ -543,6 +547,8 @@ function mountLearning(root, data) {
 
   async function learn() {
     running = true;
+    viewed = null;
+    back.hidden = true;
     button.textContent = "Stop";
     progress.value = 0;
     trouble.hidden = true;
@@ -565,10 +571,13 @@ function mountLearning(root, data) {
       live.tell(trouble.textContent, 50);
     }
     running = false;
+    const last = records().length - 1;
+    back.hidden = last < 1;
+    back.set(Math.max(0, last), last);
     button.disabled = false;
     button.textContent = "Learn";
     paint();
-    if (trouble.hidden) live.tell(`${status.textContent}: ${percent(latest().score)}.`, 50);
+    if (trouble.hidden) live.tell(`${status.textContent}: ${percent(shown().score)}.`, 50);
   }
 
   // What the CLIP tells on its way: a step, with a look at the pool now and then, or a whole round
@@ -582,18 +591,28 @@ function mountLearning(root, data) {
   }
 
   function keep(run, { round, k, chosen, predictions, poolPredictions, score, perClass }, task) {
+    const places = placesOf(run.split, poolPredictions);
     run.records.push({
       round,
+      places,
       k,
       labels: chosen ? chosen.index.length : null,
       score,
       perClass,
       counts: countsOf(predictions, task.testLabels, names.length),
     });
-    const when = round ? `After round ${round}` : "Zero-shot CLIP";
-    scene.show(placesOf(run.split, poolPredictions), when, LONG_FLIGHT);
+    scene.show(places, whenIs(round), LONG_FLIGHT);
     if (round) live.tell(`Round ${round}: ${percent(score)}.`);
     paint();
+  }
+
+  const whenIs = (round) => (round ? `After round ${round}` : "Zero-shot CLIP");
+
+  function lookBack(round) {
+    viewed = round;
+    scene.show(shown().places, whenIs(round), LONG_FLIGHT);
+    paint();
+    live.tell(`Round ${round}: ${percent(shown().score)}.`);
   }
 
   const isSame = (score, i) => Math.abs(score - data.line[i]) < 1e-12;
@@ -608,7 +627,7 @@ function mountLearning(root, data) {
   }
 
   function paint() {
-    const now = latest();
+    const now = shown();
     const run = newest();
     const about = run ? `round ${now.round} of ${run.planned}: ${run.name}` : "zero-shot CLIP";
     result.replaceChildren(
@@ -654,7 +673,12 @@ function mountLearning(root, data) {
     ].filter(({ values }) => values.length);
     if (!series.length) series.push({ name: "", values: [published.score], colour: "var(--blue)" });
     chartBox.replaceChildren(
-      lineChart(width, series, { label: "Accuracy by round", xs: range(length), height: 150 }),
+      lineChart(width, series, {
+        label: "Accuracy by round",
+        xs: range(length),
+        at: viewed,
+        height: 150,
+      }),
     );
   }
 
