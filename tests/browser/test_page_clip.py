@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from pseudolab.data.tasks import load_task
-from pseudolab.method.loss import unified_loss
+from pseudolab.method.loss import term_weights, unified_loss
 from pseudolab.method.prompts.text import TextPrompt
 from pseudolab.method.recipe import Recipe
 from pseudolab.method.selectors import (
@@ -414,6 +414,18 @@ def test_selections_are_pythons(engine):
         assert found == [
             {"index": one.index.tolist(), "label": one.label.tolist()} for one in expected
         ]
+
+
+def test_own_weights_are_for_two_kinds_of_images(engine):
+    code = """
+      const own = { paradigm: "ssl", gamma: 5, lam: 0.5 };
+      const { weights } = PromptTuning.prototype;
+      const half = { ...own, lam: null };
+      return [[20, 100], [20, 0], [0, 100]].map((counts) => [
+        weights.apply(own, counts), weights.apply(half, counts)]);"""
+    alone = [term_weights("ssl", 20, 0), term_weights("ssl", 0, 100)]
+    expected = [[[5, 0.5], [5, 1]], *[[list(pair), list(pair)] for pair in alone]]
+    assert engine(code) == expected
 
 
 def test_schedules_are_pythons(engine):
