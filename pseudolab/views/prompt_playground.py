@@ -225,8 +225,8 @@ def learning_playground(
     Raises ValueError for another CLIP, or if a test picture has no label.
     """
     about = (
-        f"GRIP in this page: {len(task.train):,} pictures, each in the column of the class that"
-        " CLIP gives it. A prompt learns from the surest, and the pictures move."
+        f"{len(task.train):,} pictures stand where CLIP puts them. A prompt learns from the"
+        " surest, and they move."
     )
     data = _common(clip, task, folder) | {
         "kind": "learn",

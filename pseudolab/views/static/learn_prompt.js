@@ -448,7 +448,7 @@ function learnControls(data, state, changed) {
     folded: make(
       "details",
       {},
-      make("summary", {}, "Another run: K, rounds, selector, labels, weights, pool, seed"),
+      make("summary", {}, "Another run: K, labels, pool and more"),
       make("div", { class: "controls" }, ...parts.flatMap(({ boxes }) => boxes)),
     ),
     about,
@@ -524,11 +524,12 @@ function mountLearning(root, data) {
         controls.about,
         make("div", { class: "row learning" }, button, progress),
         status,
+        verdict,
         trouble,
         controls.folded,
       ),
       make("div", { class: "learn-pool" }, scene.box, back, scene.folded),
-      make("div", { class: "learn-results" }, result, chartBox, key, verdict),
+      make("div", { class: "learn-results" }, result, chartBox, key),
     ),
     make("div", { class: "playground-halves" }, confused, bars),
     details,
@@ -677,7 +678,7 @@ function mountLearning(root, data) {
         label: "Accuracy by round",
         xs: range(length),
         at: viewed,
-        height: 150,
+        height: 136,
       }),
     );
   }
