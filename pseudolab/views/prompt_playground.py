@@ -224,10 +224,7 @@ def learning_playground(
 
     Raises ValueError for another CLIP, or if a test picture has no label.
     """
-    about = (
-        f"{len(task.train):,} pictures stand where CLIP puts them. A prompt learns from the"
-        " surest, and they move."
-    )
+    about = f"{len(task.train):,} pictures stand where CLIP puts them, and move as a prompt learns."
     data = _common(clip, task, folder) | {
         "kind": "learn",
         "title": f"Learn the prompt: {task.name}",
