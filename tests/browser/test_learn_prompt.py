@@ -209,15 +209,15 @@ def test_a_rare_class_is_pythons(page, clip, task):
 # ---- balanced assignment
 
 
-@pytest.mark.parametrize("pool", ["even", "long tail, 10 to 1"])
+@pytest.mark.parametrize("pool", ["as they are", "long tail, 10 to 1"])
 def test_balanced_assignment_is_pythons(page, clip, task, pool):
     unfold(page)
     pick(page, "balanced assignment", pool)
     records = learned(page)
-    pools = {"even": task, "long tail, 10 to 1": task.imbalanced(10)}
+    pools = {"as they are": task, "long tail, 10 to 1": task.imbalanced(10)}
     run = of_python(clip, pools[pool], paradigm="ul", selector="balanced")
     assert_pythons(records, run)
-    if pool == "even":
+    if pool == "as they are":
         for one, told in zip(records[1:], run.rounds[1:], strict=True):
             assert one["chosen"]["index"] == told.pseudolabels.index.tolist()
             assert one["chosen"]["label"] == told.pseudolabels.label.tolist()
@@ -278,6 +278,7 @@ def test_columns_hold_what_python_predicts(page, clip, task):
 def test_the_pool_is_told_in_a_table(page, clip, task):
     learned(page)
     page.get_by_text("The pool as a table").click()
+    page.wait_for_selector(".learn-pool tbody tr")
     rows = [row.split("\t") for row in page.locator(".learn-pool tbody tr").all_inner_texts()]
     predicted = np.array(page.evaluate("records.at(-1).poolPredictions"))
     truth = task.train.labels
@@ -301,6 +302,19 @@ def test_one_can_look_back_to_each_round(page, clip, task):
         assert f"round {at} of 10" in page.locator(".learn-results").inner_text()
     page.get_by_role("button", name="Long tail").click()
     assert back.is_hidden(), "another pool stands there now"
+
+
+def test_a_stopped_run_shows_its_last_whole_round(page, task):
+    page.get_by_role("button", name="Learn").click()
+    status = "document.querySelector('.status').textContent"
+    page.wait_for_function(f"/^round [3-9] of 10, step [2-9]/.test({status})")
+    page.get_by_role("button", name="Stop").click()
+    page.wait_for_function(ENDED)
+    last = page.evaluate("records.at(-1)")
+    counts = np.bincount(last["poolPredictions"], minlength=10)
+    assert columns_of(page) == dict(zip(task.class_names, counts.tolist(), strict=True))
+    assert f"After round {last['round']}" in page.locator(".pool-told").inner_text()
+    assert page.locator(".status").inner_text() == f"stopped after round {last['round']}"
 
 
 def test_pictures_that_are_labelled_or_away_are_in_no_count(page, task):

@@ -235,7 +235,7 @@ const PRESETS = [
   {
     name: "Two labels",
     some: { paradigm: "ssl" },
-    about: "GRIP beside two true labels per class, weighed as in the paper: \u03b3 = |U|/|L|, \u03bb = 1.",
+    about: "GRIP beside two true labels per class, weighed as in the paper: \u03b3 = |U|/|L|.",
   },
   {
     name: "Long tail",
@@ -244,7 +244,7 @@ const PRESETS = [
   },
 ];
 
-const isLike = (state, some) => Object.entries(some).every(([name, value]) => state[name] === value);
+const isLike = (state, some) => Object.keys(some).every((name) => state[name] === some[name]);
 
 // In words, for the line under the score
 function describeRun(state, data, k) {
@@ -320,7 +320,8 @@ function numberField(name, max, change) {
     max,
     onchange: () => change(Math.max(0, Math.min(max, Math.floor(Number(input.value) || 0)))),
   });
-  const box = make("div", { class: "row" }, make("label", { for: id, class: "quiet" }, name), input);
+  const label = make("label", { for: id, class: "quiet" }, name);
+  const box = make("div", { class: "row" }, label, input);
   return Object.assign(box, { set: (value) => { input.value = value; } });
 }
 
@@ -377,7 +378,7 @@ function poolControls({ names }, state, put) {
   const pools = choice(
     "Shares of the classes in the pool",
     [
-      ["all", "even"],
+      ["all", "as they are"],
       ["tail", "long tail, 10 to 1"],
       ["rare", "one class rare"],
     ],
@@ -565,6 +566,7 @@ function mountLearning(root, data) {
       const ended = await clip.train(asked, (told) => follow(run, told, task));
       progress.value = ended.rounds / planned;
       status.textContent = ended.stopped ? `stopped after round ${records().length - 1}` : "done";
+      if (ended.stopped) lookBack(records().length - 1);
     } catch ({ message }) {
       status.textContent = "";
       trouble.hidden = false;
