@@ -28,13 +28,15 @@ import torch
 
 # %% ../../nbs/lab/views/prompt_playground.ipynb #c7c7b803
 from pseudolab.clip.model import Clip
-from pseudolab.data.tasks import Task
+from pseudolab.data.tasks import Task, long_tail
 from pseudolab.data.worlds.corpus import WORLDS
 from pseudolab.method.prompts.base import TemplatePrompt
 from pseudolab.method.recipe import Recipe
+from pseudolab.method.splits import make_split
 from pseudolab.method.zero_shot import per_class_accuracy
+from pseudolab.views.explorer import sprite
 from pseudolab.views.format import percent
-from pseudolab.views.html import Widget, still_table
+from pseudolab.views.html import Widget, pack, still_table
 from pseudolab.views.page_clip import page_script, task_data, weights_data
 
 # %% ../../nbs/lab/views/prompt_playground.ipynb #9d72909d
@@ -142,7 +144,7 @@ def _common(clip: Clip, task: Task, folder: str | None) -> dict[str, Any]:
     }
 
 
-def _widget(data: dict[str, Any]) -> Widget:
+def _widget(data: dict[str, Any], script: str = "prompt_playground") -> Widget:
     "With a table of the published template's accuracies for where scripts do not run"
     published = data["published"]
     table = pd.DataFrame(
@@ -157,7 +159,57 @@ def _widget(data: dict[str, Any]) -> Widget:
         f'The template "{data["template"]}": {percent(published["score"])} of {data["nTest"]} test'
         " pictures. Where scripts run, a playground stands here.",
     )
-    return Widget("prompt_playground", data, still, data["title"])
+    return Widget(script, data, still, data["title"])
+
+
+# %% ../../nbs/lab/views/prompt_playground.ipynb #4f0eabbb
+SHOTS = 2  # labelled pictures per class
+TAIL_RATIO = 10  # pictures of the largest class over those of the smallest
+THUMBNAIL_BYTES = 45_000  # of all pictures of the pool; base64 makes a third more of it
+
+
+def _split(
+    task: Task,
+    paradigm: str,  # ul or ssl
+    positions: np.ndarray,  # int64 (N,): of the task's training pictures in those of a page
+) -> dict[str, Any]:
+    "Which pictures are labelled, and which are the pool"
+    pool = make_split(task, paradigm, shots=SHOTS).pool_positions
+    labelled = np.setdiff1d(np.arange(len(task.train)), pool)
+    return {"labelled": pack(positions[labelled], "u2"), "pool": pack(positions[pool], "u2")}
+
+
+def _splits(task: Task) -> dict[str, Any]:
+    "By pool and paradigm. Without enough labels there is one pool, and no label to learn from"
+    labels, n_classes = task.train.labels, len(task.class_names)
+    everything = np.arange(len(labels))
+    splits = {"all": {"ul": _split(task, "ul", everything)}}
+    if (labels < 0).any():
+        return splits
+    kept = long_tail(labels, n_classes, TAIL_RATIO)
+    if np.bincount(labels[kept], minlength=n_classes).min() < SHOTS:
+        return splits
+    tail = task.imbalanced(TAIL_RATIO)
+    splits["all"]["ssl"] = _split(task, "ssl", everything)
+    return splits | {"tail": {name: _split(tail, name, kept) for name in ("ul", "ssl")}}
+
+
+def _standing(clip: Clip, task: Task) -> dict[str, Any]:
+    "Where the pictures of the pool stand at first: by zero-shot CLIP, weakest class first"
+    truth, n_classes = task.train.labels, len(task.class_names)
+    with torch.no_grad():
+        logits = TemplatePrompt.for_task(clip, task).logits(task.train.images)
+    predictions = logits.argmax(1).cpu().numpy()
+    given = np.bincount(predictions, minlength=n_classes)
+    right = np.bincount(truth[(truth >= 0) & (truth == predictions)], minlength=n_classes)
+    of_class = np.bincount(truth[truth >= 0], minlength=n_classes)
+    share = np.divide(right, of_class, out=np.full(n_classes, 2.0), where=of_class > 0)
+    return {
+        "truth": pack(truth, "i2") if (truth >= 0).any() else None,
+        "poolPredictions": pack(predictions, "i2"),
+        "order": np.lexsort((given, share)).tolist(),
+        "pictures": sprite(task.train.images, THUMBNAIL_BYTES),
+    }
 
 
 # %% ../../nbs/lab/views/prompt_playground.ipynb #7d89abfa
@@ -172,16 +224,15 @@ def learning_playground(
 
     Raises ValueError for another CLIP, or if a test picture has no label.
     """
-    about = (
-        f"GRIP without a label, in this page: {len(task.train):,} unlabelled pictures, a new"
-        " prompt each round, exact gradients through the text tower."
-    )
+    about = f"{len(task.train):,} pictures stand where CLIP puts them, and move as a prompt learns."
     data = _common(clip, task, folder) | {
         "kind": "learn",
         "title": f"Learn the prompt: {task.name}",
         "about": about,
-        "even": max(1, len(task.train) // len(task.class_names)),
         "line": list(scores),
         "lineName": "in Python",
+        "shots": SHOTS,
+        "splits": _splits(task),
+        **_standing(clip, task),
     }
-    return _widget(data)
+    return _widget(data, "learn_prompt")

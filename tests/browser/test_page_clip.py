@@ -13,12 +13,13 @@ import pytest
 import torch
 
 from pseudolab.data.tasks import load_task
-from pseudolab.method.loss import unified_loss
+from pseudolab.method.loss import term_weights, unified_loss
 from pseudolab.method.prompts.text import TextPrompt
 from pseudolab.method.recipe import Recipe
 from pseudolab.method.selectors import (
     log_probabilities,
     select_argmax_top_k,
+    select_balanced,
     select_threshold,
     select_top_k,
 )
@@ -408,10 +409,23 @@ def test_selections_are_pythons(engine):
             select_top_k(logits, 7, allowed=classes),
             select_argmax_top_k(logits, 7, allowed=classes),
             select_threshold(logits, 0.6, allowed=classes),
+            select_balanced(logits, 7, allowed=classes, tolerance=0.1),
         ]
         assert found == [
             {"index": one.index.tolist(), "label": one.label.tolist()} for one in expected
         ]
+
+
+def test_own_weights_are_for_two_kinds_of_images(engine):
+    code = """
+      const own = { paradigm: "ssl", gamma: 5, lam: 0.5 };
+      const { weights } = PromptTuning.prototype;
+      const half = { ...own, lam: null };
+      return [[20, 100], [20, 0], [0, 100]].map((counts) => [
+        weights.apply(own, counts), weights.apply(half, counts)]);"""
+    alone = [term_weights("ssl", 20, 0), term_weights("ssl", 0, 100)]
+    expected = [[[5, 0.5], [5, 1]], *[[list(pair), list(pair)] for pair in alone]]
+    assert engine(code) == expected
 
 
 def test_schedules_are_pythons(engine):

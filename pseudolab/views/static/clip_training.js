@@ -85,7 +85,58 @@ const SELECTORS = {
       surest(first[a], (i) => sure[i * width + a]).filter((i) => sure[i * width + a] >= bar),
     );
   },
+
+  // k images of each class, none taken twice: balanced assignment
+  balanced(logits, nClasses, classes, maths, { k }) {
+    const { sure, n, width } = confidences(logits, nClasses, classes, maths);
+    checkK(k, Math.floor(n / width));
+    const plan = evenPlan(sure, width, maths);
+    const held = matched(plan, width, k);
+    return chosenBy(classes, (a) => surest(held[a], (i) => plan[i * width + a]));
+  },
 };
+
+// (N, A) log-probabilities -> those of the nearest plan in which each class has the same number of
+// images, to a tenth of an image: `pseudolab.method.selectors.sinkhorn`
+function evenPlan(sure, width, maths) {
+  const every = Array.from({ length: width }, (_, a) => a);
+  const even = sure.length / width ** 2;
+  const bias = new Float64Array(width);
+  for (let pass = 0; pass < 20000; pass++) {
+    const plan = logProbabilities(sure.map((s, at) => s + bias[at % width]), width, every, maths);
+    const sums = new Float64Array(width);
+    plan.forEach((p, at) => { sums[at % width] += maths.exp(p); });
+    if (sums.every((sum) => Math.abs(sum - even) <= 0.1)) return plan;
+    sums.forEach((sum, a) => { bias[a] += maths.log(even) - maths.log(sum); });
+  }
+  throw new Error("the classes cannot be balanced: the logits are very hard");
+}
+
+// Stable matching of the images with k places of each class, where both sides rank by the plan
+// (Gale and Shapley, 1962) -> the images of each class
+function matched(plan, width, k) {
+  const every = Array.from({ length: width }, (_, a) => a);
+  const n = plan.length / width;
+  const wishes = Array.from({ length: n }, (_, i) => surest(every, (a) => plan[i * width + a]));
+  const held = every.map(() => []);
+  let asking = wishes.map((_, i) => i);
+  while (asking.length) {
+    const asked = new Set();
+    for (const i of asking) {
+      const a = wishes[i].shift();
+      if (a === undefined) continue; // no class is left
+      held[a].push(i);
+      asked.add(a);
+    }
+    asking = [];
+    for (const a of asked) {
+      const ranked = surest(held[a], (i) => plan[i * width + a]);
+      held[a] = ranked.slice(0, k);
+      asking.push(...ranked.slice(k));
+    }
+  }
+  return held;
+}
 
 function confidences(logits, nClasses, classes, maths) {
   const width = classes.length;
@@ -95,9 +146,9 @@ function confidences(logits, nClasses, classes, maths) {
   return { sure, width, first, n: sure.length / width };
 }
 
-function checkK(k, n) {
-  if (!(Number.isInteger(k) && k >= 1 && k <= n))
-    throw new Error(`k is ${k}, but the pool has ${n} images: give a whole number from 1 to ${n}`);
+function checkK(k, most) {
+  if (!(Number.isInteger(k) && k >= 1 && k <= most))
+    throw new Error(`k is ${k}, but must be a whole number from 1 to ${most} in this pool`);
 }
 
 const surest = (images, value) =>
@@ -314,7 +365,7 @@ class PromptTuning {
     this.k = this.schedule(this.number, split.pool.length, split.allowed.length);
     this.chosen = this.select();
     const labels = split.labelled.map((image) => task.pool.labels[image]);
-    const [gamma, lam] = termWeights(this.paradigm, labels.length, this.chosen.index.length);
+    const [gamma, lam] = this.weights(labels.length, this.chosen.index.length);
     const drawn = randomFor(this.seed, this.number, START);
     this.training = new TextPromptTraining({
       prompt,
@@ -326,10 +377,16 @@ class PromptTuning {
         features: this.featuresOf(this.chosen.index),
         labels: this.chosen.label,
       },
-      gamma: this.gamma ?? gamma,
-      lam: this.lam ?? lam,
+      gamma,
+      lam,
     });
     return this.training;
+  }
+
+  // gamma and lambda; where one kind is missing, own weights have nothing to balance
+  weights(L, P) {
+    const [gamma, lam] = termWeights(this.paradigm, L, P);
+    return L === 0 || P === 0 ? [gamma, lam] : [this.gamma ?? gamma, this.lam ?? lam];
   }
 
   // The pseudolabels of a round: positions in the task's pool, and classes

@@ -85,8 +85,9 @@ const CALLS = {
     });
   },
 
-  // All rounds of a run: each record, and on the way {round, step, steps, loss}, with
-  // poolPredictions of that step if `looks`. What is not given is the task's own.
+  // All rounds of a run: each record, and on the way {round, step, steps, loss}. With `looks` some
+  // have the poolPredictions of that step: true, each; a number, one in so many milliseconds. What
+  // is not given is the task's own.
   async train({ rounds, schedule, seed, nTokens, looks = false, ...given }, tell) {
     if (open.running) throw new Error("a run is going on already: stop it first");
     const task = taskOf(given.task);
@@ -121,10 +122,12 @@ const CALLS = {
 async function trainRound(tuning, looks, tell) {
   const { training, prompt, clip, task, nClasses, number: round } = tuning;
   let until = performance.now() + FRAME;
+  let nextLook = looks === true ? 0 : performance.now() + looks;
   while (!training.done && !open.stopped) {
     const told = { round, ...training.step() };
     if (performance.now() < until) continue;
-    if (looks) {
+    if (looks && performance.now() >= nextLook) {
+      if (looks !== true) nextLook = performance.now() + looks;
       const logits = clip.logits(task.pool.features, prompt.classFeatures(training.context));
       told.poolPredictions = likeliest(logits, nClasses);
     }
