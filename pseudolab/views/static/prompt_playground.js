@@ -1,14 +1,15 @@
 // needs playground
+// needs draw_picture
 // Two playgrounds with a CLIP of their own in the page: write the prompt, and learn the prompt.
 // The numbers come from clip.js (pseudolab.views.page_clip), which is read when it is first needed.
 
 // A page has the engine and its data at hand, or in a folder beside it
-async function openEngine({ script, weights, task, folder }) {
+async function openEngine({ script, weights, imageTower, task, folder }) {
   if (!globalThis.plabClip) {
     if (script) new Function(script)();
     else await readScript(`${folder}/clip.js`);
   }
-  const clip = await globalThis.plabClip.start({ folder, weights });
+  const clip = await globalThis.plabClip.start({ folder, weights, imageTower });
   return { clip, task: await clip.openTask(task) };
 }
 
@@ -30,7 +31,7 @@ function engineOf(source, say, warm = () => {}) {
   let opening = null;
   return () => {
     if (!opening) {
-      say("Fetching the CLIP: 2.7 MB \u2026");
+      say("Fetching the CLIP: 2.1 MB \u2026");
       opening = openEngine(source).then(
         async (engine) => {
           await warm(engine);
@@ -264,6 +265,21 @@ function mountWriting(root, data) {
     "Start again",
   );
 
+  // What a picture is taken for, by the words that were measured last
+  const drawing = drawingPart({
+    names,
+    paints: data.paints,
+    source: data.source,
+    engine: () => engine().catch((error) => {
+      status.textContent = "";
+      throw error;
+    }),
+    words: () => {
+      if (root.classList.contains("stale")) return null;
+      return { names: shown.names, sentences: filled(shown.template, shown.names) };
+    },
+  });
+
   root.classList.add("playground", "prompt");
   root.append(
     title(data.title),
@@ -292,6 +308,7 @@ function mountWriting(root, data) {
         make("p", { class: "quiet words" }, data.words.join(" ")),
       ),
     ),
+    drawing,
     make("div", { class: "playground-halves" }, make("div", {}, result, board), bars),
     live,
   );
@@ -339,6 +356,7 @@ function mountWriting(root, data) {
     trouble.textContent = text ?? "";
     root.classList.toggle("stale", Boolean(text));
     keepButton.disabled = Boolean(text);
+    drawing.again();
     if (text) live.tell(text);
   }
 
