@@ -135,7 +135,8 @@ def task_paints(
     counts = np.bincount(np.asarray(few).ravel())
     order = [at for at in np.argsort(-counts, kind="stable") if counts[at]]
     names = _numbered([colour_name(*palette[at]) for at in order])
-    return [["#{:02x}{:02x}{:02x}".format(*palette[at]), name] for at, name in zip(order, names)]
+    colours = ["#{:02x}{:02x}{:02x}".format(*palette[at]) for at in order]
+    return [[colour, name] for colour, name in zip(colours, names, strict=True)]
 
 
 def colour_name(

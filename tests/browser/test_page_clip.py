@@ -34,7 +34,7 @@ from pseudolab.method.training import (
 from pseudolab.method.tuner import PromptTuner
 from pseudolab.method.zero_shot import fill_template
 from pseudolab.views.page_clip import engine as engine_script
-from pseudolab.views.page_clip import weights_data, write_page_clip
+from pseudolab.views.page_clip import pack_planes, weights_data, write_page_clip
 from support.pages import watched
 
 pytestmark = pytest.mark.slow
@@ -464,6 +464,55 @@ def test_weights_without_an_image_tower_encode_texts(on_page, clip):
     got = on_page(code, given)
     assert got["features"] == clip.encode_texts(texts).flatten().tolist()
     assert "no image tower" in got["refused"]
+
+
+def test_the_image_tower_may_come_at_any_time(on_page, clip, task):
+    "But in a run: it lies below the features of the task, which move"
+    images, rgba = pictures(task)
+    code = """
+      const rgba = Uint8ClampedArray.from(given.rgba);
+      const other = await plabClip.start();
+      const opened = await other.openTask("satellite");
+      const before = await other.measure(given.texts);
+      const run = { rounds: 1, schedule: { kind: "constant", k: 1 }, seed: 0 };
+      const training = other.train(run, () => {});
+      const refused = await other.encodeImages(rgba).catch((error) => error.message);
+      await training;
+      const features = [[...(await other.encodeImages(rgba))]];
+      const marks = [await other.memory()];
+      const after = await other.measure(given.texts);
+      await other.openTask("satellite");
+      marks.push(await other.memory());
+      features.push([...(await other.encodeImages(rgba))]);
+      const last = await other.measure(given.texts);
+      other.close();
+      return { refused, features, marks, measured: [before, after, last] };"""
+    texts = fill_template("a {} from above", task.class_names)
+    got = on_page(code, {"rgba": rgba.flatten().tolist(), "texts": texts})
+    assert "stop it before the image tower is read" in got["refused"]
+    expected = clip.encode_images(images).flatten().tolist()
+    assert got["features"] == [expected, expected]
+    assert got["measured"][0] == got["measured"][1] == got["measured"][2]
+    assert got["marks"][0] == got["marks"][1]
+
+
+def test_a_browser_that_cannot_unpack_is_told(engine, clip):
+    code = """
+      const kept = DecompressionStream;
+      globalThis.DecompressionStream = undefined;
+      const said = await unpack(given).catch((error) => error.message);
+      globalThis.DecompressionStream = kept;
+      return said;"""
+    said = engine(code, weights_data(clip)["merges"])
+    assert "no DecompressionStream" in said
+
+
+@pytest.mark.parametrize("planes", [1, 2, 3])
+@pytest.mark.parametrize("count", [0, 1, 2, 5, 1001])
+def test_packed_bytes_come_back(engine, planes, count):
+    data = np.random.default_rng(count).integers(0, 256, planes * count, np.uint8)
+    code = "return [...(await unpack(given))]"
+    assert engine(code, pack_planes(data.tobytes(), planes)) == data.tolist()
 
 
 def test_a_missing_file_is_named(browser, folder):

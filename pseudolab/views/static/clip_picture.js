@@ -30,9 +30,11 @@ async function headOf(file) {
 
 const isVector = (head) => /<svg[\s>]/i.test(head) || /^\s*<\?xml/.test(head);
 
+// As far as its beginning tells
 function isAnimated(head) {
-  if (head.startsWith("GIF8")) return head.split(/!\xf9\x04[^]{4}\0/).length > 2;
-  if (head.startsWith("\x89PNG")) return /acTL[^]*IDAT/.test(head);
+  if (head.startsWith("GIF8"))
+    return head.includes("NETSCAPE2.0") || head.split(/!\xf9\x04[^]{4}\0/).length > 2;
+  if (head.slice(1, 4) === "PNG") return /acTL[^]*IDAT/.test(head);
   return head.startsWith("RIFF") && head.slice(8, 12) === "WEBP" && head.includes("ANIM");
 }
 
@@ -69,6 +71,7 @@ async function bitmapOf(file) {
 
 // ---- shrinking, as Pillow's resize(..., BICUBIC) does it
 
+const LINE_BYTES = 3 * PICTURE_SIDE;
 const WEIGHT_UNIT = 2 ** 22; // weights are whole numbers of 1 / WEIGHT_UNIT
 
 function bicubic(x) {
@@ -107,14 +110,17 @@ function looked({ weights }, bytes, at, stride) {
   return Math.max(0, Math.min(255, Math.floor(sum / WEIGHT_UNIT)));
 }
 
-// The rows of a part of a picture, each with 56 pixels of three bytes
-function shrunkRows({ data, width, height }, across, left) {
-  const out = new Uint8Array(height * PICTURE_SIDE * 3);
+// Along every line of a part of a picture: 56 pixels of three bytes. `turned`: lines are columns
+function shrunkLines({ data, width, height }, looks, start, turned) {
+  const lines = turned ? width : height;
+  const stride = turned ? 4 * width : 4; // to the next pixel of a line
+  const next = turned ? 4 : 4 * width; // to the next line
+  const out = new Uint8Array(lines * LINE_BYTES);
   let at = 0;
-  for (let row = 0; row < height; row++)
-    for (const look of across)
+  for (let line = 0; line < lines; line++)
+    for (const look of looks)
       for (let c = 0; c < 3; c++)
-        out[at++] = looked(look, data, 4 * (row * width + look.from - left) + c, 4);
+        out[at++] = looked(look, data, line * next + (look.from - start) * stride + c, stride);
   return out;
 }
 
@@ -132,29 +138,41 @@ function partOf(bitmap, left, top, width, height) {
 
 const pausedFrame = () => new Promise((done) => { setTimeout(done); });
 
+const ends = (looks) => [looks[0].from, Math.max(...looks.map(({ until }) => until))];
+
+// All lines that are needed, strip by strip
+async function firstPass(bitmap, looks, [from, until], turned) {
+  const [start, stop] = ends(looks);
+  const out = new Uint8Array((until - from) * LINE_BYTES);
+  const atOnce = Math.max(1, Math.floor(STRIP_PIXELS / (stop - start)));
+  for (let line = from; line < until; line += atOnce) {
+    const lines = Math.min(atOnce, until - line);
+    const part = turned
+      ? partOf(bitmap, line, start, lines, stop - start)
+      : partOf(bitmap, start, line, stop - start, lines);
+    out.set(shrunkLines(part, looks, start, turned), (line - from) * LINE_BYTES);
+    await pausedFrame();
+  }
+  return out;
+}
+
 async function shrunk(bitmap) {
   const { width, height } = bitmap;
   const short = Math.min(width, height);
-  const resized = (side) => Math.trunc((PICTURE_SIDE * side) / short);
-  const across = looksAlong(width, resized(width));
-  const down = looksAlong(height, resized(height));
-  const ends = (looks) => [looks[0].from, Math.max(...looks.map(({ until }) => until))];
-  const [left, right] = ends(across);
-  const [top, bottom] = ends(down);
-  const rows = new Uint8Array((bottom - top) * PICTURE_SIDE * 3);
-  const atOnce = Math.max(1, Math.floor(STRIP_PIXELS / (right - left)));
-  for (let row = top; row < bottom; row += atOnce) {
-    const part = partOf(bitmap, left, row, right - left, Math.min(atOnce, bottom - row));
-    rows.set(shrunkRows(part, across, left), (row - top) * PICTURE_SIDE * 3);
-    await pausedFrame();
-  }
+  const [across, down] = [width, height].map((side) => Math.trunc((PICTURE_SIDE * side) / short));
+  const looks = [looksAlong(width, across), looksAlong(height, down)];
+  // Pillow shrinks columns first where they lose far more than rows
+  const turned = height > down && height - down > 2 * (width - across);
+  const [first, second] = turned ? looks.reverse() : looks;
+  const [from] = ends(second);
+  const lines = await firstPass(bitmap, first, ends(second), turned);
   const rgba = new Uint8ClampedArray(PICTURE_SIDE * PICTURE_SIDE * 4).fill(255);
-  const line = PICTURE_SIDE * 3;
-  down.forEach((look, y) => {
-    for (let x = 0; x < PICTURE_SIDE; x++)
+  second.forEach((look, i) => {
+    for (let j = 0; j < PICTURE_SIDE; j++)
       for (let c = 0; c < 3; c++) {
-        const at = (look.from - top) * line + 3 * x + c;
-        rgba[4 * (y * PICTURE_SIDE + x) + c] = looked(look, rows, at, line);
+        const pixel = turned ? j * PICTURE_SIDE + i : i * PICTURE_SIDE + j;
+        const at = (look.from - from) * LINE_BYTES + 3 * j + c;
+        rgba[4 * pixel + c] = looked(look, lines, at, LINE_BYTES);
       }
   });
   return rgba;

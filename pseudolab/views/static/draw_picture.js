@@ -20,13 +20,14 @@ class Painting {
       role: "img",
       "aria-label": words,
     });
-    this.context = this.canvas.getContext("2d");
+    this.context = this.canvas.getContext("2d", { willReadFrequently: true });
     this.image = new ImageData(SIDE, SIDE);
     this.past = [];
     this.colour = ground;
     this.width = BRUSHES[1];
     this.changed = changed;
     this.place = null; // of the brush while it is down
+    this.caption = ""; // of a picture that was fetched
     this.cover(ground);
     this.listen();
   }
@@ -37,7 +38,8 @@ class Painting {
 
   // ---- whole pictures
 
-  show(pixels) {
+  show(pixels, caption = "") {
+    this.caption = caption;
     this.image.data.set(pixels);
     this.context.putImageData(this.image, 0, 0);
   }
@@ -49,7 +51,7 @@ class Painting {
 
   // Does `work`, which can be undone
   mark(work) {
-    this.past.push(this.pixels.slice());
+    this.past.push([this.pixels.slice(), this.caption]);
     if (this.past.length > MOST_UNDONE) this.past.shift();
     work();
     this.changed();
@@ -57,7 +59,7 @@ class Painting {
 
   undo() {
     if (!this.past.length) return;
-    this.show(this.past.pop());
+    this.show(...this.past.pop());
     this.changed();
   }
 
@@ -181,32 +183,34 @@ function drawingPart({ paints, names, source, engine, words }) {
   const status = make("span", { class: "quiet status" });
   const trouble = make("p", { class: "note", hidden: true });
   const truth = make("p", { class: "quiet truth" });
-  const answer = make("div", { class: "answer-place" });
+  const answer = make("div");
+  const brief = make("p", { class: "brief", "aria-hidden": "true" }); // where bars are far below
   const [[ground]] = paints;
   const painting = new Painting(ground, () => look());
   let touched = false; // is there anything to be looked at?
   let ready = 0; // when the image tower was there
+  let failed = false; // does a refusal stand there?
   let newest = 0; // of the pictures that are being fetched
   let unseen = []; // test pictures that did not come up yet
 
-  const ask = newestOnly(async ({ asked }, isOld) => {
+  const ask = newestOnly(async ({ asked }) => {
     try {
       const given = words();
       if (!given) return wait();
+      if (!ready) tell("Fetching the image tower: 1.8 MB \u2026");
       const { clip, opened } = await engine();
-      if (!ready) {
-        tell("Fetching the image tower: 1.8 MB \u2026");
-        await clip.withImageTower();
-        ready = performance.now();
-      }
+      await clip.withImageTower();
+      ready ||= performance.now();
       const shares = await clip.classify(painting.pixels, given.sentences);
-      if (isOld() || !words()) return;
+      if (!words()) return wait();
+      if (failed) note("");
       answer.classList.remove("waits");
       answer.replaceChildren(answerBars(given.names, shares));
+      brief.textContent = answerText(given.names, shares);
       const took = performance.now() - Math.max(asked, opened, ready);
       part.dataset.took = took.toFixed(1);
       tell(`answered in ${Math.max(1, Math.round(took))} ms`);
-      live.tell(answerText(given.names, shares), 1200);
+      live.tell(brief.textContent, 1200);
     } catch (error) {
       refuse(error);
     }
@@ -216,6 +220,7 @@ function drawingPart({ paints, names, source, engine, words }) {
 
   function look() {
     touched = true;
+    truth.replaceChildren(painting.caption);
     undoButton.disabled = !painting.past.length;
     ask({ asked: performance.now() });
   }
@@ -229,16 +234,17 @@ function drawingPart({ paints, names, source, engine, words }) {
     tell("");
     trouble.textContent = `${message[0].toUpperCase()}${message.slice(1)}.`.replace(/\.\.$/, ".");
     trouble.hidden = false;
+    failed = true;
     live.tell(trouble.textContent, 100);
   }
 
-  function note(text, about = "") {
+  function note(text) {
     trouble.textContent = text;
     trouble.hidden = !text;
-    truth.replaceChildren(about);
+    failed = false;
   }
 
-  // Shows what `fetch` brings: {rgba, note, about}; what was asked for later wins
+  // Shows what `fetch` brings: {rgba, note, caption}; what was asked for later wins
   async function take(fetch) {
     newest += 1;
     const mine = newest;
@@ -247,8 +253,8 @@ function drawingPart({ paints, names, source, engine, words }) {
       await engine();
       const found = await fetch();
       if (mine !== newest) return;
-      note(found.note ?? "", found.about);
-      painting.mark(() => painting.show(found.rgba));
+      note(found.note ?? "");
+      painting.mark(() => painting.show(found.rgba, found.caption));
     } catch (error) {
       if (mine === newest) refuse(error);
     }
@@ -260,17 +266,17 @@ function drawingPart({ paints, names, source, engine, words }) {
     take(async () => {
       if (!file) throw new Error("no file came with this: drop a picture from your disk");
       const found = await globalThis.plabClip.picture(file);
-      return { ...found, about: make("bdi", {}, file.name) };
+      return { ...found, caption: make("bdi", {}, file.name) };
     });
   }
 
   function takeTest() {
     take(async () => {
       const { labels, picture } = await globalThis.plabClip.pictures(source.pictures, source.folder);
-      if (!unseen.length) unseen = range(labels.length).sort(() => Math.random() - 0.5);
-      const i = unseen.pop();
-      const about = make("span", {}, "A test picture: ", make("b", {}, names[labels[i]]));
-      return { rgba: picture(i), about };
+      if (!unseen.length) unseen = range(labels.length);
+      const [i] = unseen.splice(Math.floor(Math.random() * unseen.length), 1);
+      const caption = make("span", {}, "A test picture: ", make("b", {}, names[labels[i]]));
+      return { rgba: picture(i), caption };
     });
   }
 
@@ -302,6 +308,7 @@ function drawingPart({ paints, names, source, engine, words }) {
     value: usual,
     oninput: () => {
       paintChoice.set(own.value);
+      paintChoice.firstChild.tabIndex = 0; // none is pressed, and the keyboard needs a way in
       painting.colour = own.value;
     },
   });
@@ -326,22 +333,23 @@ function drawingPart({ paints, names, source, engine, words }) {
         "div",
         { class: "easel" },
         painting.canvas,
+        brief,
+        make(
+          "div",
+          { class: "row" },
+          button("A test picture", takeTest),
+          button("Choose a file \u2026", () => input.click()),
+          undoButton,
+          button("Fill", () => startAgain(painting.colour)),
+          button("Clear", () => startAgain(ground)),
+          input,
+        ),
+        trouble,
         field("Brush", brushChoice),
         field("Colour", paintChoice, make("label", { class: "own" }, own, "your own")),
       ),
       make("div", { class: "taken" }, truth, answer, status),
     ),
-    make(
-      "div",
-      { class: "row" },
-      button("A test picture", takeTest),
-      button("Choose a file \u2026", () => input.click()),
-      undoButton,
-      button("Fill", () => startAgain(painting.colour)),
-      button("Clear", () => startAgain(ground)),
-      input,
-    ),
-    trouble,
     make(
       "p",
       { class: "quiet" },
