@@ -422,23 +422,23 @@ def test_a_file_that_is_no_picture_is_refused_in_a_sentence(browser, task, path,
     with visited(browser, path) as page:
         before = dropped(page, as_file(task.test.images[0]))
         drop(page, data(), name="<img src=x onerror=alert(1)>.png")
-        page.wait_for_selector(".drawing .note:not([hidden])")
-        note = page.locator(".drawing .note").inner_text()
+        page.wait_for_selector(".drawing .said:not([hidden])")
+        note = page.locator(".drawing .said").inner_text()
         assert said in note and note.endswith(".") and note[0].isupper()
         assert shares(page) == before
         assert page.locator(".plab img").count() == 0
         dropped(page, as_file(task.test.images[1]))
-        assert page.locator(".drawing .note").is_hidden()
+        assert page.locator(".drawing .said").is_hidden()
 
 
 @pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP"])
 def test_of_a_moving_picture_the_first_frame_is_taken(browser, path, kind):
     with visited(browser, path) as page:
         dropped(page, moving(kind))
-        assert "first frame" in page.locator(".drawing .note").inner_text()
+        assert "first frame" in page.locator(".drawing .said").inner_text()
         assert np.abs(painted(page).astype(int) - [0x9B, 0xCE, 0x73]).max() <= 4
         dropped(page, as_file(noise(60, 60).quantize(9), "GIF"))
-        assert page.locator(".drawing .note").is_hidden()
+        assert page.locator(".drawing .said").is_hidden()
 
 
 def test_a_drop_without_a_file_and_hostile_names_are_text(browser, task, path):
@@ -449,8 +449,8 @@ def test_a_drop_without_a_file_and_hostile_names_are_text(browser, task, path):
           const options = { dataTransfer, bubbles: true, cancelable: true };
           document.querySelector(".drawing").dispatchEvent(new DragEvent("drop", options));
         }""")
-        page.wait_for_selector(".drawing .note:not([hidden])")
-        assert "drop a picture from your disk" in page.locator(".drawing .note").inner_text()
+        page.wait_for_selector(".drawing .said:not([hidden])")
+        assert "drop a picture from your disk" in page.locator(".drawing .said").inner_text()
         dropped(page, as_file(task.test.images[0]), name="<b>bold</b>.png")
         assert page.locator(".truth").inner_text() == "<b>bold</b>.png"
 
@@ -582,8 +582,8 @@ def test_without_the_image_tower_a_sentence_says_so(browser, clip, task, tmp_pat
     page.goto(path.as_uri())
     page.get_by_text("Draw or drop a picture").click()
     stroke(page, (0.5, 0.5), (0.6, 0.5))
-    page.wait_for_selector(".drawing .note:not([hidden])")
-    assert "clip_image_tower.js could not be read" in page.locator(".drawing .note").inner_text()
+    page.wait_for_selector(".drawing .said:not([hidden])")
+    assert "clip_image_tower.js could not be read" in page.locator(".drawing .said").inner_text()
     page.close()
 
 
@@ -606,7 +606,7 @@ def test_axe_finds_nothing_serious(browser, task, path, scheme):
     with visited(browser, path, color_scheme=scheme) as page:
         dropped(page, moving("GIF"))
         drop(page, b"no picture")
-        page.wait_for_selector(".drawing .note:not([hidden])")
+        page.wait_for_selector(".drawing .said:not([hidden])")
         axe = api.Axe()
         found = axe.run(page, options={"resultTypes": ["violations"]}).response["violations"]
         page.get_by_label("Your template").fill("zeppelin {}")

@@ -255,8 +255,8 @@ def test_the_board_is_filled_by_keyboard_alone(browser, clip, task, writing, tmp
         assert [[cell.strip() for cell in row[:2]] for row in rows] == [
             [name, percent(scores[name])] for name in ranked
         ]
-        live = page.locator("[aria-live=polite]")
-        page.wait_for_function("document.querySelector('[aria-live]').textContent")
+        live = page.locator(".plab > [aria-live=polite]")
+        page.wait_for_function("document.querySelector('.plab > [aria-live]').textContent")
         assert "Kept" in live.inner_text() or "%" in live.inner_text()
         again = page.get_by_role("button", name="Take up again: {}", exact=True)
         again.focus()

@@ -181,7 +181,7 @@ function answerText(names, shares) {
 function drawingPart({ paints, names, source, engine, words }) {
   const live = announcer();
   const status = make("span", { class: "quiet status" });
-  const trouble = make("p", { class: "note", hidden: true });
+  const trouble = make("p", { class: "said", hidden: true });
   const truth = make("p", { class: "quiet truth" });
   const answer = make("div");
   const brief = make("p", { class: "brief", "aria-hidden": "true" }); // where bars are far below
@@ -292,9 +292,7 @@ function drawingPart({ paints, names, source, engine, words }) {
   const input = make("input", {
     type: "file",
     accept: "image/*",
-    class: "visually-hidden",
-    tabindex: -1,
-    "aria-hidden": "true",
+    hidden: true,
     onchange: () => {
       takeFile([...input.files]);
       input.value = "";
