@@ -6,12 +6,14 @@ Pages are opened from the disk, with the network cut off.
 
 import base64
 import io
+import struct
 from contextlib import contextmanager
 
 import numpy as np
 import PIL
 import pytest
 from PIL import Image, ImageDraw
+from PIL.PngImagePlugin import PngInfo
 
 from pseudolab.clip.pictures import read_image
 from pseudolab.clip.pixels import BytePreprocessing
@@ -246,6 +248,14 @@ def test_other_opaque_pictures_are_pythons(shown, clip, tmp_path, kind):
     assert np.array_equal(shown(data), as_clip_sees(clip, tmp_path, data))
 
 
+def test_a_colour_profile_is_left_alone_as_in_python(shown, clip, tmp_path):
+    bright = PngInfo()
+    bright.add(b"gAMA", struct.pack(">I", 100_000))  # values that are proportional to light
+    data = as_file(noise(56, 56), pnginfo=bright)
+    assert b"gAMA" in data
+    assert np.array_equal(shown(data), as_clip_sees(clip, tmp_path, data))
+
+
 def photo(width=640, height=480):
     "As a camera sees it: without noise in every pixel"
     image = Image.new("RGB", (width, height), "#86935a")
@@ -403,7 +413,8 @@ def moving(kind):
     return as_file(frames[0], kind, save_all=True, append_images=frames[1:], lossless=True)
 
 
-SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><image href="http://x.y/"/></svg>'
+SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><image href="http://x.y/"/>'
+SVG += b"</svg>"
 REFUSED = {
     "huge": (huge, "20,000 × 20,000 pixels"),
     "text": (lambda: b"not a picture at all", "no picture that this browser can read"),

@@ -272,7 +272,8 @@ function drawingPart({ paints, names, source, engine, words }) {
 
   function takeTest() {
     take(async () => {
-      const { labels, picture } = await globalThis.plabClip.pictures(source.pictures, source.folder);
+      const found = await globalThis.plabClip.pictures(source.pictures, source.folder);
+      const { labels, picture } = found;
       if (!unseen.length) unseen = range(labels.length);
       const [i] = unseen.splice(Math.floor(Math.random() * unseen.length), 1);
       const caption = make("span", {}, "A test picture: ", make("b", {}, names[labels[i]]));
