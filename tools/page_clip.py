@@ -3,9 +3,9 @@
     python tools/page_clip.py write --out docs/assets --task satellite --task digits
     python tools/page_clip.py kernel
 
-The first writes `clip.js`, `clip_weights.js` and a `clip_task_NAME.js` for each task, as
-pseudolab.views.page_clip makes them: always the same bytes. With `--texts` the weights have no
-image tower, which is enough for the prompt playgrounds.
+The first writes `clip.js`, `clip_weights.js` and `clip_image_tower.js`, and for each task a
+`clip_task_NAME.js` and a `clip_pictures_NAME.js`, as pseudolab.views.page_clip makes them: always
+the same bytes. With `--texts` there is neither image tower nor picture: no picture can be drawn.
 
 The second compiles the inner loops, tools/clip_kernel.ts, into pseudolab/views/static/clip_wasm.js.
 Run it after that file was changed. It needs npm, and fetches the compiler, AssemblyScript.

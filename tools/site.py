@@ -27,6 +27,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
+import zlib
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import distribution, version
@@ -1310,14 +1311,14 @@ CLIP_FOLDER = "site_libs/clip"  # inside the site: what its prompt playgrounds s
 
 
 def _own_clip(out: Path) -> None:
-    "The CLIP that pages read when a reader first types; only where a page asks for it"
+    "The CLIP that pages read when a reader first types or draws; only where a page asks for it"
     pages = (path.read_text(encoding="utf-8") for path in sorted(out.rglob("*.html")))
     wanted = re.compile(rf'"folder":"(\.\./)*{CLIP_FOLDER}"')
     if any(wanted.search(page) for page in pages):
         from pseudolab.views.page_clip import write_page_clip
         from pseudolab.views.prompt_playground import SITE_TASK
 
-        write_page_clip(out / CLIP_FOLDER, [SITE_TASK], image_tower=False)
+        write_page_clip(out / CLIP_FOLDER, [SITE_TASK])
 
 
 def _own_search(out: Path) -> None:
@@ -1443,7 +1444,8 @@ OWN = [
 def tool_versions() -> dict[str, str]:
     "The versions of everything that has a say in how a page looks"
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    return {"python": python, **{name: version(name) for name in TOOLS}}
+    packages = {name: version(name) for name in TOOLS}
+    return {"python": python, "zlib": zlib.ZLIB_RUNTIME_VERSION, **packages}
 
 
 def source_digests(project: Project) -> dict[str, str]:

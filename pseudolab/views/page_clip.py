@@ -11,15 +11,21 @@ __all__ = [
     "ENGINE",
     "engine",
     "page_script",
+    "pack_planes",
     "weights_data",
+    "image_tower_data",
     "pack_features",
     "split_data",
     "task_data",
+    "picture_data",
     "write_page_clip",
 ]
 
 # %% ../../nbs/lab/views/page_clip.ipynb #0014bce8
+import base64
+import io
 import json
+import zlib
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -28,6 +34,7 @@ from typing import Any
 import numpy as np
 import safetensors.numpy
 from open_clip.tokenizer import SimpleTokenizer
+from PIL import Image
 
 from pseudolab.clip.loading import load_clip
 from pseudolab.clip.model import GRID, Clip
@@ -42,7 +49,15 @@ from pseudolab.views.html import base64_text, static_text, to_json
 
 # %% ../../nbs/lab/views/page_clip.ipynb #def63050
 # in this order; each uses what stands in those before it
-ENGINE = ("clip_wasm", "clip_kernel", "clip_random", "clip_tokens", "clip_model", "clip_training")
+ENGINE = (
+    "clip_wasm",
+    "clip_kernel",
+    "clip_unpack",
+    "clip_random",
+    "clip_tokens",
+    "clip_model",
+    "clip_training",
+)
 
 
 def engine() -> str:
@@ -54,7 +69,8 @@ def engine() -> str:
 def page_script() -> str:
     "The text of clip.js: the page's end, and the worker's script inside it."
     worker = f"{engine()}\n{_without_comments(static_text('clip_worker.js'))}"
-    page = _without_comments(static_text("clip_page.js"))
+    parts = [_without_comments(static_text(f"{name}.js")) for name in ("clip_page", "clip_picture")]
+    page = "\n".join(parts)
     return f'(() => {{\n"use strict";\nconst CLIP_WORKER = {to_json(worker)};\n{page}\n}})();\n'
 
 
@@ -71,33 +87,50 @@ def _data_script(name: str, data: dict[str, Any]) -> str:
 
 
 # %% ../../nbs/lab/views/page_clip.ipynb #f18e06e0
+def pack_planes(
+    data: bytes,
+    planes: int,  # bytes per number
+) -> dict[str, Any]:  # {"planes", "text"}, for `unpack` of clip_unpack.js
+    "Write numbers plane by plane, deflated, in base 85. Raises ValueError for a part of a number."
+    if len(data) % planes:
+        raise ValueError(
+            f"{len(data):,} bytes were given for numbers of {planes} bytes each: expected a"
+            f" multiple of {planes}."
+        )
+    by_plane = np.frombuffer(data, np.uint8).reshape(-1, planes).T.tobytes()
+    text = base64.b85encode(zlib.compress(by_plane, 9)).translate(FOR_PAGES).decode()
+    return {"planes": planes, "text": text}
+
+
 def weights_data(
     clip: Clip,  # the pocket CLIP
-    *,
-    image_tower: bool = True,  # else a page can encode texts alone, with 2.2 MB less
 ) -> dict[str, Any]:
-    """The shipped weights, the tokenizer's merges, and how pixels are normalised.
+    "The shipped weights of the text tower, and the tokenizer's merges."
+    return {
+        "safetensors": pack_planes(_shipped(images=False), 2),
+        "merges": pack_planes(_merge_ids(clip.tokenizer).astype("<u2").tobytes(), 2),
+        "contextLength": clip.context_length,
+    }
+
+
+def image_tower_data(
+    clip: Clip,  # the pocket CLIP
+) -> dict[str, Any]:
+    """The shipped weights of the image tower, and how pixels are normalised.
 
     Raises ValueError if the preprocessing does not end in a normalisation.
     """
-    preprocessing = BytePreprocessing.of(clip.preprocess)
-    if preprocessing is None:
-        raise ValueError(
-            f"The preprocessing of {clip!r} does not end in a normalisation. Use"
-            ' load_clip("pocket") as it comes.'
-        )
+    preprocessing = _preprocessing(clip)
     return {
-        "safetensors": base64_text(_shipped(image_tower)),
-        "merges": base64_text(_merge_ids(clip.tokenizer).astype("<u2").tobytes()),
+        "safetensors": pack_planes(_shipped(images=True), 2),
         "mean": preprocessing.mean.flatten().tolist(),
         "deviation": preprocessing.deviation.flatten().tolist(),
-        "contextLength": clip.context_length,
     }
 
 
 def pack_features(
     features: np.ndarray,  # float64 (N, D), multiples of GRID
-) -> str:  # base64 of three bytes each, the lowest first
+) -> dict[str, Any]:  # what `pack_planes` makes of three bytes each, the lowest first
     "Write frozen features. Raises ValueError if they are not on the grid."
     steps = np.rint(features / GRID).astype("<i4")
     if not np.array_equal(steps * GRID, features):
@@ -105,19 +138,31 @@ def pack_features(
             f"These features are no multiples of {GRID}: expected those of a float64 CLIP, such as"
             ' load_clip("pocket").'
         )
-    return base64_text(steps.reshape(-1, 1).view(np.uint8)[:, :3].tobytes())
+    return pack_planes(steps.reshape(-1, 1).view(np.uint8)[:, :3].tobytes(), 3)
 
 
 # %% ../../nbs/lab/views/page_clip.ipynb #003d7cc0
-def _shipped(image_tower: bool) -> bytes:
-    "The file of the weights, or one with those of the text tower alone"
-    file = POCKET_WEIGHTS.read_bytes()
-    if image_tower:
-        return file
-    weights = safetensors.numpy.load(file)
+# letters of base 85 with a meaning in HTML, and others in their place
+FOR_PAGES = bytes.maketrans(b"<>&", b".,:")
+
+
+def _shipped(images: bool) -> bytes:
+    "A file of the weights of the image tower, or of all others"
+    weights = safetensors.numpy.load(POCKET_WEIGHTS.read_bytes())
     return safetensors.numpy.save(
-        {name: some for name, some in weights.items() if not name.startswith("visual.")}
+        {name: some for name, some in weights.items() if name.startswith("visual.") == images}
     )
+
+
+def _preprocessing(clip: Clip) -> BytePreprocessing:
+    "How pictures become bytes, and these numbers"
+    found = BytePreprocessing.of(clip.preprocess)
+    if found is None:
+        raise ValueError(
+            f"The preprocessing of {clip!r} does not end in a normalisation. Use"
+            ' load_clip("pocket") as it comes.'
+        )
+    return found
 
 
 def _merge_ids(tokenizer: SimpleTokenizer) -> np.ndarray:  # uint16 (merges, 2)
@@ -165,6 +210,22 @@ def task_data(
     }
 
 
+def picture_data(
+    task: Task,
+    clip: Clip,  # the pocket CLIP
+    per_class: int = 4,
+) -> dict[str, Any]:  # labels; webp: base64 of the pictures, one below the other
+    "Some test pictures of each class, pixel by pixel as the CLIP sees them."
+    labels = task.test.labels
+    some = [np.flatnonzero(labels == c)[:per_class] for c in range(len(task.class_names))]
+    chosen = np.concatenate(some)
+    prepare = _preprocessing(clip).to_bytes
+    column = np.concatenate([prepare(task.test.images[at]) for at in chosen])
+    file = io.BytesIO()
+    Image.fromarray(column).save(file, "WEBP", lossless=True, quality=100, method=6)
+    return {"labels": labels[chosen].tolist(), "webp": base64_text(file.getvalue())}
+
+
 def write_page_clip(
     out: str | Path,  # folder
     tasks: Sequence[str] = (),  # names for `load_task`
@@ -173,11 +234,16 @@ def write_page_clip(
 ) -> list[Path]:  # the files
     "Write every script that a page needs; the same bytes each time."
     clip = load_clip("pocket", device="cpu")
-    weights = weights_data(clip, image_tower=image_tower)
-    texts = {"clip": page_script(), "clip_weights": _data_script("weights", weights)}
+    parts = {"weights": weights_data(clip)}
+    if image_tower:
+        parts["image_tower"] = image_tower_data(clip)
     for name in tasks:
-        data = task_data(load_task(name), clip, Recipe.pocket(), ("ssl", "trzsl"))
-        texts[f"clip_task_{name}"] = _data_script(f"task_{name}", data)
+        task = load_task(name)
+        parts[f"task_{name}"] = task_data(task, clip, Recipe.pocket(), ("ssl", "trzsl"))
+        if image_tower:
+            parts[f"pictures_{name}"] = picture_data(task, clip)
+    texts = {f"clip_{name}": _data_script(name, data) for name, data in parts.items()}
+    texts = {"clip": page_script(), **texts}
     paths = [Path(out) / f"{name}.js" for name in texts]
     for path, text in zip(paths, texts.values(), strict=True):
         with write_atomically(path) as temporary:

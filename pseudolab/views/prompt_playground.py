@@ -13,21 +13,27 @@ __all__ = [
     "clip_source",
     "seen_words",
     "template_result",
+    "task_paints",
+    "colour_name",
     "prompt_playground",
     "learning_playground",
 ]
 
 # %% ../../nbs/lab/views/prompt_playground.ipynb #9b1cda7b
+import colorsys
 import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
+from PIL import Image
 
 # %% ../../nbs/lab/views/prompt_playground.ipynb #c7c7b803
 from pseudolab.clip.model import Clip
+from pseudolab.clip.pictures import upright_rgb
 from pseudolab.data.tasks import Task, long_tail
 from pseudolab.data.worlds.corpus import WORLDS
 from pseudolab.method.prompts.base import TemplatePrompt
@@ -37,7 +43,13 @@ from pseudolab.method.zero_shot import per_class_accuracy
 from pseudolab.views.explorer import sprite
 from pseudolab.views.format import percent
 from pseudolab.views.html import Widget, pack, still_table
-from pseudolab.views.page_clip import page_script, task_data, weights_data
+from pseudolab.views.page_clip import (
+    image_tower_data,
+    page_script,
+    picture_data,
+    task_data,
+    weights_data,
+)
 
 # %% ../../nbs/lab/views/prompt_playground.ipynb #9d72909d
 SITE_FOLDER = "site_libs/clip"  # inside the site: engine, text tower and the task below
@@ -48,6 +60,8 @@ def clip_source(
     clip: Clip,  # the pocket CLIP
     task: Task,
     folder: str | None = None,  # beside the page; None: the widget carries everything along
+    *,
+    pictures: bool = False,  # with the image tower, and test pictures to draw into
 ) -> dict[str, Any]:
     """Say where a page finds its CLIP.
 
@@ -59,12 +73,17 @@ def clip_source(
             ' load_clip("pocket").'
         )
     if folder is not None:
-        return {"folder": folder, "task": task.name}
-    return {
+        source: dict[str, Any] = {"folder": folder, "task": task.name}
+        return source | {"pictures": task.name} if pictures else source
+    source = {
         "script": page_script(),
-        "weights": weights_data(clip, image_tower=False),
+        "weights": weights_data(clip),
         "task": task_data(task, clip, Recipe.pocket()),
     }
+    if pictures:
+        source["imageTower"] = image_tower_data(clip)
+        source["pictures"] = picture_data(task, clip)
+    return source
 
 
 # %% ../../nbs/lab/views/prompt_playground.ipynb #268dd4de
@@ -104,6 +123,62 @@ def template_result(
     }
 
 
+# %% ../../nbs/lab/views/prompt_playground.ipynb #f0bb68ce
+def task_paints(
+    task: Task,
+    most: int = 12,
+) -> list[list[str]]:  # colour as #rrggbb and its name, the commonest first
+    "Colours to draw with, taken from the test pictures."
+    some = np.linspace(0, len(task.test) - 1, min(300, len(task.test))).round().astype(int)
+    pictures = [upright_rgb(task.test.images[at]).resize((28, 28)) for at in some]
+    sheet = Image.fromarray(np.concatenate([np.asarray(one) for one in pictures]))
+    few = sheet.quantize(most, method=Image.Quantize.MAXCOVERAGE)
+    palette = np.array(few.getpalette()).reshape(-1, 3).tolist()
+    counts = np.bincount(np.asarray(few).ravel())
+    order = [at for at in np.argsort(-counts, kind="stable") if counts[at]]
+    names = _numbered([colour_name(*palette[at]) for at in order])
+    colours = ["#{:02x}{:02x}{:02x}".format(*palette[at]) for at in order]
+    return [[colour, name] for colour, name in zip(colours, names, strict=True)]
+
+
+def colour_name(
+    red: int,  # 0 to 255
+    green: int,
+    blue: int,
+) -> str:
+    "Name a colour in one or two words."
+    hue, lightness, saturation = colorsys.rgb_to_hls(red / 255, green / 255, blue / 255)
+    if lightness > 0.96 or lightness < 0.06:
+        return "white" if lightness > 0.5 else "black"
+    shade = "light " if lightness > 0.66 else "dark " if lightness < 0.34 else ""
+    if saturation * (1 - abs(2 * lightness - 1)) < 0.07:
+        return f"{shade}grey"
+    return shade + next(name for until, name in HUES if 360 * hue < until)
+
+
+# %% ../../nbs/lab/views/prompt_playground.ipynb #7ff0c91e
+HUES = (  # in degrees, where each ends
+    (15, "red"),
+    (42, "brown"),
+    (65, "yellow"),
+    (165, "green"),
+    (195, "teal"),
+    (255, "blue"),
+    (335, "purple"),
+    (361, "red"),
+)
+
+
+def _numbered(names: list[str]) -> list[str]:
+    "Names that come again get a number"
+    met: Counter[str] = Counter()
+    found = []
+    for name in names:
+        met[name] += 1
+        found.append(name if met[name] == 1 else f"{name} {met[name]}")
+    return found
+
+
 # %% ../../nbs/lab/views/prompt_playground.ipynb #8025f5b4
 def prompt_playground(
     clip: Clip,  # the pocket CLIP
@@ -121,18 +196,20 @@ def prompt_playground(
         f"Type, and see what becomes of all {len(task.test):,} test pictures of {task.name}. A CLIP"
         f" in this page reads your words. Can you beat {beat}?"
     )
-    data = _common(clip, task, folder) | {
-        "kind": "write",
+    data = _common(clip, task, folder, pictures=True) | {
         "title": f"Write the prompt yourself: {task.name}",
         "about": about,
         "learned": learned,
         "words": seen_words(clip),
+        "paints": task_paints(task),
     }
     return _widget(data)
 
 
 # %% ../../nbs/lab/views/prompt_playground.ipynb #729599a9
-def _common(clip: Clip, task: Task, folder: str | None) -> dict[str, Any]:
+def _common(
+    clip: Clip, task: Task, folder: str | None, *, pictures: bool = False
+) -> dict[str, Any]:
     "What both playgrounds have"
     return {
         "names": task.class_names,
@@ -140,7 +217,7 @@ def _common(clip: Clip, task: Task, folder: str | None) -> dict[str, Any]:
         "nTest": len(task.test),
         "nPool": len(task.train),
         "published": template_result(clip, task),
-        "source": clip_source(clip, task, folder),
+        "source": clip_source(clip, task, folder, pictures=pictures),
     }
 
 
@@ -226,7 +303,6 @@ def learning_playground(
     """
     about = f"{len(task.train):,} pictures stand where CLIP puts them, and move as a prompt learns."
     data = _common(clip, task, folder) | {
-        "kind": "learn",
         "title": f"Learn the prompt: {task.name}",
         "about": about,
         "line": list(scores),

@@ -35,7 +35,7 @@ from pseudolab.method.training import (
 from pseudolab.method.tuner import PromptTuner
 from pseudolab.method.zero_shot import fill_template
 from pseudolab.views.page_clip import engine as engine_script
-from pseudolab.views.page_clip import weights_data, write_page_clip
+from pseudolab.views.page_clip import pack_planes, weights_data, write_page_clip
 from support.pages import watched
 
 pytestmark = pytest.mark.slow
@@ -101,7 +101,7 @@ def engine(browser):
     page = browser.new_page()
 
     def run(code, given=None):
-        return page.evaluate(f"given => {{\n{engine_script()}\n{code}\n}}", given)
+        return page.evaluate(f"async (given) => {{\n{engine_script()}\n{code}\n}}", given)
 
     yield run
     page.close()
@@ -314,7 +314,7 @@ def test_a_round_of_two_kinds_of_images_is_pythons(engine, clip, task, sampler):
         generator=rng_for(5, 1, 1),
     )
     code = """
-      const clip = new PocketClip(given.weights);
+      const clip = new PocketClip(await unpackParts(given.weights));
       const term = ({ features, labels }) => ({ features: Float64Array.from(features), labels });
       const random = randomFor(5, 1, ORDER);
       const drawn = randomFor(5, 1, START).normal(4 * 128, 0.02, clip.kernel).map(Math.fround);
@@ -441,7 +441,7 @@ def test_tokens_are_pythons(engine, clip, task):
     letters = np.random.default_rng(0).choice(list("aeinrst ouk'ly.32"), (400, 14))
     texts = [*TEXTS, *sentences(task), *("".join(row) for row in letters)]
     code = """
-      const tokenizer = new ClipTokenizer(new Uint16Array(bytesOf(given.merges).buffer));
+      const tokenizer = new ClipTokenizer(new Uint16Array((await unpack(given.merges)).buffer));
       return [tokenizer.start, tokenizer.end, given.texts.map((text) => tokenizer.encode(text))];"""
     merges = weights_data(clip)["merges"]
     start, end, ids = engine(code, {"merges": merges, "texts": texts})
@@ -469,14 +469,64 @@ def test_weights_without_an_image_tower_encode_texts(on_page, clip):
     code = """
       const other = await plabClip.start({ weights: given.weights });
       const features = await other.encodeTexts(given.texts);
-      const refused = await other.encodeImages(new Uint8ClampedArray(12544)).catch(String);
+      const black = new Uint8ClampedArray(12544);
+      const refused = await other.encodeImages(black).catch(String);
       other.close();
       return { features: [...features], refused };"""
     texts = ["a forest", "a photo of a river"]
-    given = {"weights": weights_data(clip, image_tower=False), "texts": texts}
+    given = {"weights": weights_data(clip), "texts": texts}
     got = on_page(code, given)
     assert got["features"] == clip.encode_texts(texts).flatten().tolist()
     assert "no image tower" in got["refused"]
+
+
+def test_the_image_tower_may_come_at_any_time(on_page, clip, task):
+    "But in a run: it lies below the features of the task, which move"
+    images, rgba = pictures(task)
+    code = """
+      const rgba = Uint8ClampedArray.from(given.rgba);
+      const other = await plabClip.start();
+      const opened = await other.openTask("satellite");
+      const before = await other.measure(given.texts);
+      const run = { rounds: 1, schedule: { kind: "constant", k: 1 }, seed: 0 };
+      const training = other.train(run, () => {});
+      const refused = await other.encodeImages(rgba).catch((error) => error.message);
+      await training;
+      const features = [[...(await other.encodeImages(rgba))]];
+      const marks = [await other.memory()];
+      const after = await other.measure(given.texts);
+      await other.openTask("satellite");
+      marks.push(await other.memory());
+      features.push([...(await other.encodeImages(rgba))]);
+      const last = await other.measure(given.texts);
+      other.close();
+      return { refused, features, marks, measured: [before, after, last] };"""
+    texts = fill_template("a {} from above", task.class_names)
+    got = on_page(code, {"rgba": rgba.flatten().tolist(), "texts": texts})
+    assert "stop it before the image tower is read" in got["refused"]
+    expected = clip.encode_images(images).flatten().tolist()
+    assert got["features"] == [expected, expected]
+    assert got["measured"][0] == got["measured"][1] == got["measured"][2]
+    assert got["marks"][0] == got["marks"][1]
+
+
+def test_a_browser_that_cannot_unpack_is_told(engine, clip):
+    code = """
+      const kept = DecompressionStream;
+      globalThis.DecompressionStream = undefined;
+      const said = await unpack(given).catch((error) => error.message);
+      globalThis.DecompressionStream = kept;
+      return said;"""
+    said = engine(code, weights_data(clip)["merges"])
+    assert "no DecompressionStream" in said
+
+
+@pytest.mark.parametrize("planes", [1, 2, 3])
+@pytest.mark.parametrize("count", [0, 1, 2, 5, 1001])
+def test_packed_bytes_come_back(engine, planes, count):
+    data = np.random.default_rng(count).integers(0, 256, planes * count, np.uint8)
+    code = "return [...(await unpack(given))]"
+    assert engine(code, pack_planes(data.tobytes(), planes)) == data.tolist()
 
 
 def test_a_missing_file_is_named(browser, folder):
@@ -504,9 +554,12 @@ def test_a_recipe_that_a_page_does_not_have_is_refused(on_page, change):
 
 def test_files_are_small_and_always_the_same(folder, tmp_path):
     names = sorted(path.name for path in folder.glob("*.js"))
-    assert names == ["clip.js", f"clip_task_{TASK}.js", "clip_weights.js"]
-    size = sum((folder / name).stat().st_size for name in names)
-    assert size <= 6e6, f"{size:,} bytes"
+    of_texts = ["clip.js", f"clip_task_{TASK}.js", "clip_weights.js"]
+    of_pictures = ["clip_image_tower.js", f"clip_pictures_{TASK}.js"]
+    assert names == sorted(of_texts + of_pictures)
+    sizes = {name: (folder / name).stat().st_size for name in names}
+    assert sum(sizes.values()) <= 4.4e6, sizes
+    assert sum(sizes[name] for name in of_texts) <= 2.2e6, sizes
     again = {path.name: path.read_bytes() for path in write_page_clip(tmp_path, [TASK])}
     assert again == {name: (folder / name).read_bytes() for name in names}
 
@@ -521,7 +574,8 @@ def test_the_kernel_is_compiled_from_its_source(page_clip):
 NODE = """
 const fs = require("fs");
 const { given, weights, task, texts, wasm } = JSON.parse(fs.readFileSync(0, "utf8"));
-const clip = new PocketClip(weights, makeKernel(wasm));
+const main = async () => {
+const clip = new PocketClip(await unpackParts(weights), makeKernel(wasm));
 const prompt = new TextPrompt(clip, task.names, 16);
 const classes = prompt.classFeatures(given.context);
 const images = Float64Array.from(task.features);
@@ -535,6 +589,8 @@ const answer = {
   texts: [...clip.encodeTexts(texts)],
 };
 process.stdout.write(JSON.stringify(answer));
+};
+main();
 """
 
 

@@ -395,7 +395,8 @@ def test_the_clip_lies_where_pages_look_for_it(site_builder, tmp_path):
     page.write_text(f'mountAll({{"source":{{"folder":"../../{SITE_FOLDER}"}}}})')
     site_builder._own_clip(tmp_path)
     names = sorted(path.name for path in (tmp_path / SITE_FOLDER).iterdir())
-    assert names == ["clip.js", f"clip_task_{SITE_TASK}.js", "clip_weights.js"]
+    of_task = [f"clip_pictures_{SITE_TASK}.js", f"clip_task_{SITE_TASK}.js"]
+    assert names == ["clip.js", "clip_image_tower.js", *of_task, "clip_weights.js"]
 
 
 def test_solutions_are_marked(site_builder):

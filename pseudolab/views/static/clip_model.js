@@ -1,7 +1,8 @@
 // The pocket CLIP on a page: text tower, image tower, and a learned textual prompt with its exact
 // gradient, from the weights that ship with pseudolab, in float64 as in Python.
 //
-//     const clip = new PocketClip(weights);     // what `weights_data` of Python gives
+//     const clip = new PocketClip(weights);     // what `weights_data` of Python gives, unpacked
+//     clip.readImageTower(tower)                      // the same of `image_tower_data`
 //     clip.encodeTexts(["a photo of a forest"])       -> Float64Array (N * 128), unit vectors
 //     clip.encodeImages(rgba)                         -> the same, of Uint8 (N * 56 * 56 * 4)
 //     clip.logits(images, classes)                    -> Float64Array (N * C)
@@ -40,7 +41,6 @@ function readSafetensors(bytes) {
     if (dtype === "I32") return new Int32Array(part);
     return Float64Array.from(new Uint16Array(part), fromHalf);
   };
-  read.has = (name) => Object.hasOwn(header, name);
   return read;
 }
 
@@ -290,36 +290,39 @@ function groupsSeen(lengths, causal, shared = 0) {
 
 // ---- the model
 
+const numbered = (at, count) => Array.from({ length: count }, (_, i) => `${at}${i}.`);
+
 class PocketClip {
-  // weights: {safetensors, merges: base64; mean, deviation: of pixels, three numbers each;
-  // contextLength}
+  // weights: {safetensors, merges: bytes; contextLength}
   constructor(weights, kernel = makeKernel()) {
-    const read = readSafetensors(bytesOf(weights.safetensors));
-    const numbers = (at, count) => Array.from({ length: count }, (_, i) => `${at}${i}.`);
+    const read = readSafetensors(weights.safetensors);
     const norm = (name) => new Norm(kernel, read(`${name}.weight`), read(`${name}.bias`));
     this.kernel = kernel;
-    this.tokenizer = new ClipTokenizer(new Uint16Array(bytesOf(weights.merges).buffer));
+    this.tokenizer = new ClipTokenizer(new Uint16Array(weights.merges.buffer));
     this.contextLength = weights.contextLength;
-    this.mean = weights.mean.map(Math.fround);
-    this.deviation = weights.deviation.map(Math.fround);
     this.rowOfToken = new Map(Array.from(read("token_ids"), (id, row) => [id, row]));
     this.tokens = read("token_rows");
     this.positions = read("positional_embedding");
     this.scale = kernel.exp(read("logit_scale")[0]);
-    this.text = numbers("transformer.resblocks.", 2).map((at) => new Block(kernel, read, at, true));
+    const blocks = numbered("transformer.resblocks.", 2);
+    this.text = blocks.map((at) => new Block(kernel, read, at, true));
     this.textHead = new Head(kernel, norm("ln_final"), read("text_projection"), true);
-    if (read.has("visual.proj")) this.readImageTower(read, norm, numbers);
   }
 
-  readImageTower(read, norm, numbers) {
+  // tower: {safetensors: bytes; mean, deviation: of pixels, three numbers each}
+  readImageTower({ safetensors, mean, deviation }) {
     const { kernel } = this;
+    const read = readSafetensors(safetensors);
+    const norm = (name) => new Norm(kernel, read(`${name}.weight`), read(`${name}.bias`));
+    this.mean = mean.map(Math.fround);
+    this.deviation = deviation.map(Math.fround);
     const pixels = read("visual.conv1.weight");
     const place = (row, column) => pixels[column * PATCH_NUMBERS + row];
     this.patch = packed(kernel, PATCH_NUMBERS, WIDTH, place);
     this.classToken = read("visual.class_embedding");
     this.places = read("visual.positional_embedding");
     this.before = norm("visual.ln_pre");
-    const blocks = numbers("visual.transformer.resblocks.", 4);
+    const blocks = numbered("visual.transformer.resblocks.", 4);
     this.vision = blocks.map((at) => new Block(kernel, read, at, false));
     this.visionHead = new Head(kernel, norm("visual.ln_post"), read("visual.proj"), false);
   }
@@ -400,7 +403,7 @@ class PocketClip {
 
   // (N * 128): unit vectors of pictures of 56 x 56 pixels, each of four bytes, as a canvas has them
   encodeImages(rgba) {
-    if (!this.vision) throw new Error("these weights have no image tower: texts alone are encoded");
+    if (!this.vision) throw new Error("no image tower was read: texts alone are encoded");
     const size = PIXELS * PIXELS * 4;
     if (rgba.length === 0 || rgba.length % size)
       throw new Error(`expected ${size} bytes for each picture, not ${rgba.length} bytes`);

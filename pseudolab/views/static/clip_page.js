@@ -4,11 +4,12 @@
 //     const clip = await plabClip.start({ folder: "assets" });
 //     const task = await clip.openTask("satellite");
 //     await clip.measure(["a photo of a forest", ...])    -> {predictions, score, perClass}
+//     await clip.classify(rgba, ["a photo of a forest", ...])  -> probabilities
 //     await clip.train({ rounds: 10, schedule: { kind: "growing", rounds: 10 } }, show)
 //     await clip.stop(); clip.close();
 //
-// pseudolab.views.page_clip writes the scripts: clip.js (this file and the worker's),
-// clip_weights.js and clip_task_NAME.js.
+// pseudolab.views.page_clip writes the scripts: clip.js (this file, clip_picture.js and the
+// worker's), clip_weights.js, clip_image_tower.js, clip_task_NAME.js and clip_pictures_NAME.js.
 
 const plabClip = {
   waiting: new Map(), // name -> what a script that is being read will give
@@ -39,20 +40,25 @@ const plabClip = {
     return entry.data;
   },
 
-  // A CLIP of one's own, in a worker of its own; `weights` for a page that has them at hand
-  async start({ folder = ".", useWasm = true, weights = null } = {}) {
+  // A CLIP of one's own, in a worker of its own; `weights` and `imageTower` for a page that has
+  // them at hand
+  async start(given = {}) {
+    const { weights = null, imageTower = null, useWasm = true } = given;
+    const { folder = weights ? null : "." } = given;
     const data = weights ?? (await plabClip.read(folder, "weights"));
-    const clip = new PageClip(folder);
+    const clip = new PageClip(folder, imageTower);
     clip.kernel = (await clip.call("start", { weights: data, useWasm })).kernel;
     return clip;
   },
 };
 
 class PageClip {
-  constructor(folder) {
+  constructor(folder, imageTower) {
     const source = new Blob([CLIP_WORKER], { type: "text/javascript" });
     const address = URL.createObjectURL(source);
     this.folder = folder;
+    this.tower = imageTower;
+    this.ready = null; // once the image tower is asked for
     this.worker = new Worker(address);
     URL.revokeObjectURL(address);
     this.calls = new Map();
@@ -90,7 +96,24 @@ class PageClip {
     return this.call("encodeTexts", { texts });
   }
 
-  encodeImages(rgba) {
+  // Reads the image tower, once; before the first picture this happens by itself
+  withImageTower() {
+    this.ready ??= this.readImageTower().catch((error) => {
+      this.ready = null; // it may be asked for again
+      throw error;
+    });
+    return this.ready;
+  }
+
+  async readImageTower() {
+    if (!this.tower && this.folder === null)
+      throw new Error("this page has no image tower with its weights");
+    const tower = this.tower ?? (await plabClip.read(this.folder, "image_tower"));
+    await this.call("readImageTower", { tower });
+  }
+
+  async encodeImages(rgba) {
+    await this.withImageTower();
     return this.call("encodeImages", { rgba });
   }
 
@@ -106,7 +129,8 @@ class PageClip {
     return this.call("measure", { sentences });
   }
 
-  classify(rgba, sentences) {
+  async classify(rgba, sentences) {
+    await this.withImageTower();
     return this.call("classify", { rgba, sentences });
   }
 

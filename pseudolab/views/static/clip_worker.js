@@ -6,15 +6,20 @@ const FRAME = 16; // milliseconds of training between two looks at the mail
 const open = { clip: null, task: null, base: 0, running: false, stopped: false };
 
 // Features of a task: whole multiples of GRID, three bytes each, the lowest first
-function unpackFeatures(base64) {
-  const bytes = bytesOf(base64);
+async function unpackFeatures(packed) {
+  const bytes = await unpack(packed);
   const number = (at) => (bytes[at] << 8) | (bytes[at + 1] << 16) | (bytes[at + 2] << 24);
   return Float64Array.from({ length: bytes.length / 3 }, (_, i) => (number(3 * i) >> 8) * GRID);
 }
 
-function unpackTask({ pool, test, ...about }) {
-  const side = ({ features, labels }) => ({ features: unpackFeatures(features), labels });
-  return { ...about, pool: side(pool), test: side(test) };
+async function unpackTask({ pool, test, ...about }) {
+  const side = async ({ features, labels }) =>
+    ({ features: await unpackFeatures(features), labels });
+  return { ...about, pool: await side(pool), test: await side(test) };
+}
+
+function refuseInARun(what) {
+  if (open.running) throw new Error(`a run is going on: stop it before ${what}`);
 }
 
 function pause() {
@@ -34,16 +39,30 @@ function taskOf(given) {
 }
 
 const CALLS = {
-  start({ weights, useWasm = true }) {
-    open.clip = new PocketClip(weights, makeKernel(useWasm));
+  async start({ weights, useWasm = true }) {
+    open.clip = new PocketClip(await unpackParts(weights), makeKernel(useWasm));
     open.base = open.clip.kernel.mark();
     return { kernel: open.clip.kernel.name };
   },
 
-  openTask(packed) {
-    if (open.running) throw new Error("a run is going on: stop it before another task is opened");
+  // It lies below the features of the open task, which move up
+  async readImageTower({ tower }) {
+    const unpacked = await unpackParts(tower);
+    refuseInARun("the image tower is read");
+    const { clip, task } = open;
+    const sides = task ? [task.pool, task.test] : [];
+    const kept = sides.map(({ features }) => features.slice());
+    clip.kernel.release(open.base);
+    clip.readImageTower(unpacked);
+    open.base = clip.kernel.mark();
+    sides.forEach((side, i) => { side.features = clip.lent(kept[i]); });
+  },
+
+  async openTask(packed) {
+    const task = await unpackTask(packed);
+    refuseInARun("another task is opened");
     open.clip.kernel.release(open.base);
-    open.task = unpackTask(packed);
+    open.task = task;
     for (const side of [open.task.pool, open.task.test])
       side.features = open.clip.lent(side.features);
     const { name, classNames, template, recipe, pool, test } = open.task;

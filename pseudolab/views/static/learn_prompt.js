@@ -1,10 +1,9 @@
-// needs playground
 // needs sheet
 // needs scene_layout
 // needs scene_canvas
-// needs prompt_playground
+// needs prompt_parts
 // A prompt is learned in the page, round by round, and the pictures of the pool fly to where the
-// CLIP in the page puts them now. The numbers come from clip.js, as in prompt_playground.js.
+// CLIP in the page puts them now. The numbers come from clip.js (prompt_parts.js).
 
 const LOOK = 70; // ms between two looks at the pool while a round trains
 const SHORT_FLIGHT = 120; // ms, after such a look
@@ -706,3 +705,5 @@ function mountLearning(root, data) {
 
   paint();
 }
+
+const mount = mountLearning;
