@@ -1,6 +1,7 @@
 // needs sheet
 // needs scene_layout
 // needs scene_canvas
+// needs playground
 // needs prompt_parts
 // A prompt is learned in the page, round by round, and the pictures of the pool fly to where the
 // CLIP in the page puts them now. The numbers come from clip.js (prompt_parts.js).

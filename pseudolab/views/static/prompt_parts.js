@@ -1,4 +1,3 @@
-// needs playground
 // What the playgrounds have in common that hold a CLIP of their own: how it is opened, and how its
 // answers are shown. It comes from clip.js (pseudolab.views.page_clip), when it is first needed.
 

@@ -1,3 +1,4 @@
+// needs playground
 // needs prompt_parts
 // needs draw_picture
 // A template and class names are typed, and a CLIP in the page says at once what becomes of every
