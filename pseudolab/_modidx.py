@@ -2829,6 +2829,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                       'pseudolab.views.html.page': ('lab/views/html.html#page', 'pseudolab/views/html.py'),
                                       'pseudolab.views.html.scripts': ('lab/views/html.html#scripts', 'pseudolab/views/html.py'),
                                       'pseudolab.views.html.static_text': ('lab/views/html.html#static_text', 'pseudolab/views/html.py'),
+                                      'pseudolab.views.html.steady': ('lab/views/html.html#steady', 'pseudolab/views/html.py'),
                                       'pseudolab.views.html.still_image': ('lab/views/html.html#still_image', 'pseudolab/views/html.py'),
                                       'pseudolab.views.html.still_table': ('lab/views/html.html#still_table', 'pseudolab/views/html.py'),
                                       'pseudolab.views.html.styles': ('lab/views/html.html#styles', 'pseudolab/views/html.py'),

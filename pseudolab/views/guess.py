@@ -21,7 +21,7 @@ import pandas as pd
 
 # %% ../../nbs/lab/views/guess.ipynb #c003
 from pseudolab.views.format import Unit, unit_named
-from pseudolab.views.html import Widget, still_table
+from pseudolab.views.html import Widget, steady, still_table
 
 
 # %% ../../nbs/lab/views/guess.ipynb #c005
@@ -87,7 +87,7 @@ def _widget(question: str, data: dict[str, Any], answer: pd.DataFrame) -> Widget
         "<details><summary>Say what you expect, then open: what happened</summary>"
         f"{still_table(answer, 'What happened')}</details>"
     )
-    return Widget("guess", {"question": question} | data, still, title=question)
+    return Widget("guess", {"question": question} | steady(data), still, title=question)
 
 
 def _known(known: Mapping[str, float] | None) -> dict[str, float]:

@@ -13,6 +13,7 @@ __all__ = [
     "PAGE_STYLE",
     "pack",
     "base64_text",
+    "steady",
     "to_json",
     "still_image",
     "still_table",
@@ -88,6 +89,20 @@ def _finite(value: Any) -> Any:
         return float(value) if math.isfinite(value) else None
     if isinstance(value, np.generic):
         return value.item()
+    return value
+
+
+def steady(
+    value: Any,  # numbers, in any nesting
+    digits: int = 9,  # significant ones
+) -> Any:
+    "The same without the last bits of its floats, in which processors differ"
+    if isinstance(value, Mapping):
+        return {key: steady(item, digits) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [steady(item, digits) for item in value]
+    if isinstance(value, (float, np.floating)):
+        return float(f"{value:.{digits}g}")
     return value
 
 

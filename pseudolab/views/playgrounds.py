@@ -59,7 +59,7 @@ from pseudolab.method.strategies import Schedule
 from pseudolab.method.zero_shot import per_class_accuracy
 from pseudolab.views.explorer import MOST_PICTURES, spread, sprite
 from pseudolab.views.format import percent
-from pseudolab.views.html import Widget, pack, still_table
+from pseudolab.views.html import Widget, pack, steady, still_table
 
 # %% ../../nbs/lab/views/playgrounds.ipynb #c007
 # where the slider stands
@@ -420,7 +420,7 @@ def playground_from_features(
         "labels": pack(labels, "i2"),
         "truth": pack(truth, "i2"),
         "vectors": pack(vectors, "f4"),
-        "scale": scale,
+        "scale": steady(scale, 12),
         "kept": {str(ratio): _kept(labels, n_classes, ratio) for ratio in IMBALANCES},
         "seen": seen_classes(n_classes).tolist(),
         "quarter": max(1, round(0.25 * n_classes)),
