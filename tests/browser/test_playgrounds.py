@@ -384,6 +384,9 @@ def test_a_style_sheet_stays_with_its_widget(name):
 def test_no_other_style_sheet_dresses_our_widgets(name):
     # every rule of these begins with a class of their own
     own = {
+        "draw_picture": ".plab.prompt",
+        "learn_prompt": ".plab.learn",
+        "prompt_parts": ".plab.prompt",
         "prompt_playground": ".plab.prompt",
         "review": ".plab.review",
         "run_view": ".plab.run-view",
