@@ -903,6 +903,42 @@ def _as_webp(picture: str, png: str) -> str:
 CONTENTS = re.compile(r'<h2 id="toc-title">(.*?)</h2>(<ul>.*?</ul>)</nav>', re.S)
 
 
+# In a notebook each figure that moves carries its whole script. On the site those of one kind read
+# it from one file: two megabytes less, and the next page has it already.
+FIGURES = "site_libs/figures"
+FIGURE = re.compile(
+    r'<script>\(\(\) => \{\n"use strict";\n(?P<module>.*?)\n'
+    r'(?P<call>mountAll\("\w+", [^\n]*, mount\);)\n\}\)\(\);</script>',
+    re.S,
+)
+SHARED = """(globalThis.plabFigures ??= {{}})["{name}"] = (use) => {{
+"use strict";
+{module}
+use(mountAll, mount);
+}};
+"""
+
+
+def share_scripts(
+    page: str,  # as HTML
+    path: Path,  # inside the site
+    shared: dict[str, str],  # the scripts by the names of their files; what is new is added
+) -> str:
+    "A page whose figures read their scripts from files of the site"
+    up = "../" * (len(path.parts) - 1)
+    read: set[str] = set()
+
+    def instead(figure: re.Match[str]) -> str:
+        name = _digest(figure["module"].encode())[:12]
+        shared[f"{name}.js"] = SHARED.format(name=name, module=figure["module"])
+        reader = "" if name in read else f'<script src="{up}{FIGURES}/{name}.js"></script>'
+        read.add(name)
+        use = f"(mountAll, mount) => {{\n{figure['call']}\n}}"
+        return f'{reader}<script>plabFigures["{name}"]({use});</script>'
+
+    return FIGURE.sub(instead, page)
+
+
 def _with_contents(page: str) -> str:
     "The list of a page's headings once more, folded under its title; the style sheet shows one"
     found = CONTENTS.search(page)
@@ -1225,6 +1261,7 @@ def render(
         site = Site(load(Path(scratch) / "nbs"), quiet=True)
         site.out = out
         site.build()
+    shared: dict[str, str] = {}
     for path in sorted(out.rglob("*.html")):
         page = path.read_text(encoding="utf-8")
         page = replace_math(page, path.relative_to(out).as_posix())
@@ -1232,9 +1269,14 @@ def render(
         page = FUSE.sub("".join(scripts), page)
         page = with_address(page, path.relative_to(out), project)
         page = light_pictures(lean(mark_solutions(accessible(page))))
+        page = share_scripts(page, path.relative_to(out), shared)
         path.write_text(page, encoding="utf-8")
+    (out / FIGURES).mkdir(parents=True)
+    for name, script in shared.items():
+        (out / FIGURES / name).write_text(script, encoding="utf-8")
     _own_clip(out)
     _own_search(out)
+    _own_icons(out)
     if project.documentation:
         (out / "sitemap.xml").write_text(sitemap(project, list(pages)), encoding="utf-8")
         shutil.copy(PARTS / CARD, out)
@@ -1341,6 +1383,31 @@ def _own_search(out: Path) -> None:
     data = f"window.searchSynonyms = {groups};\nwindow.searchIndex = {index};\n"
     (out / "search.js").write_text(data, encoding="utf-8")
     (out / "search.json").unlink()
+
+
+ICON = re.compile(r"\.(bi-[\w-]+)::before\{[^}]*\}")
+OLDER_FONT = re.compile(r',url\("[^"]*\.woff\?\w+"\) format\("woff"\)')
+
+
+def _own_icons(out: Path) -> None:
+    "Of two thousand icons those that pages show, in a font of the form that every browser reads"
+    folder = out / "site_libs" / "bootstrap-icons"
+    texts = [*out.rglob("*.html"), *out.rglob("*.js")]
+    used = {
+        icon
+        for path in texts
+        for icon in re.findall(r"\bbi-[a-z0-9-]+", path.read_text(encoding="utf-8"))
+    }
+    sheet = folder / "bootstrap-icons.min.css"
+    style, found = OLDER_FONT.subn("", sheet.read_text(encoding="utf-8"))
+    if not found:
+        raise ValueError(
+            f"smalldocs {version('smalldocs')} brings other icons than expected: look at"
+            f" {sheet.name} and mend `OLDER_FONT`"
+        )
+    kept = ICON.sub(lambda rule: rule[0] if rule[1] in used else "", style)
+    sheet.write_text(kept, encoding="utf-8")
+    (folder / "fonts" / "bootstrap-icons.woff").unlink()
 
 
 def page_address(

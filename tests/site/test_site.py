@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pseudolab.views.html import Widget, module
 from pseudolab.views.prompt_playground import SITE_FOLDER, SITE_TASK
-from support import ROOT
+from support import DOCS, ROOT
 
 pytestmark = pytest.mark.slow
 PAGE = PurePosixPath("lab/some.html")
@@ -666,3 +667,55 @@ def test_the_check_ends_with_1_where_something_is_stale(
     said = capsys.readouterr()
     assert said.out.strip() == (lines[0] if lines else "docs/ and README.md are fresh")
     assert ("python tools/site.py" in said.err) == bool(lines)
+
+
+# ---- what pages share
+
+
+def test_figures_of_one_kind_read_one_script(site_builder):
+    one, other = Widget("guess", {"a": 1}, "<p>s</p>"), Widget("guess", {"a": 2}, "<p>t</p>")
+    shared = {}
+    page = f"<body>{one.html()}{other.html()}<p>end</p></body>"
+    lean = site_builder.share_scripts(page, PurePosixPath("lab/views/x.html"), shared)
+    ((name, script),) = shared.items()
+    assert lean.count(f'<script src="../../site_libs/figures/{name}"></script>') == 1
+    assert module("guess") in script and "use strict" not in lean
+    for widget in (one, other):
+        call = re.search(r'mountAll\("\w+", .*, mount\);', widget.html())
+        assert call and lean.count(call[0]) == 1
+    assert lean.count("<p>s</p>") == lean.count("<p>t</p>") == lean.count("<p>end</p>") == 1
+
+
+def test_two_kinds_have_two_scripts_and_other_scripts_stay(site_builder):
+    shared = {}
+    page = (
+        Widget("guess", {}, "").html() + Widget("scene_page", {}, "").html() + "<script>x</script>"
+    )
+    lean = site_builder.share_scripts(page, PurePosixPath("index.html"), shared)
+    assert len(shared) == 2 and lean.endswith("<script>x</script>")
+    assert lean.count('<script src="site_libs/figures/') == 2
+
+
+def test_every_figure_of_the_site_finds_its_script():
+    asked = set()
+    for path in DOCS.rglob("*.html"):
+        page = path.read_text(encoding="utf-8")
+        assert "function mountAll" not in page, path
+        there = re.findall(r'<script src="([^"]*site_libs/figures/[^"]*)"', page)
+        used = re.findall(r'plabFigures\["(\w+)"\]\(', page)
+        assert {place.rsplit("/", 1)[1] for place in there} == {f"{name}.js" for name in used}
+        asked |= {(path.parent / place).resolve() for place in there}
+    assert asked == set((DOCS / "site_libs" / "figures").resolve().iterdir())
+
+
+def test_every_icon_of_the_site_is_in_the_font_and_no_other():
+    folder = DOCS / "site_libs" / "bootstrap-icons"
+    style = (folder / "bootstrap-icons.min.css").read_text(encoding="utf-8")
+    shown = {
+        icon
+        for path in DOCS.rglob("*.html")
+        for icon in re.findall(r'class="bi (bi-[\w-]+)', path.read_text(encoding="utf-8"))
+    }
+    assert len(shown) > 4 and shown == set(re.findall(r"\.(bi-[\w-]+)::before", style))
+    fonts = re.findall(r'url\("(fonts/[^?"]*)', style)
+    assert fonts == [path.relative_to(folder).as_posix() for path in (folder / "fonts").iterdir()]
