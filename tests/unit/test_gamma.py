@@ -14,7 +14,7 @@ from pseudolab.method.training import Term
 from support.photos import picture
 
 SHORT = Recipe.pocket().replace(epochs=1, min_steps=0)
-pytestmark = pytest.mark.usefixtures("own_cache")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("own_cache")]
 
 
 def tuner_of(clip, gamma=None, paradigm="ssl", rounds=1, **others):
