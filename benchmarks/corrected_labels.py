@@ -37,13 +37,15 @@ def with_labels(task: Task, rows: np.ndarray) -> Task:
     return replace(task, train=ImageSet(task.train.images, labels))
 
 
-def scores(run: Run, tuner: PromptTuner, task: Task, looked_at: np.ndarray) -> dict[str, float]:
+def predictions(tuner: PromptTuner, task: Task) -> np.ndarray:  # int (n,)
+    "The class that each training image is taken for"
+    return tuner.predict_proba(task.train.images).argmax(1)
+
+
+def scores(run: Run, said: np.ndarray, task: Task, looked_at: np.ndarray) -> dict[str, float]:
     "Accuracy on the training images that nobody looked at, and on the test images"
-    rest = np.setdiff1d(np.arange(len(task.train)), looked_at)
-    images = ImageSet(task.train.images, task.train.labels)
-    said = tuner.predict_proba(images.images).argmax(1)
-    unseen = (said[rest] == task.train.labels[rest]).mean()
-    return {"unseen": float(unseen), "test": float(run.score or 0)}
+    right = np.delete(said == task.train.labels, looked_at)
+    return {"unseen": float(right.mean()), "test": float(run.score or 0)}
 
 
 def corrected(clip: Clip, name: str, seed: int, n: int) -> list[dict[str, Any]]:
@@ -51,17 +53,19 @@ def corrected(clip: Clip, name: str, seed: int, n: int) -> list[dict[str, Any]]:
     task = load_task(name)
     tuner = PromptTuner(clip, seed=seed)
     run = tuner.fit(with_labels(task, np.array([], int)), progress=False)
+    said = predictions(tuner, task)
     draws = {
         "review": run.review(n).index.to_numpy(),
         "random": np.random.default_rng(seed).choice(len(task.train), n, replace=False),
     }
     rows: list[dict[str, Any]] = []
     for draw, looked_at in draws.items():
-        before = scores(run, tuner, task, looked_at)
+        before = scores(run, said, task, looked_at)
         labelled = with_labels(task, looked_at)
         for weight, gamma in WEIGHTS.items():
             again = PromptTuner(clip, paradigm="ssl", shots_draw="all", seed=seed, gamma=gamma)
-            after = scores(again.fit(labelled, progress=False), again, task, looked_at)
+            fitted = again.fit(labelled, progress=False)
+            after = scores(fitted, predictions(again, task), task, looked_at)
             gains = {score: 100 * (after[score] - before[score]) for score in SCORES}
             rows.append({"task": name, "seed": seed, "photos": draw, "gamma": weight, **gains})
     return rows
