@@ -499,6 +499,7 @@ def test_the_keyboard_reaches_everything(browser, task, path, tmp_path):
     (tmp_path / "own.png").write_bytes(as_file(task.test.images[3]))
     with visited(browser, path) as page:
         page.locator(".drawing > summary").focus()
+        page.keyboard.press("Tab")  # the picture
         for name in ("A test picture", "Choose a file …"):
             page.keyboard.press("Tab")
             focused = page.evaluate("document.activeElement.textContent")
@@ -520,6 +521,36 @@ def test_the_keyboard_reaches_everything(browser, task, path, tmp_path):
         assert page.evaluate("document.activeElement.type") == "color"
         page.get_by_role("button", name="Clear").press("Enter")
         assert (painted(page) == painted(page)[0, 0]).all()
+
+
+def test_the_keyboard_draws(browser, clip, task, path):
+    with visited(browser, path) as page:
+        plain = painted(page)
+        page.get_by_role("radio", name="3 pixels wide").click()
+        page.locator(".drawing > summary").focus()
+        page.keyboard.press("Tab")
+        assert page.locator(".drawing .keys").is_visible()
+        for key in ("ArrowRight", "ArrowRight", "ArrowUp"):  # by two pixels each, from the middle
+            page.keyboard.press(key)
+        assert np.array_equal(painted(page), plain), "without Shift the brush only moves"
+        page.keyboard.press(" ")
+        changed = (painted(page) != plain).any(axis=2)
+        rows, columns = changed.nonzero()
+        assert (rows.mean() + 0.5, columns.mean() + 0.5) == (26, 32)
+        forget(page)
+        for _ in range(5):
+            page.keyboard.press("Shift+ArrowLeft")
+        wait_for_answer(page)
+        changed = (painted(page) != plain).any(axis=2)
+        assert changed[25:27, 22:32].all() and changed[:, :20].sum() == 0
+        for _ in range(40):
+            page.keyboard.press("Shift+ArrowDown")
+        assert (painted(page) != plain).any(axis=2)[55, 21:23].all(), "at the edge it stays inside"
+        page.wait_for_timeout(200)
+        assert_near(shares(page), of_python(clip, task, Image.fromarray(painted(page))))
+        for _ in range(46):
+            page.keyboard.press("Control+Z")
+        assert np.array_equal(painted(page), plain)
 
 
 def test_a_screen_reader_is_told_once_it_has_come_to_rest(browser, path):

@@ -241,9 +241,8 @@ def test_the_board_is_filled_by_keyboard_alone(browser, clip, task, writing, tmp
         for template in ("a photo of a {}", "{}", "a photo of a {}"):
             page.keyboard.press("Control+A")
             page.keyboard.insert_text(template)
-            wait_for_answer(page)
             page.keyboard.press("Enter")
-            page.wait_for_selector(f"th:has-text('{template}')")
+            page.get_by_role("rowheader", name=template, exact=True).wait_for()
         rows = [row.split("\t") for row in page.locator("tbody tr").all_inner_texts()]
         scores = {
             name: (of_python(clip, task, name) == task.test.labels).mean()
@@ -261,8 +260,46 @@ def test_the_board_is_filled_by_keyboard_alone(browser, clip, task, writing, tmp
         again = page.get_by_role("button", name="Take up again: {}", exact=True)
         again.focus()
         page.keyboard.press("Enter")
-        wait_for_answer(page)
         assert field(page).input_value() == "{}"
+
+
+def tries(page):
+    "The templates on the board, without the scores to beat"
+    return set(page.locator("tbody th:not(:has(i))").all_inner_texts())
+
+
+def test_a_try_is_kept_though_one_types_on(browser, writing, tmp_path):
+    "Enter keeps what stood there when it was pressed, also if its answer was not there yet"
+    templates = ["a photo of a {}", "{}", "a picture of a {}", "the {}"]
+    with opened(browser, writing, tmp_path) as page:
+        page.evaluate(
+            """(templates) => {
+              const input = document.querySelector(".writing input.template");
+              for (const template of templates) {
+                input.value = template;
+                input.dispatchEvent(new Event("input"));
+                input.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter" }));
+                input.value = `${template} of`;
+                input.dispatchEvent(new Event("input"));
+              }
+            }""",
+            templates,
+        )
+        page.get_by_role("rowheader", name="the {}", exact=True).wait_for()
+        assert tries(page) == set(templates)
+
+
+@pytest.mark.parametrize("template", ["a photo", "{} and {}", "a xylophone {}"])
+def test_a_template_that_is_not_measured_is_not_kept(browser, writing, tmp_path, template):
+    with opened(browser, writing, tmp_path) as page:
+        write(page, "a photo of a {}")
+        field(page).fill(template)
+        page.keyboard.press("Enter")
+        page.wait_for_selector(".note:not([hidden])")
+        field(page).fill("{}")
+        page.keyboard.press("Enter")
+        page.get_by_role("rowheader", name="{}", exact=True).wait_for()
+        assert tries(page) == {"{}"}
 
 
 def test_hostile_names_are_text(browser, clip, task, tmp_path):

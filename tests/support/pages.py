@@ -25,11 +25,15 @@ def watched(
         if not request.url.startswith(harmless):
             complaints.append(f"asked for {request.url}")
 
+    def on_failure(request: Any) -> None:
+        if request.failure != "net::ERR_ABORTED":  # given up: another page is opened
+            complaints.append(f"failed: {request.url}")
+
     page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("dialog", on_dialog)
     page.on("request", on_request)
-    page.on("requestfailed", lambda request: complaints.append(f"failed: {request.url}"))
+    page.on("requestfailed", on_failure)
     return complaints
 
 

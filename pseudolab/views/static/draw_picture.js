@@ -4,6 +4,13 @@
 const SIDE = 56; // pixels, as the CLIP sees a picture
 const BRUSHES = [1, 3, 6, 12]; // pixels across
 const MOST_UNDONE = 60;
+const STRIDE = 2; // pixels that an arrow key moves the brush
+const ARROWS = {
+  ArrowLeft: [-STRIDE, 0],
+  ArrowRight: [STRIDE, 0],
+  ArrowUp: [0, -STRIDE],
+  ArrowDown: [0, STRIDE],
+};
 
 const rgbOf = (colour) => [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16));
 
@@ -12,14 +19,18 @@ const rgbOf = (colour) => [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2
 // 56 x 56 pixels to paint on. `changed` is called after every mark
 class Painting {
   constructor(ground, changed) {
-    const words = "Your picture, 56 by 56 pixels. Draw with mouse, pen or finger";
     this.canvas = make("canvas", {
       width: SIDE,
       height: SIDE,
       class: "painting",
-      role: "img",
-      "aria-label": words,
+      tabindex: "0",
+      role: "application",
+      "aria-label":
+        "Your picture, 56 by 56 pixels. Draw with mouse, pen or finger, or with keys: arrows" +
+        " move the brush, Space sets a dot, Shift with an arrow draws",
     });
+    this.pointer = make("span", { class: "pointer", "aria-hidden": "true" });
+    this.board = make("div", { class: "board" }, this.canvas, this.pointer);
     this.context = this.canvas.getContext("2d", { willReadFrequently: true });
     this.image = new ImageData(SIDE, SIDE);
     this.past = [];
@@ -27,6 +38,7 @@ class Painting {
     this.width = BRUSHES[1];
     this.changed = changed;
     this.place = null; // of the brush while it is down
+    this.stand = [SIDE / 2, SIDE / 2]; // of the brush that keys move
     this.caption = ""; // of a picture that was fetched
     this.cover(ground);
     this.listen();
@@ -71,6 +83,8 @@ class Painting {
     canvas.addEventListener("pointermove", (event) => this.move(event));
     for (const end of ["pointerup", "pointercancel"])
       canvas.addEventListener(end, () => { this.place = null; });
+    canvas.addEventListener("keydown", (event) => this.walk(event));
+    canvas.addEventListener("focus", () => this.point());
   }
 
   placeOf({ clientX, clientY }) {
@@ -95,6 +109,24 @@ class Painting {
       this.place = place;
     }
     this.changed();
+  }
+
+  // By keys: arrows move the brush, Space sets a dot, Shift with an arrow draws
+  walk(event) {
+    const steps = ARROWS[event.key] ?? (event.key === " " ? [0, 0] : null);
+    if (!steps || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    const from = this.stand;
+    this.stand = from.map((at, axis) => Math.min(SIDE - 0.5, Math.max(0.5, at + steps[axis])));
+    this.point();
+    if (event.shiftKey || event.key === " ") this.mark(() => this.line(from, this.stand));
+  }
+
+  // Shows where the brush of the keys stands, and how wide it is
+  point() {
+    const [x, y] = this.stand.map((at) => `${(100 * at) / SIDE}%`);
+    const width = `${(100 * this.width) / SIDE}%`;
+    this.pointer.style = `left:${x};top:${y};width:${width};height:${width}`;
   }
 
   line([x, y], [toX, toY]) {
@@ -148,10 +180,12 @@ const brushName = (width) => `${width} ${width === 1 ? "pixel" : "pixels"} wide`
 
 // ---- what it is taken for
 
-// Bars, the most probable first: shares as they are, in an attribute of each row
+// The classes, the most probable first
+const byShare = (shares) => range(shares.length).sort((a, b) => shares[b] - shares[a] || a - b);
+
+// Bars with the shares as they are in an attribute of each row
 function answerBars(names, shares) {
-  const order = range(names.length).sort((a, b) => shares[b] - shares[a] || a - b);
-  const rows = order.map((c) =>
+  const rows = byShare(shares).map((c) =>
     make(
       "li",
       { class: "class-row", "data-share": shares[c] },
@@ -168,7 +202,7 @@ function answerBars(names, shares) {
 }
 
 function answerText(names, shares) {
-  const [first, second] = range(names.length).sort((a, b) => shares[b] - shares[a] || a - b);
+  const [first, second] = byShare(shares);
   const told = `Taken for ${names[first]}, ${percent(shares[first])}`;
   return second === undefined ? `${told}.` : `${told}; then ${names[second]}.`;
 }
@@ -232,7 +266,7 @@ function drawingPart({ paints, names, source, engine, words }) {
 
   function refuse({ message }) {
     tell("");
-    trouble.textContent = `${message[0].toUpperCase()}${message.slice(1)}.`.replace(/\.\.$/, ".");
+    trouble.textContent = capital(`${message}.`).replace(/\.\.$/, ".");
     trouble.hidden = false;
     failed = true;
     live.tell(trouble.textContent, 100);
@@ -331,7 +365,12 @@ function drawingPart({ paints, names, source, engine, words }) {
       make(
         "div",
         { class: "easel" },
-        painting.canvas,
+        painting.board,
+        make(
+          "p",
+          { class: "quiet keys" },
+          "Arrows move the brush, Space sets a dot, Shift with an arrow draws.",
+        ),
         brief,
         make(
           "div",

@@ -366,7 +366,7 @@ class Explorer {
       ];
       const xs = range(Math.max(data.rounds.length, data.other?.rounds.length ?? 0));
       left.append(
-        part(`${data.metric[0].toUpperCase()}${data.metric.slice(1)} by round`),
+        part(capital(`${data.metric} by round`)),
         this.box((width) =>
           this.chart(width, lines(), { label: data.metric, at: this.round, xs, pick, height: 150 }),
         ),
@@ -588,7 +588,7 @@ class Explorer {
     const there = this.names[2];
     const beside =
       other && known(other.weakest)
-        ? ` ${there[0].toUpperCase()}${there.slice(1)} ${points(other.weakest)} and` +
+        ? ` ${capital(there)} ${points(other.weakest)} and` +
           ` ${points(other.strongest)}.`
         : "";
     return (

@@ -523,17 +523,14 @@ function curveTask(data, format, say, changed) {
         ]),
       ]);
       return {
-        lines: curves.map(sentence).map(capital),
+        lines: curves.map(sentence).map(begun),
         table: plainTable("Prediction and what happened", [data.axis, ...heads], rows),
       };
     },
   };
 }
 
-const capital = ([first, ...rest]) => [
-  typeof first === "string" ? first[0].toUpperCase() + first.slice(1) : first,
-  ...rest,
-];
+const begun = ([first, ...rest]) => [typeof first === "string" ? capital(first) : first, ...rest];
 
 // Places from 1; equal values share their mean place
 function ranks(values) {

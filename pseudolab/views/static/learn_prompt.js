@@ -570,7 +570,7 @@ function mountLearning(root, data) {
     } catch ({ message }) {
       status.textContent = "";
       trouble.hidden = false;
-      trouble.textContent = `${message[0].toUpperCase()}${message.slice(1)}`;
+      trouble.textContent = capital(message);
       live.tell(trouble.textContent, 50);
     }
     running = false;

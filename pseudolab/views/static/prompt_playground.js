@@ -30,19 +30,19 @@ function markedText(text, unseen) {
   return make("bdi", {}, ...pieces, text.slice(at));
 }
 
-// Does `work` for the newest question alone: what is asked meanwhile waits, and only its last is
-// answered
+// Does `work` for the newest question alone: what is asked meanwhile waits, and of it only the last
+// is answered, and every one that is to be kept
 function newestOnly(work) {
   let busy = false;
-  let waiting = null;
+  const waiting = [];
   const ask = async (question) => {
-    waiting = question;
+    if (waiting.length && !waiting.at(-1).isKept) waiting.pop();
+    waiting.push(question);
     if (busy) return;
     busy = true;
-    while (waiting) {
-      const next = waiting;
-      waiting = null;
-      await work(next, () => waiting !== null);
+    while (waiting.length) {
+      const next = waiting.shift();
+      await work(next, () => waiting.length > 0 && !next.isKept);
     }
     busy = false;
   };
@@ -183,14 +183,15 @@ function mountWriting(root, data) {
       root.dataset.took = took.toFixed(1);
       status.textContent = `${written(data.nTest)} pictures in ${Math.max(1, Math.round(took))} ms`;
       live.tell(spoken());
+      if (question.isKept) addTry();
     } catch (error) {
       tellError(error);
     }
   });
 
-  function change(some) {
+  function change(some, isKept = false) {
     Object.assign(state, some);
-    const question = { ...state, asked: performance.now() };
+    const question = { ...state, isKept, asked: performance.now() };
     mark(question, []);
     const fault = faultOf(state.template, state.names);
     if (fault) say(fault);
@@ -214,7 +215,7 @@ function mountWriting(root, data) {
 
   function tellError({ message }) {
     status.textContent = "";
-    say(`${message[0].toUpperCase()}${message.slice(1)}`);
+    say(capital(message));
   }
 
   function tellUnseen(unseen) {
@@ -279,9 +280,9 @@ function mountWriting(root, data) {
     one.template === other.template && one.names.join("\n") === other.names.join("\n");
   const ownNames = ({ names: own }) => own.filter((name, c) => name !== names[c]).length;
 
-  async function keep() {
-    await ask({ ...state, asked: performance.now() });
-    if (root.classList.contains("stale") || !isSame(shown, state)) return;
+  const keep = () => change({}, true);
+
+  function addTry() {
     if (!tries.some((one) => isSame(one, shown))) tries.push(shown);
     paintBoard();
     const place = tries.filter(({ score }) => score > shown.score).length + 1;

@@ -1,4 +1,4 @@
-(globalThis.plabFigures ??= {})["13d2f9b0ccc8"] = (use) => {
+(globalThis.plabFigures ??= {})["ad751d9ff99a"] = (use) => {
 "use strict";
 function make(tag, options = {}, ...children) {
 const node = document.createElement(tag);
@@ -31,6 +31,7 @@ const points = (change) =>
 known(change)
 ? `${change < 0 ? "\u2212" : "+"}${Math.abs(100 * change).toFixed(1)}`
 : "no labels";
+const capital = (text) => text[0].toUpperCase() + text.slice(1);
 const sum = (numbers) => numbers.reduce((total, number) => total + number, 0);
 const range = (n) => Array.from({ length: n }, (_, i) => i);
 const argmax = (numbers) =>
@@ -653,17 +654,28 @@ make("p", { class: "quiet" }, quiet),
 const SIDE = 56; // pixels, as the CLIP sees a picture
 const BRUSHES = [1, 3, 6, 12]; // pixels across
 const MOST_UNDONE = 60;
+const STRIDE = 2; // pixels that an arrow key moves the brush
+const ARROWS = {
+ArrowLeft: [-STRIDE, 0],
+ArrowRight: [STRIDE, 0],
+ArrowUp: [0, -STRIDE],
+ArrowDown: [0, STRIDE],
+};
 const rgbOf = (colour) => [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16));
 class Painting {
 constructor(ground, changed) {
-const words = "Your picture, 56 by 56 pixels. Draw with mouse, pen or finger";
 this.canvas = make("canvas", {
 width: SIDE,
 height: SIDE,
 class: "painting",
-role: "img",
-"aria-label": words,
+tabindex: "0",
+role: "application",
+"aria-label":
+"Your picture, 56 by 56 pixels. Draw with mouse, pen or finger, or with keys: arrows" +
+" move the brush, Space sets a dot, Shift with an arrow draws",
 });
+this.pointer = make("span", { class: "pointer", "aria-hidden": "true" });
+this.board = make("div", { class: "board" }, this.canvas, this.pointer);
 this.context = this.canvas.getContext("2d", { willReadFrequently: true });
 this.image = new ImageData(SIDE, SIDE);
 this.past = [];
@@ -671,6 +683,7 @@ this.colour = ground;
 this.width = BRUSHES[1];
 this.changed = changed;
 this.place = null; // of the brush while it is down
+this.stand = [SIDE / 2, SIDE / 2]; // of the brush that keys move
 this.caption = ""; // of a picture that was fetched
 this.cover(ground);
 this.listen();
@@ -704,6 +717,8 @@ canvas.addEventListener("pointerdown", (event) => this.begin(event));
 canvas.addEventListener("pointermove", (event) => this.move(event));
 for (const end of ["pointerup", "pointercancel"])
 canvas.addEventListener(end, () => { this.place = null; });
+canvas.addEventListener("keydown", (event) => this.walk(event));
+canvas.addEventListener("focus", () => this.point());
 }
 placeOf({ clientX, clientY }) {
 const { left, top, width, height } = this.canvas.getBoundingClientRect();
@@ -725,6 +740,20 @@ this.line(this.place, place);
 this.place = place;
 }
 this.changed();
+}
+walk(event) {
+const steps = ARROWS[event.key] ?? (event.key === " " ? [0, 0] : null);
+if (!steps || event.ctrlKey || event.metaKey || event.altKey) return;
+event.preventDefault();
+const from = this.stand;
+this.stand = from.map((at, axis) => Math.min(SIDE - 0.5, Math.max(0.5, at + steps[axis])));
+this.point();
+if (event.shiftKey || event.key === " ") this.mark(() => this.line(from, this.stand));
+}
+point() {
+const [x, y] = this.stand.map((at) => `${(100 * at) / SIDE}%`);
+const width = `${(100 * this.width) / SIDE}%`;
+this.pointer.style = `left:${x};top:${y};width:${width};height:${width}`;
 }
 line([x, y], [toX, toY]) {
 const steps = Math.max(1, Math.ceil(2 * Math.hypot(toX - x, toY - y)));
@@ -764,9 +793,9 @@ const paintLook = (colour) => make("span", { class: "paint", style: `background:
 const brushLook = (width) =>
 make("span", { class: "tip", style: `width:${2 * width}px;height:${2 * width}px` });
 const brushName = (width) => `${width} ${width === 1 ? "pixel" : "pixels"} wide`;
+const byShare = (shares) => range(shares.length).sort((a, b) => shares[b] - shares[a] || a - b);
 function answerBars(names, shares) {
-const order = range(names.length).sort((a, b) => shares[b] - shares[a] || a - b);
-const rows = order.map((c) =>
+const rows = byShare(shares).map((c) =>
 make(
 "li",
 { class: "class-row", "data-share": shares[c] },
@@ -782,7 +811,7 @@ make("span", { class: "counts" }, percent(shares[c])),
 return make("ul", { class: "class-list answer" }, ...rows);
 }
 function answerText(names, shares) {
-const [first, second] = range(names.length).sort((a, b) => shares[b] - shares[a] || a - b);
+const [first, second] = byShare(shares);
 const told = `Taken for ${names[first]}, ${percent(shares[first])}`;
 return second === undefined ? `${told}.` : `${told}; then ${names[second]}.`;
 }
@@ -835,7 +864,7 @@ tell("waits for the words above");
 }
 function refuse({ message }) {
 tell("");
-trouble.textContent = `${message[0].toUpperCase()}${message.slice(1)}.`.replace(/\.\.$/, ".");
+trouble.textContent = capital(`${message}.`).replace(/\.\.$/, ".");
 trouble.hidden = false;
 failed = true;
 live.tell(trouble.textContent, 100);
@@ -925,7 +954,12 @@ make(
 make(
 "div",
 { class: "easel" },
-painting.canvas,
+painting.board,
+make(
+"p",
+{ class: "quiet keys" },
+"Arrows move the brush, Space sets a dot, Shift with an arrow draws.",
+),
 brief,
 make(
 "div",
@@ -996,15 +1030,15 @@ return make("bdi", {}, ...pieces, text.slice(at));
 }
 function newestOnly(work) {
 let busy = false;
-let waiting = null;
+const waiting = [];
 const ask = async (question) => {
-waiting = question;
+if (waiting.length && !waiting.at(-1).isKept) waiting.pop();
+waiting.push(question);
 if (busy) return;
 busy = true;
-while (waiting) {
-const next = waiting;
-waiting = null;
-await work(next, () => waiting !== null);
+while (waiting.length) {
+const next = waiting.shift();
+await work(next, () => waiting.length > 0 && !next.isKept);
 }
 busy = false;
 };
@@ -1136,13 +1170,14 @@ const took = performance.now() - Math.max(question.asked, opened);
 root.dataset.took = took.toFixed(1);
 status.textContent = `${written(data.nTest)} pictures in ${Math.max(1, Math.round(took))} ms`;
 live.tell(spoken());
+if (question.isKept) addTry();
 } catch (error) {
 tellError(error);
 }
 });
-function change(some) {
+function change(some, isKept = false) {
 Object.assign(state, some);
-const question = { ...state, asked: performance.now() };
+const question = { ...state, isKept, asked: performance.now() };
 mark(question, []);
 const fault = faultOf(state.template, state.names);
 if (fault) say(fault);
@@ -1163,7 +1198,7 @@ if (text) live.tell(text);
 }
 function tellError({ message }) {
 status.textContent = "";
-say(`${message[0].toUpperCase()}${message.slice(1)}`);
+say(capital(message));
 }
 function tellUnseen(unseen) {
 const words = unseen.map((word) => `\u201c${word}\u201d`).join(", ");
@@ -1218,9 +1253,8 @@ barsKey("published template"),
 const isSame = (one, other) =>
 one.template === other.template && one.names.join("\n") === other.names.join("\n");
 const ownNames = ({ names: own }) => own.filter((name, c) => name !== names[c]).length;
-async function keep() {
-await ask({ ...state, asked: performance.now() });
-if (root.classList.contains("stale") || !isSame(shown, state)) return;
+const keep = () => change({}, true);
+function addTry() {
 if (!tries.some((one) => isSame(one, shown))) tries.push(shown);
 paintBoard();
 const place = tries.filter(({ score }) => score > shown.score).length + 1;

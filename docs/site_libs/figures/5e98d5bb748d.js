@@ -1,4 +1,4 @@
-(globalThis.plabFigures ??= {})["a84a72d2ad5d"] = (use) => {
+(globalThis.plabFigures ??= {})["5e98d5bb748d"] = (use) => {
 "use strict";
 function make(tag, options = {}, ...children) {
 const node = document.createElement(tag);
@@ -31,6 +31,7 @@ const points = (change) =>
 known(change)
 ? `${change < 0 ? "\u2212" : "+"}${Math.abs(100 * change).toFixed(1)}`
 : "no labels";
+const capital = (text) => text[0].toUpperCase() + text.slice(1);
 const sum = (numbers) => numbers.reduce((total, number) => total + number, 0);
 const range = (n) => Array.from({ length: n }, (_, i) => i);
 const argmax = (numbers) =>
@@ -681,7 +682,7 @@ values: data.other.rounds.map((r) => r.score),
 ];
 const xs = range(Math.max(data.rounds.length, data.other?.rounds.length ?? 0));
 left.append(
-part(`${data.metric[0].toUpperCase()}${data.metric.slice(1)} by round`),
+part(capital(`${data.metric} by round`)),
 this.box((width) =>
 this.chart(width, lines(), { label: data.metric, at: this.round, xs, pick, height: 150 }),
 ),
@@ -897,7 +898,7 @@ const other = this.otherFrame();
 const there = this.names[2];
 const beside =
 other && known(other.weakest)
-? ` ${there[0].toUpperCase()}${there.slice(1)} ${points(other.weakest)} and` +
+? ` ${capital(there)} ${points(other.weakest)} and` +
 ` ${points(other.strongest)}.`
 : "";
 return (

@@ -1,4 +1,4 @@
-(globalThis.plabFigures ??= {})["ecfebc8526f4"] = (use) => {
+(globalThis.plabFigures ??= {})["1369580f47ce"] = (use) => {
 "use strict";
 function make(tag, options = {}, ...children) {
 const node = document.createElement(tag);
@@ -31,6 +31,7 @@ const points = (change) =>
 known(change)
 ? `${change < 0 ? "\u2212" : "+"}${Math.abs(100 * change).toFixed(1)}`
 : "no labels";
+const capital = (text) => text[0].toUpperCase() + text.slice(1);
 const sum = (numbers) => numbers.reduce((total, number) => total + number, 0);
 const range = (n) => Array.from({ length: n }, (_, i) => i);
 const argmax = (numbers) =>
@@ -822,16 +823,13 @@ format.show(truth[i]),
 ]),
 ]);
 return {
-lines: curves.map(sentence).map(capital),
+lines: curves.map(sentence).map(begun),
 table: plainTable("Prediction and what happened", [data.axis, ...heads], rows),
 };
 },
 };
 }
-const capital = ([first, ...rest]) => [
-typeof first === "string" ? first[0].toUpperCase() + first.slice(1) : first,
-...rest,
-];
+const begun = ([first, ...rest]) => [typeof first === "string" ? capital(first) : first, ...rest];
 function ranks(values) {
 return values.map(
 (value) =>

@@ -1,4 +1,4 @@
-(globalThis.plabFigures ??= {})["8224f0ebd05a"] = (use) => {
+(globalThis.plabFigures ??= {})["78e7c8118c47"] = (use) => {
 "use strict";
 function make(tag, options = {}, ...children) {
 const node = document.createElement(tag);
@@ -31,6 +31,7 @@ const points = (change) =>
 known(change)
 ? `${change < 0 ? "\u2212" : "+"}${Math.abs(100 * change).toFixed(1)}`
 : "no labels";
+const capital = (text) => text[0].toUpperCase() + text.slice(1);
 const sum = (numbers) => numbers.reduce((total, number) => total + number, 0);
 const range = (n) => Array.from({ length: n }, (_, i) => i);
 const argmax = (numbers) =>

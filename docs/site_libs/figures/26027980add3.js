@@ -1,4 +1,4 @@
-(globalThis.plabFigures ??= {})["78e1f70b9314"] = (use) => {
+(globalThis.plabFigures ??= {})["26027980add3"] = (use) => {
 "use strict";
 function make(tag, options = {}, ...children) {
 const node = document.createElement(tag);
@@ -31,6 +31,7 @@ const points = (change) =>
 known(change)
 ? `${change < 0 ? "\u2212" : "+"}${Math.abs(100 * change).toFixed(1)}`
 : "no labels";
+const capital = (text) => text[0].toUpperCase() + text.slice(1);
 const sum = (numbers) => numbers.reduce((total, number) => total + number, 0);
 const range = (n) => Array.from({ length: n }, (_, i) => i);
 const argmax = (numbers) =>
@@ -1522,7 +1523,7 @@ if (ended.stopped) lookBack(records().length - 1);
 } catch ({ message }) {
 status.textContent = "";
 trouble.hidden = false;
-trouble.textContent = `${message[0].toUpperCase()}${message.slice(1)}`;
+trouble.textContent = capital(message);
 live.tell(trouble.textContent, 50);
 }
 running = false;
