@@ -236,6 +236,7 @@ def notebook(folder: Path, source: str) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_notebook_that_fails_is_told_and_the_next_one_knows_nothing_of_it(tmp_path):
     leaves = "import torch; torch.left_behind = 1; print('said'); 1 / 0"
     done = execute(notebook(tmp_path, leaves), tmp_path / "out.ipynb")

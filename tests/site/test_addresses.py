@@ -109,10 +109,12 @@ def files_in(docs):
     return [path for path in files if (DOCS in path.parents) == docs]
 
 
+@pytest.mark.slow
 def test_no_file_names_a_strangers_place():
     assert not strangers(files_in(docs=False))
 
 
+@pytest.mark.slow
 def test_no_page_names_a_strangers_place():
     assert not strangers(files_in(docs=True))
 

@@ -252,6 +252,7 @@ for at, one in enumerate(settings):
 """
 
 
+@pytest.mark.slow
 def test_of_two_runs_in_one_folder_one_is_told(tmp_path):
     racers = [
         subprocess.Popen(

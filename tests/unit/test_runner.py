@@ -134,6 +134,7 @@ def test_what_was_stopped_goes_on(tmp_path):
     assert (tmp_path / "satellite-0.json").stat().st_mtime_ns == written
 
 
+@pytest.mark.slow
 def test_an_error_in_a_worker_is_heard(tmp_path):
     with pytest.raises(ValueError, match="-5 is below 0"):
         run_experiments([Counting("satellite", -5)], tmp_path, workers=2, progress=False)
