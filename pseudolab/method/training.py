@@ -266,9 +266,9 @@ def fit_prompt(
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(epoch, recipe, prompt.lr_field)
         order = batch_order(sizes, recipe.sampler, generator)
-        losses.append(
-            train_epoch(prompt, optimizer, examples, order, recipe, loss, weights, columns)
-        )
+        with prompt.clip.threads():
+            mean = train_epoch(prompt, optimizer, examples, order, recipe, loss, weights, columns)
+        losses.append(mean)
         _check_finite(losses, recipe, prompt.lr_field)
     return losses
 

@@ -14,6 +14,7 @@ import torch
 from pseudolab.clip import model as clip_model
 from pseudolab.clip.loading import load_clip
 from pseudolab.clip.model import GRID, frozen_features, has_float64
+from pseudolab.method.loss import unified_loss
 from pseudolab.method.prompts.multimodal import MultimodalPrompt
 from pseudolab.method.prompts.text import TextPrompt
 from pseudolab.method.prompts.visual import VisualPrompt
@@ -170,6 +171,27 @@ def test_rounds_are_computed_in_one_thread_and_between_them_the_setting_is_back(
         assert inside == [1, 1]
         tuner.predict_proba(task.test.images[:1])
         assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_a_prompt_is_trained_in_one_thread_and_afterwards_the_setting_is_back(clip, task):
+    before = torch.get_num_threads()
+    seen = []
+
+    def watched(*arguments, **options):
+        seen.append(torch.get_num_threads())
+        return unified_loss(*arguments, **options)
+
+    images = task.train.images[:4]
+    term = Term(clip.image_features(images), task.train.labels[:4])
+    recipe = Recipe.pocket().replace(epochs=2, min_steps=2)
+    prompt = TextPrompt(clip, task.class_names)
+    try:
+        torch.set_num_threads(2)
+        generator = torch.Generator().manual_seed(0)
+        fit_prompt(prompt, recipe, labelled=term, generator=generator, loss=watched)
+        assert seen and set(seen) == {1} and torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
 
