@@ -27,10 +27,10 @@ PHOTOS = 128
 SIDES = (500, 375)
 
 
-def write_photos(folder: Path) -> list[Path]:
+def write_photos(folder: Path, n: int = PHOTOS) -> list[Path]:
     "JPEG files of a usual size, smooth enough to be as large as photographs are"
     rng = np.random.default_rng(0)
-    paths = [folder / f"{number}.jpg" for number in range(PHOTOS)]
+    paths = [folder / f"{number}.jpg" for number in range(n)]
     for path in paths:
         coarse = Image.fromarray(rng.integers(0, 256, (47, 63, 3), dtype=np.uint8))
         coarse.resize(SIDES, Image.Resampling.BICUBIC).save(path, quality=90)

@@ -6,6 +6,8 @@ import ctypes
 import gc
 import os
 import platform
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -33,6 +35,7 @@ class Options:
     classes: int
     images: int
     batch: int
+    photos: int
     folder: Path | None  # for large files; None: the system's temporary folder
 
 
@@ -98,10 +101,13 @@ def neighbours(found: dict[str, list[float]], above: str, below: str) -> float:
     return median(a / b for a, b in zip(found[above], found[below], strict=True))
 
 
-def matmul(device: torch.device) -> Callable[[], torch.Tensor]:
-    "A product of two square matrices of float32, as the floor's unit of work"
-    a = torch.randn(MATMUL_SIDE, MATMUL_SIDE, device=device)
-    b = torch.randn(MATMUL_SIDE, MATMUL_SIDE, device=device)
+def matmul(
+    device: torch.device,
+    dtype: torch.dtype = torch.float32,
+) -> Callable[[], torch.Tensor]:
+    "A product of two square matrices, as the floor's unit of work"
+    a = torch.randn(MATMUL_SIDE, MATMUL_SIDE, device=device, dtype=dtype)
+    b = torch.randn(MATMUL_SIDE, MATMUL_SIDE, device=device, dtype=dtype)
     return lambda: a @ b
 
 
@@ -142,6 +148,31 @@ def compared(
         note=note,
         details=details,
     )
+
+
+# --- processes of their own
+
+MAIN = "from pseudolab.cli.app import main; main()"  # what the command `pseudolab` runs
+
+
+def python(
+    *arguments: str,
+    home: Path | None = None,  # in place of the user's, with an empty cache
+) -> str:  # what it said
+    "Run this Python. Raises RuntimeError if that fails"
+    places = {} if home is None else dict.fromkeys(("XDG_CACHE_HOME", "HOME", "LOCALAPPDATA"), home)
+    kept = {name: str(place) for name, place in places.items()}
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONDONTWRITEBYTECODE": ""} | kept,
+    )
+    if done.returncode:
+        raise RuntimeError(
+            f"python {' '.join(arguments)} failed:\n{done.stdout[-3000:]}{done.stderr}"
+        )
+    return done.stdout
 
 
 # --- memory

@@ -32,12 +32,18 @@ ROWS = {
     "e": "visual_step",
     "f": "start_up",
     "g": "decoding",
+    "h": "precision",
+    "i": "labelling",
+    "j": "scaling",
+    "k": "frames",
+    "l": "wholes",
 }
-WAIT_FOR_OTHERS = ("f", "g")  # rows that wait for other processes and threads
+# rows that wait for other processes and threads
+WAIT_FOR_OTHERS = ("f", "g", "i", "j", "k", "l")
 
 
 def keep(row: str, lines: "list[Line]", about: dict[str, Any], device: str) -> None:
-    "Write the results of a row"
+    "Write the results of a row, in a file of its own for one thread"
     from pseudolab.io import write_json
 
     content = {
@@ -46,7 +52,8 @@ def keep(row: str, lines: "list[Line]", about: dict[str, Any], device: str) -> N
         "machine": about,
         "lines": [line.as_dict() for line in lines],
     }
-    write_json(HERE / "results" / f"{row}-{ROWS[row]}-{device}.json", content, indent=1)
+    alone = "-one-thread" if about["threads"] == 1 else ""
+    write_json(HERE / "results" / f"{row}-{ROWS[row]}-{device}{alone}.json", content, indent=1)
 
 
 def formatted(value: float | None, form: str) -> str:
@@ -115,8 +122,8 @@ def main(
         str,
         typer.Option(
             help=(
-                "wall, or cpu: the processor's time, for a machine that others use too; rows f and"
-                " g always take the wall's."
+                "wall, or cpu: the processor's time, for a machine that others use too; rows f, g"
+                " and i to l always take the wall's."
             )
         ),
     ] = "wall",
@@ -135,10 +142,13 @@ def main(
         int, typer.Option(help="Row d: images of the pool; 1000 classes.", min=1000)
     ] = 1_280_000,
     batch: Annotated[int, typer.Option(help="Row e: pictures of a step.", min=1)] = 16,
+    photos: Annotated[
+        int, typer.Option(help="Row i: photographs that are labelled.", min=1)
+    ] = 20_000,
     folder: Annotated[
         Path | None,
         typer.Option(
-            help="Rows d and g: where large files are made, and removed again.",
+            help="Rows d, g and i to l: where large files are made, and removed again.",
             show_default="the system's temporary folder",
         ),
     ] = None,
@@ -158,7 +168,7 @@ def main(
     if clock not in CLOCKS:
         raise typer.BadParameter(f"--clock {clock} is neither of {', '.join(CLOCKS)}.")
     place = resolve_device(device)
-    options = Options(place, repetitions, classes, images, batch, folder)
+    options = Options(place, repetitions, classes, images, batch, photos, folder)
     found = measure_rows(wanted, options, clock)
     if found:
         show(found)

@@ -2,15 +2,11 @@
 that it puts off, and `pseudolab --help`; the floor is a bare Python.
 """
 
-import os
-import subprocess
-import sys
 from functools import partial
 from statistics import median
 
-from measure import Line, Options, interleaved, neighbours
+from measure import MAIN, Line, Options, interleaved, neighbours, python
 
-MAIN = "from pseudolab.cli.app import main; main()"
 COMMANDS = {
     "bare": ["-c", "pass"],
     "import": ["-c", "import pseudolab"],
@@ -18,18 +14,6 @@ COMMANDS = {
     "help": ["-c", MAIN, "--help"],
     "version": ["-c", MAIN, "--version"],
 }
-
-
-def start(arguments: list[str]) -> None:
-    "Run this Python with `arguments`, and raise RuntimeError if that fails"
-    done = subprocess.run(
-        [sys.executable, *arguments],
-        capture_output=True,
-        text=True,
-        env=os.environ | {"PYTHONDONTWRITEBYTECODE": ""},
-    )
-    if done.returncode:
-        raise RuntimeError(f"python {' '.join(arguments)} failed:\n{done.stderr}")
 
 
 def line_of(name: str, what: str, found: dict[str, list[float]]) -> Line:
@@ -47,7 +31,7 @@ def line_of(name: str, what: str, found: dict[str, list[float]]) -> Line:
 
 
 def measure(options: Options) -> list[Line]:
-    runs = {name: partial(start, arguments) for name, arguments in COMMANDS.items()}
+    runs = {name: partial(python, *arguments) for name, arguments in COMMANDS.items()}
     found = interleaved(runs, options.repetitions)
     return [
         line_of("import", "import pseudolab", found),

@@ -1374,6 +1374,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                                   'pseudolab/experiments/benchmarks.py'),
                                                   'pseudolab.experiments.benchmarks.Aim.is_reached': ( 'lab/experiments/benchmarks.html#aim.is_reached',
                                                                                                        'pseudolab/experiments/benchmarks.py'),
+                                                  'pseudolab.experiments.benchmarks._threads': ( 'lab/experiments/benchmarks.html#_threads',
+                                                                                                 'pseudolab/experiments/benchmarks.py'),
                                                   'pseudolab.experiments.benchmarks._three_digits': ( 'lab/experiments/benchmarks.html#_three_digits',
                                                                                                       'pseudolab/experiments/benchmarks.py'),
                                                   'pseudolab.experiments.benchmarks.aims_table': ( 'lab/experiments/benchmarks.html#aims_table',

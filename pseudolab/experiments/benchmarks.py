@@ -36,7 +36,8 @@ from pseudolab.io import read_json
 BENCHMARKS_FILE = RESULTS / "benchmarks.json"
 # seconds, except for the ratios: plain / ours, and ours / floor
 LINE = ("what", "ours", "plain", "ratio", "floor", "over_floor", "note")
-DETAILS = ("selector", "k", "images", "peak_gib")  # of the row on selection
+# of the row on selection; of the notebooks, seconds of the slowest
+DETAILS = ("selector", "k", "images", "peak_gib", "slowest")
 
 
 def benchmark_lines(
@@ -100,7 +101,7 @@ def benchmark_table(
         "floor": "floor, s",
         "over_floor": "ours / floor",
     }
-    shown = lines[["row", "what"]].copy()
+    shown = lines[["row", "what", "threads"]].copy()
     for name, head in heads.items():
         shown[head] = lines[name].map(_three_digits)
     return shown.set_index("row")
@@ -144,10 +145,10 @@ class Aim:
 AIMS: Sequence[Aim] = (
     Aim(
         row="a",
-        says="a textual step at 100 classes: 12 times as fast as CoOp's way",
+        says="a textual step at 100 classes: 20 times as fast as CoOp's way",
         words=("CoOp",),
         value="ratio",
-        bound=12,
+        bound=20,
         at_least=True,
     ),
     Aim(
@@ -179,12 +180,12 @@ AIMS: Sequence[Aim] = (
     Aim(
         row="b",
         says=(
-            "the paper's GRIP run on ViT-B/32: 50 times as fast as one image at a time, all "
+            "the paper's GRIP run on ViT-B/32: 120 times as fast as one image at a time, all "
             "prompts again for each"
         ),
         words=("ViT-B/32", "one image"),
         value="ratio",
-        bound=50,
+        bound=120,
         at_least=True,
     ),
     Aim(
@@ -192,7 +193,7 @@ AIMS: Sequence[Aim] = (
         says="... as the released code works",
         words=("ViT-B/32", "released"),
         value="ratio",
-        bound=50,
+        bound=120,
         at_least=True,
     ),
     Aim(
@@ -213,24 +214,24 @@ AIMS: Sequence[Aim] = (
     ),
     Aim(
         row="e",
-        says="a visual step: within twice the floor",
+        says="a visual step: within 1.3 times the floor",
         words=("visual step, batch",),
         value="over_floor",
-        bound=2,
+        bound=1.3,
     ),
     Aim(
         row="e",
-        says="a multimodal step: within twice the floor",
+        says="a multimodal step: within 1.3 times the floor",
         words=("multimodal step",),
         value="over_floor",
-        bound=2,
+        bound=1.3,
     ),
     Aim(
         row="f",
-        says="import pseudolab: 0.3 seconds",
+        says="import pseudolab: 0.1 seconds",
         words=("import pseudolab;",),
         value="ours",
-        bound=0.3,
+        bound=0.1,
     ),
     Aim(
         row="f",
@@ -239,6 +240,41 @@ AIMS: Sequence[Aim] = (
         value="ours",
         bound=0.5,
     ),
+    Aim(
+        row="k",
+        says="the script of a frame while 600 pictures fly: 16 milliseconds",
+        words=("600 pictures",),
+        value="ours",
+        bound=0.016,
+    ),
+    Aim(
+        row="k",
+        says="... while 6,000 fly",
+        words=("6,000",),
+        value="plain",
+        bound=0.016,
+    ),
+    Aim(
+        row="l",
+        says="pseudolab demo on two cores: 60 seconds",
+        words=("pseudolab demo",),
+        value="ours",
+        bound=60,
+    ),
+    Aim(
+        row="l",
+        says="all notebooks: 12 minutes",
+        words=("notebooks",),
+        value="ours",
+        bound=720,
+    ),
+    Aim(
+        row="l",
+        says="... and each of them: 90 seconds",
+        words=("notebooks",),
+        value="slowest",
+        bound=90,
+    ),
 )
 
 
@@ -246,13 +282,20 @@ AIMS: Sequence[Aim] = (
 def reached(
     aim: Aim,
     lines: pd.DataFrame,  # from `read_benchmarks`
-) -> tuple[float, str]:  # the number, NaN if there is none; yes, no or not measured
-    "Does the worst of the comparisons that an aim is about reach it?"
-    values = aim.about(lines)[aim.value].dropna()
-    if values.empty:
-        return float("nan"), "not measured"
-    worst = float(values.min() if aim.at_least else values.max())
-    return worst, "yes" if aim.is_reached(worst) else "no"
+) -> tuple[dict[int, float], str]:  # the number by threads; yes, no, not measured, or with how many
+    "Does the worst of the comparisons that an aim is about reach it, with each number of threads?"
+    values = aim.about(lines).dropna(subset=[aim.value]).groupby("threads")[aim.value]
+    worst = {int(n): float(found.min() if aim.at_least else found.max()) for n, found in values}
+    if not worst:
+        return worst, "not measured"
+    good = [n for n, value in worst.items() if aim.is_reached(value)]
+    if 0 < len(good) < len(worst):
+        return worst, f"with {_threads(good[0])}"
+    return worst, "yes" if good else "no"
+
+
+def _threads(n: int) -> str:
+    return f"{n} thread{'s' * (n != 1)}"
 
 
 def aims_table(
@@ -261,13 +304,14 @@ def aims_table(
     "Every aim with what was found"
     rows: list[dict[str, str]] = []
     for aim in AIMS:
-        value, answer = reached(aim, lines)
+        worst, answer = reached(aim, lines)
+        found = [f"{value:.3g} ({_threads(n)})" for n, value in worst.items()]
         rows.append(
             {
                 "row": aim.row,
                 "aim": aim.says,
                 "asked": f"{'at least' if aim.at_least else 'at most'} {aim.bound:.3g}",
-                "found": "" if pd.isna(value) else f"{value:.3g}",
+                "found": ", ".join(found),
                 "reached": answer,
             }
         )

@@ -453,6 +453,9 @@ WHATS = [
     "multimodal step",
     "import pseudolab; x",
     "pseudolab --help",
+    "600 pictures; 6,000",
+    "pseudolab demo",
+    "all notebooks",
     "top_k",
 ]
 
@@ -465,7 +468,7 @@ def test_an_aim_is_held_against_the_worst(aim):
         made = []
         for value in values:
             for what in WHATS:
-                about = dict(row=aim.row, what=what, selector=what, images=1_280_000)
+                about = dict(row=aim.row, what=what, selector=what, images=1_280_000, threads=2)
                 made.append(about | {aim.value: value})
         return pd.DataFrame(made)
 
@@ -477,3 +480,10 @@ def test_an_aim_is_held_against_the_worst(aim):
     assert reached(aim, lines(bad))[1] == "no"
     assert reached(aim, lines(bad).assign(row="z"))[1] == "not measured"
     assert reached(aim, lines(float("nan")))[1] == "not measured"
+
+
+def test_an_aim_that_one_number_of_threads_reaches_says_so():
+    aim = AIMS[0]
+    about = dict(row=aim.row, what=WHATS[0])
+    made = [about | {"threads": 1, aim.value: 99.0}, about | {"threads": 2, aim.value: 1.0}]
+    assert reached(aim, pd.DataFrame(made)) == ({1: 99.0, 2: 1.0}, "with 1 thread")
