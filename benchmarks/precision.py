@@ -21,9 +21,7 @@ SINGLE = "fp32"
 def measure(options: Options) -> list[Line]:
     task = load_task("satellite")
     device = str(options.device)
-    clips = {
-        name: load_clip("pocket", device=device, precision=name) for name in (EXACT, SINGLE)
-    }
+    clips = {name: load_clip("pocket", device=device, precision=name) for name in (EXACT, SINGLE)}
 
     prompts = {name: VisualPrompt(clip, task.class_names) for name, clip in clips.items()}
 
