@@ -157,7 +157,7 @@ MAIN = "from pseudolab.cli.app import main; main()"  # what the command `pseudol
 
 def python(
     *arguments: str,
-    home: Path | None = None,  # in place of the user's, with an empty cache
+    home: Path | None = None,  # in place of the user's, with an empty cache; it runs in there
 ) -> str:  # what it said
     "Run this Python. Raises RuntimeError if that fails"
     places = {} if home is None else dict.fromkeys(("XDG_CACHE_HOME", "HOME", "LOCALAPPDATA"), home)
@@ -166,6 +166,7 @@ def python(
         [sys.executable, *arguments],
         capture_output=True,
         text=True,
+        cwd=home,
         env=os.environ | {"PYTHONDONTWRITEBYTECODE": ""} | kept,
     )
     if done.returncode:

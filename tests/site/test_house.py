@@ -335,6 +335,18 @@ MACHINE_PATH = re.compile(
 )
 
 
+FOLDERS = {"benchmarks", "docs", "nbs", "pseudolab", "tests", "tools"}
+
+
+def test_nothing_that_was_run_is_left_at_the_top():
+    "A command that was tried in the checkout leaves its folder there, and git takes it along"
+    files = files_of_the_tree()
+    if files is None:
+        pytest.skip("not a git checkout, so what belongs to the tree is not known")
+    tops = {path.relative_to(ROOT).parts[0] for path in files if path.parent != ROOT}
+    assert {top for top in tops if not top.startswith(".")} == FOLDERS
+
+
 def test_no_path_of_a_machine_in_the_tree():
     "Without the libraries that pages carry along"
     files = files_of_the_tree()

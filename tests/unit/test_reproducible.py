@@ -128,8 +128,17 @@ def test_a_cold_and_a_warm_cache_give_the_same_features(task):
     assert torch.equal(warm.image_features(task.train.images[:20]), cold)
 
 
-def test_the_library_takes_one_thread_and_gives_the_callers_setting_back(clip, task, monkeypatch):
+@pytest.fixture
+def two_threads():
+    "A caller's setting"
     before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_the_library_takes_one_thread_and_gives_the_callers_setting_back(clip, task, monkeypatch):
     seen = []
     towers = clip._encode_pixels
 
@@ -138,23 +147,19 @@ def test_the_library_takes_one_thread_and_gives_the_callers_setting_back(clip, t
         return towers(pixels)
 
     monkeypatch.setattr(clip, "_encode_pixels", watched)
-    try:
-        torch.set_num_threads(2)
-        clip.encode_images(task.test.images[:2])
-        assert seen == [1] and torch.get_num_threads() == 2
-        with pytest.raises(ZeroDivisionError), clip.threads():
-            assert torch.get_num_threads() == 1
-            raise ZeroDivisionError
+    clip.encode_images(task.test.images[:2])
+    assert seen == [1] and torch.get_num_threads() == 2
+    with pytest.raises(ZeroDivisionError), clip.threads():
+        assert torch.get_num_threads() == 1
+        raise ZeroDivisionError
+    assert torch.get_num_threads() == 2
+    monkeypatch.setattr(clip_model, "SMALL", 0)
+    with clip.threads():
         assert torch.get_num_threads() == 2
-        monkeypatch.setattr(clip_model, "SMALL", 0)
-        with clip.threads():
-            assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(before)
 
 
+@pytest.mark.usefixtures("two_threads")
 def test_rounds_are_computed_in_one_thread_and_between_them_the_setting_is_back(clip, task):
-    before = torch.get_num_threads()
     inside = []
 
     class Watched(PromptTuner):
@@ -164,19 +169,15 @@ def test_rounds_are_computed_in_one_thread_and_between_them_the_setting_is_back(
 
     recipe = Recipe.pocket().replace(epochs=1, min_steps=1)
     tuner = Watched(clip, recipe=recipe, strategy=Strategy.named("grip", rounds=2))
-    try:
-        torch.set_num_threads(2)
-        for _ in tuner.iter_fit(task):
-            assert torch.get_num_threads() == 2
-        assert inside == [1, 1]
-        tuner.predict_proba(task.test.images[:1])
+    for _ in tuner.iter_fit(task):
         assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(before)
+    assert inside == [1, 1]
+    tuner.predict_proba(task.test.images[:1])
+    assert torch.get_num_threads() == 2
 
 
+@pytest.mark.usefixtures("two_threads")
 def test_a_prompt_is_trained_in_one_thread_and_afterwards_the_setting_is_back(clip, task):
-    before = torch.get_num_threads()
     seen = []
 
     def watched(*arguments, **options):
@@ -187,13 +188,9 @@ def test_a_prompt_is_trained_in_one_thread_and_afterwards_the_setting_is_back(cl
     term = Term(clip.image_features(images), task.train.labels[:4])
     recipe = Recipe.pocket().replace(epochs=2, min_steps=2)
     prompt = TextPrompt(clip, task.class_names)
-    try:
-        torch.set_num_threads(2)
-        generator = torch.Generator().manual_seed(0)
-        fit_prompt(prompt, recipe, labelled=term, generator=generator, loss=watched)
-        assert seen and set(seen) == {1} and torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(before)
+    generator = torch.Generator().manual_seed(0)
+    fit_prompt(prompt, recipe, labelled=term, generator=generator, loss=watched)
+    assert seen and set(seen) == {1} and torch.get_num_threads() == 2
 
 
 def test_a_resumed_run_keeps_every_bit(clip, task, tmp_path):
