@@ -508,6 +508,9 @@ def test_the_keyboard_reaches_everything(browser, task, path, tmp_path):
                 page.keyboard.press("Enter")
                 wait_for_answer(page)
         forget(page)
+        # the browser must know that a chooser is awaited before the key arrives
+        page.on("filechooser", lambda chooser: None)
+        page.evaluate("document.hasFocus()")
         with page.expect_file_chooser() as chooser:
             page.keyboard.press("Enter")
         chooser.value.set_files(tmp_path / "own.png")
