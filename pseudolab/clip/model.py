@@ -15,6 +15,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ import torch
 import torch.nn.functional as F
 from open_clip.model import CLIP, CustomTextCLIP
 from open_clip.tokenizer import HFTokenizer, SimpleTokenizer
-from open_clip.transformer import ResidualAttentionBlock, TextTransformer, VisionTransformer
+from open_clip.transformer import TextTransformer, VisionTransformer
 from PIL import Image
 from torchvision import transforms
 
@@ -35,6 +36,7 @@ from pseudolab.clip.pixels import (
     Pictures,
     even_batches,
     has_digest,
+    ordered_map,
     prepared_batches,
 )
 from pseudolab.clip.towers import (
@@ -42,6 +44,7 @@ from pseudolab.clip.towers import (
     insert_tokens,
     reads_class_token_last,
     text_tower_fault,
+    through_block,
 )
 from pseudolab.io import cached_array, cached_rows, digest
 
@@ -97,6 +100,8 @@ def move_to_device(
 # how features may be kept on disk, and by how much a cosine with one is off at most
 STORED = {"float32": 0.0, "float16": 2**-10, "bfloat16": 2**-7}
 SMALL = 5_000_000  # weights of an image tower that one thread is fastest for
+# the setting of whoever entered the outermost `Clip.threads`
+_allowed_threads: ContextVar[int | None] = ContextVar("allowed_threads", default=None)
 GRID = 2.0**-20  # frozen features in float64 are multiples of it
 
 
@@ -216,6 +221,7 @@ class Clip:
         self._digest: str | None = None
         self._image_digest: str | None = None
         self._embed_dim: int | None = None
+        self._image_weights = sum(weight.numel() for weight in model.visual.parameters())
 
     def __repr__(self) -> str:
         weights = "" if self.pretrained is None else f", pretrained={self.pretrained!r}"
@@ -299,19 +305,24 @@ class Clip:
         return torch.autocast(self.device.type, dtype, enabled=self.half is not None)
 
     @contextmanager
-    def threads(self) -> Iterator[None]:
+    def threads(self) -> Iterator[int]:
         """A context with as many threads as are fastest for this CLIP.
 
         The products of a small CLIP on a CPU are over before a second thread has begun, and beside
         another busy process threads wait for each other. The caller's setting comes back.
+
+        It yields how many computations may go on at once: as many as the caller allowed threads,
+        if each takes one of them.
         """
         before = torch.get_num_threads()
-        size = sum(weight.numel() for weight in self.model.visual.parameters())
-        fastest = 1 if self.device.type == "cpu" and size < SMALL else before
-        torch.set_num_threads(fastest)
+        is_small = self.device.type == "cpu" and self._image_weights < SMALL
+        torch.set_num_threads(1 if is_small else before)
+        allowed = _allowed_threads.get() or before
+        outer = _allowed_threads.set(allowed)
         try:
-            yield
+            yield allowed if is_small else 1
         finally:
+            _allowed_threads.reset(outer)
             torch.set_num_threads(before)
 
     # texts
@@ -468,10 +479,9 @@ class Clip:
             raise ValueError("encode_images was given no image; it needs at least one.")
         if batch_size is None:
             batch_size = 32 if self.device.type == "cpu" else 256
-        rows = []
-        for pixels in self._pixel_batches(pictures, batch_size):
-            with self.threads(), self.autocast():
-                rows.append(self._encode_pixels(pixels.to(self.device, self.dtype)))
+        batches = self._pixel_batches(pictures, batch_size)
+        with self.threads() as at_once:
+            rows = list(ordered_map(self._encode_pixels, batches, at_once, ahead=at_once))
         return frozen_features(torch.cat(rows), self.dtype)
 
     def image_features(self, images: Image.Image | Pictures) -> torch.Tensor:  # (N, D)
@@ -576,8 +586,8 @@ class Clip:
             for at, block in enumerate(blocks):
                 if 0 < at < len(layers):
                     x = insert_tokens(x, layers[at].to(x.dtype), replaced=n_tokens)
-                is_last = at + 1 == len(blocks)
-                x = self._last_block(x) if is_last else block(x)
+                is_read = at + 1 == len(blocks) and tower.pool_type == "tok"
+                x = through_block(block, x, n_rows=1 if is_read else None)
             x = self._pool(x, n_tokens)
         return F.normalize(x.to(self.dtype), dim=-1)
 
@@ -649,36 +659,22 @@ class Clip:
         self,
         pixels: torch.Tensor,  # float32 (B, 3, H, W)
     ) -> torch.Tensor:  # (B, D), of any length
-        """What `model.encode_image` gives.
+        """What `model.encode_image` gives, in this CLIP's precision.
 
         Behind the last attention of a standard tower the class token goes on alone.
         """
         tower = self.model.visual
-        if not reads_class_token_last(tower):
-            return self.model.encode_image(pixels)
-        *blocks, last = tower.transformer.resblocks
-        x = tower.ln_pre(self.patch_embed(pixels))
-        for block in blocks:
-            x = block(x)
-        attended = x + last.ls_1(last.attention(last.ln_1(x)))
-        first = attended[:, :1]  # the class token
-        return self._pool(first + last.ls_2(last.mlp(last.ln_2(first))), 0)
-
-    def _last_block(
-        self,
-        x: torch.Tensor,  # (N, L, width)
-    ) -> torch.Tensor:  # (N, L, width), or (N, 1, width) if the class token alone is read out
-        "What the last block of the image tower makes of its input, as far as it is read out."
-        tower: Any = self.require_image_tower()
-        block = tower.transformer.resblocks[-1]
-        if tower.pool_type != "tok":
-            return block(x)
-        if not isinstance(block, ResidualAttentionBlock):
-            return block(x)[:, :1]
-        normed = block.ln_1(x)
-        attended, _ = block.attn(normed[:, :1], normed, normed, need_weights=False)
-        first = x[:, :1] + block.ls_1(attended)
-        return first + block.ls_2(block.mlp(block.ln_2(first)))
+        pixels = pixels.to(self.device, self.dtype)
+        with self.autocast():  # here, for each thread has its own
+            if not reads_class_token_last(tower):
+                return self.model.encode_image(pixels)
+            *blocks, last = tower.transformer.resblocks
+            x = tower.ln_pre(self.patch_embed(pixels))
+            for block in blocks:
+                x = block(x)
+            attended = x + last.ls_1(last.attention(last.ln_1(x)))
+            first = attended[:, :1]  # the class token
+            return self._pool(first + last.ls_2(last.mlp(last.ln_2(first))), 0)
 
     def _pool(
         self,

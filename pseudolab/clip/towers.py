@@ -1,4 +1,5 @@
-"""A learned prompt needs a place to stand. These functions say why a tower has none.
+"""A learned prompt needs a place to stand. These functions say why a tower has none, and take a
+step through one that has.
 
 Notebook: nbs/lab/clip/towers.ipynb
 """
@@ -9,12 +10,14 @@ Notebook: nbs/lab/clip/towers.ipynb
 __all__ = []
 
 # %% ../../nbs/lab/clip/towers.ipynb #c003
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
+import torch.nn.functional as F
 from open_clip.model import CLIP
 from open_clip.tokenizer import SimpleTokenizer
 from open_clip.transformer import ResidualAttentionBlock, TextTransformer, VisionTransformer
+from torch import nn
 
 
 # %% ../../nbs/lab/clip/towers.ipynb #c025
@@ -96,7 +99,7 @@ def reads_class_token_last(tower: Any) -> bool:
         return False
     if tower.attn_pool is not None or tower.pool_type != "tok":
         return False
-    return type(tower.transformer.resblocks[-1]) is ResidualAttentionBlock
+    return is_standard(tower.transformer.resblocks[-1])
 
 
 # %% ../../nbs/lab/clip/towers.ipynb #t005
@@ -110,3 +113,41 @@ def insert_tokens(
     first = x[:, :1]
     rest = x[:, 1 + replaced :]
     return torch.cat([first, tokens.expand(x.shape[0], -1, -1), rest], dim=1)
+
+
+# %% ../../nbs/lab/clip/towers.ipynb #afb3b92f
+def is_standard(block: nn.Module) -> TypeGuard[ResidualAttentionBlock]:
+    "Is this a block of open_clip's usual kind, which can be taken apart?"
+    return type(block) is ResidualAttentionBlock and type(block.attn) is nn.MultiheadAttention
+
+
+def behind_attention(
+    block: ResidualAttentionBlock,
+    x: torch.Tensor,  # (..., width): what went into the block
+    seen: torch.Tensor,  # (..., width): what its attention has seen
+) -> torch.Tensor:  # (..., width)
+    "What a block does after its attention."
+    x = x + block.ls_1(block.attn.out_proj(seen))
+    return x + block.ls_2(block.mlp(block.ln_2(x)))
+
+
+def through_block(
+    block: nn.Module,
+    x: torch.Tensor,  # (N, L, width)
+    n_rows: int | None = None,  # how many rows of each picture are asked for; None: all
+) -> torch.Tensor:  # (N, n_rows, width)
+    "The first rows of `block(x)`; every row may look at every other."
+    if not is_standard(block):
+        return block(x)[:, :n_rows]
+    width = x.shape[-1]
+    weight = block.attn.in_proj_weight
+    bias = block.attn.in_proj_bias
+    normed = block.ln_1(x)
+    q = F.linear(normed[:, :n_rows], weight[:width], bias[:width])
+    k, v = F.linear(normed, weight[width:], bias[width:]).chunk(2, dim=-1)
+
+    def by_head(part: torch.Tensor) -> torch.Tensor:  # (N, heads, rows, width / heads)
+        return part.unflatten(-1, (block.attn.num_heads, -1)).transpose(1, 2)
+
+    seen = F.scaled_dot_product_attention(by_head(q), by_head(k), by_head(v))
+    return behind_attention(block, x[:, :n_rows], seen.transpose(1, 2).flatten(2))

@@ -129,12 +129,9 @@ def test_a_cold_and_a_warm_cache_give_the_same_features(task):
 
 
 @pytest.fixture
-def two_threads():
+def two_threads(torch_threads):
     "A caller's setting"
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(before)
+    torch_threads(2)
 
 
 @pytest.mark.usefixtures("two_threads")

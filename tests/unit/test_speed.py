@@ -7,6 +7,8 @@ import os
 import platform
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +18,15 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from open_clip.transformer import ResidualAttentionBlock
 from PIL import Image
 
+from pseudolab.clip import model as clip_model
 from pseudolab.clip import pixels as pixels_module
 from pseudolab.clip.loading import load_clip
 from pseudolab.clip.model import STORED, PatchRows
+from pseudolab.clip.pixels import ordered_map
+from pseudolab.clip.towers import is_standard, through_block
 from pseudolab.data.images import Images
 from pseudolab.experiments.benchmarks import (
     AIMS,
@@ -287,7 +293,133 @@ def test_the_last_block_works_for_one_row():
     assert counts == [150, 150, 150, 3]
 
 
+def block_of(make=ResidualAttentionBlock, **options):
+    "With random weights in double precision; biases, too, are not 0"
+    block = make(24, 3, **options).double()
+    generator = seeded(5)
+    with torch.no_grad():
+        for parameter in block.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=generator) / 3)
+    return block
+
+
+@pytest.mark.parametrize("n_rows", [None, 1, 4])
+@pytest.mark.parametrize("scale", [None, 0.5])
+def test_a_block_taken_apart_is_the_block(scale, n_rows):
+    block = block_of(ls_init_value=scale)
+    weights = torch.randn(2, 11, 24, generator=seeded(6)).double()[:, :n_rows]
+    found = []
+    for way in (lambda x: block(x)[:, :n_rows], lambda x: through_block(block, x, n_rows)):
+        x = torch.randn(2, 11, 24, generator=seeded(7)).double().requires_grad_()
+        y = way(x)
+        (y * weights).sum().backward()
+        found.append((y.detach(), x.grad))
+    for whole, apart in zip(*found, strict=True):
+        assert whole.shape == apart.shape and whole.abs().max() > 0.1
+        assert (whole - apart).abs().max() < 1e-12
+
+
+def test_a_block_of_another_kind_goes_its_own_way():
+    class Doubled(ResidualAttentionBlock):
+        def forward(self, x):
+            return 2 * super().forward(x)
+
+    other = block_of()
+    other.attn = type("Watched", (torch.nn.MultiheadAttention,), {})(24, 3).double()
+    x = torch.randn(2, 5, 24, generator=seeded(8)).double()
+    for block in (block_of(Doubled), other):
+        assert not is_standard(block)
+        assert torch.equal(through_block(block, x, 1), block(x)[:, :1])
+
+
+def test_a_visual_step_has_no_product_for_each_place():
+    "Each projection is one product of all rows, forwards and backwards"
+    clip = load_clip("pocket", device="cpu", precision="fp32")
+    prompt = VisualPrompt(clip, NAMES)
+    patches = clip.embed_patches(torch.zeros(4, 3, 56, 56))
+    with torch.autograd.profiler.profile() as profile:
+        prompt(patches).sum().backward()
+    called = {event.key for event in profile.key_averages()}
+    assert "aten::mm" in called and "aten::bmm" not in called
+
+
 # --- threads, and what is kept
+
+
+def reversed_by_time(at):
+    "The first takes the longest"
+    time.sleep((5 - at) / 100)
+    return at
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_threads_keep_the_order(threads):
+    assert list(ordered_map(reversed_by_time, range(5), threads, ahead=5)) == [0, 1, 2, 3, 4]
+
+
+def test_no_more_is_computed_ahead_than_was_asked_for():
+    taken = []
+
+    def items():
+        for at in range(20):
+            taken.append(at)
+            yield at
+
+    results = ordered_map(str, items(), 2, ahead=3)
+    assert [next(results), next(results)] == ["0", "1"] and taken == [0, 1, 2, 3, 4]
+    results.close()
+    assert taken == [0, 1, 2, 3, 4]
+    failing = ordered_map(lambda at: 1 // at, [2, 1, 0, 1], 2, ahead=1)
+    assert [next(failing), next(failing)] == [0, 1]
+    with pytest.raises(ZeroDivisionError):
+        next(failing)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp64", "bf16"])
+def test_batches_that_are_encoded_side_by_side_are_the_same(precision, torch_threads):
+    clip = load_clip("pocket", device="cpu", precision=precision)
+    images = photos(70, size=(56, 56), seed=12)
+    dtypes = set()
+    first = clip.require_image_tower().transformer.resblocks[0]
+    first.mlp.c_fc.register_forward_hook(lambda layer, rows, out: dtypes.add(out.dtype))
+    torch_threads(1)
+    alone = clip.encode_images(images, batch_size=8)
+    torch_threads(3)
+    assert torch.equal(clip.encode_images(images, batch_size=8), alone)
+    with clip.threads():
+        assert torch.equal(clip.encode_images(images, batch_size=8), alone)
+    assert torch.get_num_threads() == 3
+    assert dtypes == {clip.half or clip.dtype}
+
+
+def test_as_many_batches_at_once_as_the_caller_allows_threads(monkeypatch, torch_threads):
+    clip = load_clip("pocket", device="cpu")
+    waiting = threading.Barrier(2)
+    seen = []
+    encode = clip._encode_pixels
+
+    def watched(pixels):
+        waiting.wait(timeout=60)  # breaks unless two are here at once
+        seen.append((torch.get_num_threads(), threading.current_thread()))
+        return encode(pixels)
+
+    monkeypatch.setattr(clip, "_encode_pixels", watched)
+    torch_threads(2)
+    with clip.threads():  # as in a tuner
+        clip.encode_images(photos(64, size=(56, 56)), batch_size=16)
+    assert [threads for threads, _ in seen] == [1, 1, 1, 1]
+    assert len({thread for _, thread in seen}) == 2
+
+    def alone(pixels):
+        assert threading.current_thread() is threading.main_thread()
+        return encode(pixels)
+
+    monkeypatch.setattr(clip, "_encode_pixels", alone)
+    torch_threads(1)
+    clip.encode_images(photos(64, size=(56, 56)), batch_size=16)
+    monkeypatch.setattr(clip_model, "SMALL", 0)  # a large CLIP: its products take all threads
+    torch_threads(2)
+    clip.encode_images(photos(64, size=(56, 56)), batch_size=16)
 
 
 @pytest.mark.parametrize("workers", [1, 2, 5])

@@ -25,9 +25,9 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from open_clip.transformer import ResidualAttentionBlock
-from torch import nn
 
 from pseudolab.clip.model import Clip
+from pseudolab.clip.towers import behind_attention, is_standard
 from pseudolab.method.prompts.class_texts import ClassTexts
 
 
@@ -124,16 +124,6 @@ def _by_name(
     return padded.unflatten(1, names.rows.shape).transpose(0, 1)
 
 
-def _finish(
-    block: ResidualAttentionBlock,
-    x: torch.Tensor,  # (rows, width): what went into the block
-    seen: torch.Tensor,  # (rows, width): what its attention has seen
-) -> torch.Tensor:  # (rows, width)
-    "Do what a block does after its attention."
-    x = x + block.ls_1(block.attn.out_proj(seen))
-    return x + block.ls_2(block.mlp(block.ln_2(x)))
-
-
 # %% ../../../nbs/lab/method/prompts/shared_prefix.ipynb #c014a
 @dataclass(frozen=True)
 class NameViews:
@@ -172,7 +162,7 @@ def _attend(
     first = first.transpose(0, 1).flatten(1)  # (P, width)
     padded = _name_attention(views.q, views.near, views.v, k, v)  # (C, S, width)
     own = padded.flatten(0, 1).index_select(0, names.places)  # (N, width)
-    return _finish(block, x, torch.cat([first, own]))
+    return behind_attention(block, x, torch.cat([first, own]))
 
 
 # %% ../../../nbs/lab/method/prompts/shared_prefix.ipynb #c014d
@@ -208,7 +198,7 @@ def _shared_last_block(
     q = q.transpose(0, 1)[:, :, None] / q.shape[-1] ** 0.5  # (C, H, 1, d)
     near = _scores(q, _by_name(own_k, names), names.hidden[:, None, None])  # (C, H, 1, S)
     seen = _name_attention(q, near, _by_name(own_v, names), prefix_k, prefix_v)  # (C, 1, width)
-    return _finish(block, x.index_select(0, ends), seen[:, 0])
+    return behind_attention(block, x.index_select(0, ends), seen[:, 0])
 
 
 # %% ../../../nbs/lab/method/prompts/shared_prefix.ipynb #c014c
@@ -261,14 +251,12 @@ def _foreign_blocks(clip: Clip) -> str | None:
     "Say which blocks of the text tower cannot be taken apart here, or None."
     tower: Any = clip.require_text_tower()
     blocks = list(tower.transformer.resblocks)
-    for block in blocks:
-        standard = type(block) is ResidualAttentionBlock
-        if not standard or type(block.attn) is not nn.MultiheadAttention:
-            return (
-                f"the blocks of the text tower ({type(blocks[0]).__name__}) are not open_clip's"
-                " standard ones"
-            )
-    return None
+    if all(is_standard(block) for block in blocks):
+        return None
+    return (
+        f"the blocks of the text tower ({type(blocks[0]).__name__}) are not open_clip's standard"
+        " ones"
+    )
 
 
 # %% ../../../nbs/lab/method/prompts/shared_prefix.ipynb #e056384a
