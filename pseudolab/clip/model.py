@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -480,7 +481,9 @@ class Clip:
         if batch_size is None:
             batch_size = 32 if self.device.type == "cpu" else 256
         batches = self._pixel_batches(pictures, batch_size)
-        with self.threads() as at_once:
+        with self.threads() as allowed:
+            # a single batch is not worth a thread that starts and ends with it
+            at_once = min(allowed, ceil(len(pictures) / batch_size))
             rows = list(ordered_map(self._encode_pixels, batches, at_once, ahead=at_once))
         return frozen_features(torch.cat(rows), self.dtype)
 

@@ -415,6 +415,7 @@ def test_as_many_batches_at_once_as_the_caller_allows_threads(monkeypatch, torch
         return encode(pixels)
 
     monkeypatch.setattr(clip, "_encode_pixels", alone)
+    clip.encode_images(photos(16, size=(56, 56)), batch_size=16)  # one batch
     torch_threads(1)
     clip.encode_images(photos(64, size=(56, 56)), batch_size=16)
     monkeypatch.setattr(clip_model, "SMALL", 0)  # a large CLIP: its products take all threads
