@@ -2772,8 +2772,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                  'pseudolab/views/explorer.py'),
                                           'pseudolab.views.explorer.run_titles': ( 'lab/views/explorer.html#run_titles',
                                                                                    'pseudolab/views/explorer.py'),
-                                          'pseudolab.views.explorer.split_again': ( 'lab/views/explorer.html#split_again',
-                                                                                    'pseudolab/views/explorer.py'),
                                           'pseudolab.views.explorer.spread': ( 'lab/views/explorer.html#spread',
                                                                                'pseudolab/views/explorer.py'),
                                           'pseudolab.views.explorer.sprite': ( 'lab/views/explorer.html#sprite',

@@ -19,7 +19,6 @@ __all__ = [
     "frame",
     "sprite",
     "spread",
-    "split_again",
     "carried_labels",
     "start_of",
     "run_titles",
@@ -49,7 +48,7 @@ from pseudolab.data.tasks import Task, load_task, task_info
 from pseudolab.method.equity import class_ranks, quarter_changes, split_half
 from pseudolab.method.intervals import wilson_interval
 from pseudolab.method.run import Round, Run
-from pseudolab.method.splits import Split, seen_classes, split_by
+from pseudolab.method.splits import seen_classes, split_by
 from pseudolab.settings import POCKET_TASKS
 from pseudolab.views.format import percent
 from pseudolab.views.html import (
@@ -272,14 +271,9 @@ def spread(
     return np.unique(np.linspace(0, n - 1, min(most, n)).round().astype(int))
 
 
-def split_again(run: Run, task: Task) -> Split:
-    "What the run's paradigm made of its task"
-    return split_by(run.settings, task)
-
-
 def _pool(run: Run, task: Task, most: int) -> dict[str, Any]:
     "Pictures of the pool with their truth and their labels in each round"
-    split = split_again(run, task)
+    split = split_by(run.settings, task)
     carried = spread(len(split.pool), most)
     place = np.full(len(split.pool), -1)
     place[carried] = np.arange(len(carried))

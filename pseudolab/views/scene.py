@@ -24,7 +24,8 @@ from PIL import Image, ImageDraw, ImageOps
 
 from pseudolab.data.tasks import Task
 from pseudolab.method.run import Round, Run
-from pseudolab.views.explorer import run_titles, split_again, spread, sprite, start_of, task_of
+from pseudolab.method.splits import split_by
+from pseudolab.views.explorer import run_titles, spread, sprite, start_of, task_of
 from pseudolab.views.format import percent, points
 from pseudolab.views.html import Widget, base64_text, pack, still_table
 
@@ -54,7 +55,7 @@ class _Cast:
 
 
 def _cast(runs: Sequence[Run], task: Task) -> _Cast:
-    pools = [split_again(run, task).pool_positions for run in runs]
+    pools = [split_by(run.settings, task).pool_positions for run in runs]
     everything = np.unique(np.concatenate(pools))
     return _Cast(
         positions=everything,
