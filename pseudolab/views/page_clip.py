@@ -56,6 +56,7 @@ ENGINE = (
     "clip_random",
     "clip_tokens",
     "clip_model",
+    "leaderboard",
     "clip_training",
 )
 

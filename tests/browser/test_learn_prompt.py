@@ -207,16 +207,23 @@ def test_a_rare_class_is_pythons(page, clip, task):
     assert_pythons(records, of_python(clip, replace(task, train=kept), strategy, paradigm="ul"))
 
 
-# ---- balanced assignment
+# ---- other selectors
 
 
-@pytest.mark.parametrize("pool", ["as they are", "long tail, 10 to 1"])
-def test_balanced_assignment_is_pythons(page, clip, task, pool):
+@pytest.mark.parametrize(
+    ("name", "selector", "pool"),
+    [
+        ("balanced assignment", "balanced", "as they are"),
+        ("balanced assignment", "balanced", "long tail, 10 to 1"),
+        ("leaderboard", "leaderboard", "as they are"),
+    ],
+)
+def test_other_selectors_are_pythons(page, clip, task, name, selector, pool):
     unfold(page)
-    pick(page, "balanced assignment", pool)
+    pick(page, name, pool)
     records = learned(page)
     pools = {"as they are": task, "long tail, 10 to 1": task.imbalanced(10)}
-    run = of_python(clip, pools[pool], paradigm="ul", selector="balanced")
+    run = of_python(clip, pools[pool], paradigm="ul", selector=selector)
     assert_pythons(records, run)
     if pool == "as they are":
         for one, told in zip(records[1:], run.rounds[1:], strict=True):

@@ -20,6 +20,7 @@ from pseudolab.method.selectors import (
     log_probabilities,
     select_argmax_top_k,
     select_balanced,
+    select_leaderboard,
     select_threshold,
     select_top_k,
 )
@@ -409,6 +410,7 @@ def test_selections_are_pythons(engine):
             select_top_k(logits, 7, allowed=classes),
             select_argmax_top_k(logits, 7, allowed=classes),
             select_threshold(logits, 0.6, allowed=classes),
+            select_leaderboard(logits, 7, allowed=classes),
             select_balanced(logits, 7, allowed=classes, tolerance=0.1),
         ]
         assert found == [

@@ -86,6 +86,17 @@ const SELECTORS = {
     );
   },
 
+  // each image under its likeliest class, or, if that has no place for it, under all that have one
+  leaderboard(logits, nClasses, classes, maths, { k }) {
+    const { sure, n, width } = confidences(logits, nClasses, classes, maths);
+    checkK(k, n);
+    const columns = classes.map((_, a) => a);
+    const score = (i, a) => sure[i * width + a];
+    const order = (i) => surest(columns, (a) => score(i, a));
+    const { index, label } = leaderboard({ n, classes: columns, score, order }, k);
+    return { index, label: label.map((a) => classes[a]) };
+  },
+
   // k images of each class, none taken twice: balanced assignment
   balanced(logits, nClasses, classes, maths, { k }) {
     const { sure, n, width } = confidences(logits, nClasses, classes, maths);

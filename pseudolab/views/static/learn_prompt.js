@@ -1,6 +1,7 @@
 // needs sheet
 // needs scene_layout
 // needs scene_canvas
+// needs leaderboard
 // needs playground
 // needs prompt_parts
 // A prompt is learned in the page, round by round, and the pictures of the pool fly to where the
@@ -210,10 +211,7 @@ function placesOf({ labelled, pool }, predictions) {
   return places;
 }
 
-const LEARN_SELECTORS = [
-  ...SELECTOR_NAMES.filter(([key]) => key !== "leaderboard"),
-  ["balanced", "balanced assignment"],
-];
+const LEARN_SELECTORS = [...SELECTOR_NAMES, ["balanced", "balanced assignment"]];
 
 const USUAL = {
   paradigm: "ul",

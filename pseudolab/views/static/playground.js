@@ -58,32 +58,6 @@ function take(pool, k, keep) {
   };
 }
 
-// One pass over the pool, as the authors' released code does it. A board is put in order only once
-// it is full
-function leaderboard(pool, k) {
-  const boards = new Map(pool.classes.map((c) => [c, []]));
-  const offer = (image, c) => {
-    const board = boards.get(c);
-    const score = pool.score(image, c);
-    const full = board.length >= k;
-    if (full && score <= board[board.length - 1].score) return false;
-    board.push({ score, image });
-    if (full) {
-      board.sort((a, b) => b.score - a.score || b.image - a.image);
-      board.length = k;
-    }
-    return true;
-  };
-  for (const image of range(pool.n)) {
-    const [first, ...others] = pool.order(image);
-    if (!offer(image, first)) for (const c of others) offer(image, c);
-  }
-  return {
-    index: pool.classes.flatMap((c) => boards.get(c).map((entry) => entry.image)),
-    label: pool.classes.flatMap((c) => boards.get(c).map(() => c)),
-  };
-}
-
 // The second argument is K, or the threshold
 const SELECT = {
   top_k: (pool, k) => take(pool, k, () => true),

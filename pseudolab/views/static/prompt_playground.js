@@ -1,3 +1,4 @@
+// needs leaderboard
 // needs playground
 // needs prompt_parts
 // needs draw_picture

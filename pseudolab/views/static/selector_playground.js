@@ -1,3 +1,4 @@
+// needs leaderboard
 // needs playground
 // Choose a selector, move K or the threshold, and see at once which pseudolabels come of it. The
 // ranks are those of the real logits, so nothing is rounded.

@@ -1,4 +1,4 @@
-(globalThis.plabFigures ??= {})["78e7c8118c47"] = (use) => {
+(globalThis.plabFigures ??= {})["072f13bf1ce7"] = (use) => {
 "use strict";
 function make(tag, options = {}, ...children) {
 const node = document.createElement(tag);
@@ -336,6 +336,29 @@ followTheme(root);
 mount(root, data);
 }
 }
+function leaderboard(pool, k) {
+const boards = new Map(pool.classes.map((c) => [c, []]));
+const offer = (image, c) => {
+const board = boards.get(c);
+const score = pool.score(image, c);
+const full = board.length >= k;
+if (full && score <= board[board.length - 1].score) return false;
+board.push({ score, image });
+if (full) { // only from here on is the board kept in order
+board.sort((a, b) => b.score - a.score || b.image - a.image);
+board.length = k;
+}
+return true;
+};
+for (let image = 0; image < pool.n; image++) {
+const [first, ...others] = pool.order(image);
+if (!offer(image, first)) for (const c of others) offer(image, c);
+}
+return {
+index: pool.classes.flatMap((c) => boards.get(c).map((entry) => entry.image)),
+label: pool.classes.flatMap((c) => boards.get(c).map(() => c)),
+};
+}
 function poolOf({ n, classes, score, order, reaches }) {
 const columns = new Map();
 const orders = range(n).map(order);
@@ -382,29 +405,6 @@ pool
 return {
 index: chosen.flat(),
 label: chosen.flatMap((images, at) => images.map(() => pool.classes[at])),
-};
-}
-function leaderboard(pool, k) {
-const boards = new Map(pool.classes.map((c) => [c, []]));
-const offer = (image, c) => {
-const board = boards.get(c);
-const score = pool.score(image, c);
-const full = board.length >= k;
-if (full && score <= board[board.length - 1].score) return false;
-board.push({ score, image });
-if (full) {
-board.sort((a, b) => b.score - a.score || b.image - a.image);
-board.length = k;
-}
-return true;
-};
-for (const image of range(pool.n)) {
-const [first, ...others] = pool.order(image);
-if (!offer(image, first)) for (const c of others) offer(image, c);
-}
-return {
-index: pool.classes.flatMap((c) => boards.get(c).map((entry) => entry.image)),
-label: pool.classes.flatMap((c) => boards.get(c).map(() => c)),
 };
 }
 const SELECT = {

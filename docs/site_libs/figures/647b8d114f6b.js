@@ -1,4 +1,4 @@
-(globalThis.plabFigures ??= {})["26027980add3"] = (use) => {
+(globalThis.plabFigures ??= {})["647b8d114f6b"] = (use) => {
 "use strict";
 function make(tag, options = {}, ...children) {
 const node = document.createElement(tag);
@@ -709,6 +709,29 @@ function eased(u) {
 const inside = Math.max(0, Math.min(1, u));
 return inside < 0.5 ? 4 * inside ** 3 : 1 - (-2 * inside + 2) ** 3 / 2;
 }
+function leaderboard(pool, k) {
+const boards = new Map(pool.classes.map((c) => [c, []]));
+const offer = (image, c) => {
+const board = boards.get(c);
+const score = pool.score(image, c);
+const full = board.length >= k;
+if (full && score <= board[board.length - 1].score) return false;
+board.push({ score, image });
+if (full) { // only from here on is the board kept in order
+board.sort((a, b) => b.score - a.score || b.image - a.image);
+board.length = k;
+}
+return true;
+};
+for (let image = 0; image < pool.n; image++) {
+const [first, ...others] = pool.order(image);
+if (!offer(image, first)) for (const c of others) offer(image, c);
+}
+return {
+index: pool.classes.flatMap((c) => boards.get(c).map((entry) => entry.image)),
+label: pool.classes.flatMap((c) => boards.get(c).map(() => c)),
+};
+}
 function poolOf({ n, classes, score, order, reaches }) {
 const columns = new Map();
 const orders = range(n).map(order);
@@ -755,29 +778,6 @@ pool
 return {
 index: chosen.flat(),
 label: chosen.flatMap((images, at) => images.map(() => pool.classes[at])),
-};
-}
-function leaderboard(pool, k) {
-const boards = new Map(pool.classes.map((c) => [c, []]));
-const offer = (image, c) => {
-const board = boards.get(c);
-const score = pool.score(image, c);
-const full = board.length >= k;
-if (full && score <= board[board.length - 1].score) return false;
-board.push({ score, image });
-if (full) {
-board.sort((a, b) => b.score - a.score || b.image - a.image);
-board.length = k;
-}
-return true;
-};
-for (const image of range(pool.n)) {
-const [first, ...others] = pool.order(image);
-if (!offer(image, first)) for (const c of others) offer(image, c);
-}
-return {
-index: pool.classes.flatMap((c) => boards.get(c).map((entry) => entry.image)),
-label: pool.classes.flatMap((c) => boards.get(c).map(() => c)),
 };
 }
 const SELECT = {
@@ -1197,10 +1197,7 @@ labelled.forEach((i) => { places[i] = -1; });
 pool.forEach((i) => { places[i] = predictions[i]; });
 return places;
 }
-const LEARN_SELECTORS = [
-...SELECTOR_NAMES.filter(([key]) => key !== "leaderboard"),
-["balanced", "balanced assignment"],
-];
+const LEARN_SELECTORS = [...SELECTOR_NAMES, ["balanced", "balanced assignment"]];
 const USUAL = {
 paradigm: "ul",
 pool: "all",
