@@ -39,6 +39,7 @@ echo "== the demo, which ends with the number that README.md promises"
 promised="$(grep -o '`run.score` is 0\.[0-9]*' README.md | grep -o '0\.[0-9]*')"
 percent="$("$python" -c "print(f'{$promised:.1%}'.replace('%', ' %'))")"
 (cd "$folder" && venv/bin/pseudolab demo | tee demo.txt && venv/bin/pseudolab doctor)
+"$folder/venv/bin/pseudolab" run --help >/dev/null
 grep -F "GRIP ended at $percent" "$folder/demo.txt"
 
 # Of the checkout's tests, those that reach every library once and start no other program
@@ -55,6 +56,7 @@ quick=(
     tests/unit/test_run_folder.py
     tests/unit/test_live.py
     tests/unit/test_lessons.py
+    tests/unit/test_cli.py
 )
 echo "== a quick set"
 "$python" -m pytest -q -n 0 -m "not slow and not browser and not gpu" "${quick[@]}"
