@@ -254,7 +254,8 @@ def _by_dask(address: str) -> Iterator[Play]:
             " which says its address."
         ) from error
     with client:
-        _check_dask_workers(client.nthreads())
+        threads: Any = client.nthreads()  # no coroutine, for this client is not asynchronous
+        _check_dask_workers(threads)
 
         def play(jobs: Sequence[Job]) -> Iterator[tuple[int, dict[str, Any] | None]]:
             futures = [client.submit(_play_in_worker, *job, pure=False) for job in jobs]

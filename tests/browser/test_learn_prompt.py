@@ -25,7 +25,7 @@ from pseudolab.method.training import Term, fit_prompt, rng_for
 from pseudolab.method.tuner import PromptTuner
 from pseudolab.views.format import percent
 from pseudolab.views.prompt_playground import learning_playground
-from support.pages import opened
+from support.pages import opened, texts_of
 
 pytestmark = pytest.mark.slow
 
@@ -236,7 +236,7 @@ def test_other_selectors_are_pythons(page, clip, task, name, selector, pool):
 
 def columns_of(page):
     "The number over each column"
-    heads = page.locator(".pool-heads li").all_inner_texts()
+    heads = texts_of(page, ".pool-heads li")
     found = [re.fullmatch(r"(\d+)\s+(.*)", head, re.S).groups() for head in heads]
     return {name.strip(): int(count) for count, name in found}
 
@@ -287,7 +287,7 @@ def test_the_pool_is_told_in_a_table(page, clip, task):
     learned(page)
     page.get_by_text("The pool as a table").click()
     page.wait_for_selector(".learn-pool tbody tr")
-    rows = [row.split("\t") for row in page.locator(".learn-pool tbody tr").all_inner_texts()]
+    rows = [row.split("\t") for row in texts_of(page, ".learn-pool tbody tr")]
     predicted = np.array(page.evaluate("records.at(-1).poolPredictions"))
     truth = task.train.labels
     for name, *numbers in rows:

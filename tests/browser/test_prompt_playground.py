@@ -22,7 +22,7 @@ from pseudolab.views.prompt_playground import (
     prompt_playground,
     template_result,
 )
-from support.pages import opened, watched
+from support.pages import opened, texts_of, watched
 
 pytestmark = pytest.mark.slow
 
@@ -130,7 +130,7 @@ def test_a_typed_template_has_pythons_accuracy(browser, clip, task, writing, tmp
             predictions = of_python(clip, task, template)
             assert score(page) == percent((predictions == task.test.labels).mean())
             shares = per_class_accuracy(predictions, task.test.labels, len(task.class_names))
-            rows = page.locator(".class-row").all_inner_texts()
+            rows = texts_of(page, ".class-row")
             shown = [re.findall(r"(.*)\n+(\d+) %", row)[0] for row in rows]
             order = np.argsort(shares, kind="stable")
             assert shown == [
@@ -243,7 +243,7 @@ def test_the_board_is_filled_by_keyboard_alone(browser, clip, task, writing, tmp
             page.keyboard.insert_text(template)
             page.keyboard.press("Enter")
             page.get_by_role("rowheader", name=template, exact=True).wait_for()
-        rows = [row.split("\t") for row in page.locator("tbody tr").all_inner_texts()]
+        rows = [text.split("\t") for text in texts_of(page, "tbody tr")]
         scores = {
             name: (of_python(clip, task, name) == task.test.labels).mean()
             for name in ("a photo of a {}", "{}")
@@ -329,7 +329,7 @@ def learn(page, until="done"):
 def table_of(page):
     page.get_by_text("The rounds as a table").click()
     page.wait_for_selector("tbody tr")
-    return [row.split("\t") for row in page.locator("tbody tr").all_inner_texts()]
+    return [row.split("\t") for row in texts_of(page, "tbody tr")]
 
 
 def test_learning_gives_pythons_scores(browser, clip, task, grip, tmp_path):

@@ -13,7 +13,7 @@ from PIL import Image
 from pseudolab.method.splits import make_split
 from pseudolab.views.format import percent, points
 from pseudolab.views.scene import scene, scene_data
-from support.pages import opened, visited
+from support.pages import opened, texts_of, visited
 from support.runs import made_up, noise_task, without_labels
 
 HOSTILE = [
@@ -438,7 +438,7 @@ def test_without_a_script_a_picture_and_a_table_stand_there(browser, run, tmp_pa
     options = {"awaited": "img.still", "java_script_enabled": False}
     with opened(browser, scene(run), tmp_path, **options) as page:
         assert "wrong ones ringed" in page.locator("img.still").get_attribute("alt")
-        rows = page.locator("tbody tr").all_inner_texts()
+        rows = texts_of(page, "tbody tr")
         assert len(rows) == 6
         assert sum(int(row.split("\t")[2]) for row in rows) == sum(last["given"]) == 120
 

@@ -37,6 +37,19 @@ def watched(
     return complaints
 
 
+def texts_of(
+    page: Any,  # of Playwright
+    selector: str,  # CSS
+) -> list[str]:
+    """What stands in each element, cells apart by tabs; all read at the same moment.
+
+    A locator looks its elements up and reads them afterwards. One that was taken from the page in
+    between has lost its layout: its cells are no longer apart.
+    """
+    read = "(selector) => [...document.querySelectorAll(selector)].map((node) => node.innerText)"
+    return page.evaluate(read, selector)
+
+
 @contextmanager
 def opened(
     browser: Any,
