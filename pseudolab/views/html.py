@@ -161,9 +161,10 @@ def static_text(name: str) -> str:
 def scripts(
     script: str,  # without its ending
 ) -> list[str]:  # in the order in which they stand on the page
-    "Name `base`, the files that lines `// needs NAME` of the script ask for, and the script."
+    "Name `base`, what lines `// needs NAME` ask for, each behind what it needs, and the script."
     needed = re.findall(r"^// needs (\w+)$", static_text(f"{script}.js"), re.MULTILINE)
-    return ["base", *needed, script]
+    before = [name for other in needed for name in scripts(other)]
+    return list(dict.fromkeys(["base", *before, script]))
 
 
 def styles(

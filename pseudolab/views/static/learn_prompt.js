@@ -1,7 +1,6 @@
 // needs sheet
 // needs scene_layout
 // needs scene_canvas
-// needs leaderboard
 // needs playground
 // needs prompt_parts
 // A prompt is learned in the page, round by round, and the pictures of the pool fly to where the

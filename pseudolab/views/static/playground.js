@@ -1,3 +1,4 @@
+// needs leaderboard
 // Shared by the playgrounds: who gets which pseudolabel, how right that was, and controls.
 
 // The pool as a selector sees it.

@@ -1,4 +1,3 @@
-// needs leaderboard
 // needs playground
 // needs prompt_parts
 // needs draw_picture

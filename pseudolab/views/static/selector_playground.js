@@ -1,4 +1,3 @@
-// needs leaderboard
 // needs playground
 // Choose a selector, move K or the threshold, and see at once which pseudolabels come of it. The
 // ranks are those of the real logits, so nothing is rounded.

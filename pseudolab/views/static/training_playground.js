@@ -1,4 +1,3 @@
-// needs leaderboard
 // needs playground
 // Self-training in the page: gradient descent on the class vectors, with pseudolabels that the
 // vectors of the round before have given. The same algorithm stands in
